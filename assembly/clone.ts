@@ -1,0 +1,191 @@
+// Second packets with the same bytes: clones share them, copies have their own, copyHead is in between.
+
+import { threadNumber } from "./arena";
+import {
+  CLASS_SKB,
+  COUNT_ALLOCS,
+  COUNT_BYTES_COPIED,
+  COUNT_CLONES,
+  COUNT_COPIES,
+  E_EXHAUSTED,
+  E_LINEAR,
+  E_STALE,
+  KIND_FRAG,
+  MAX_LINEAR,
+  OK,
+  PAGE_BYTES,
+  PAGE_KIND,
+  PAGE_SHIFT,
+  SHINFO_CLEARED,
+  SHINFO_GSO_SIZE,
+  SKB_BYTES,
+  SKB_DATA_LEN,
+  SKB_HANDLE,
+  SKB_HEAD,
+  SKB_LEN,
+  SKB_NEXT,
+  SKB_OWNER,
+  SKB_PROTOCOL,
+  SKB_USERS,
+} from "./layout";
+import { held, takeHeld } from "./magazine";
+import { copy, load32, store32 } from "./memory";
+import { entryOf, pageAddress, pageRefs, putPage } from "./page";
+import { allocPages, freeSkb, injecting, takeSkb } from "./pool";
+import { allocForList, freeForList, ownHead, replaceHead, shareData, shareFrags } from "./rehead";
+import {
+  fragAddress,
+  fragCount,
+  fragList,
+  fragSize,
+  headroomOf,
+  linearLength,
+  setFrag,
+  shinfoOf,
+  tailSpace,
+} from "./shinfo";
+import { newSkb, releaseData, releaseSkb, skbOf } from "./skb";
+import { count } from "./thread";
+import { copyOut } from "./walk";
+import { carriesUbuf, orphanFrags } from "./zerocopy";
+
+/** skb_clone. Returns the handle, E_STALE or E_EXHAUSTED. */
+export function clone(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  const twin = held(CLASS_SKB) !== 0 && !injecting() ? takeHeld(CLASS_SKB) : takeSkb();
+  if (twin === 0) return E_EXHAUSTED;
+  count(COUNT_ALLOCS, 1);
+  if (carriesUbuf(skb) && orphanFrags(skb) !== OK) {
+    freeSkb(twin);
+    return E_EXHAUSTED;
+  }
+  shareData(twin, skb, threadNumber);
+  count(COUNT_CLONES, 1);
+  return load32(twin + SKB_HANDLE);
+}
+
+/** Copies what describes a packet, header offsets included: only for an skb with the same headroom. */
+function copyMetadata(to: u32, from: u32): void {
+  copy(to + SKB_PROTOCOL, from + SKB_PROTOCOL, SKB_BYTES - SKB_PROTOCOL);
+}
+
+/** skb_copy: a linear packet with bytes of its own. Returns the handle, E_STALE, E_LINEAR or E_EXHAUSTED. */
+export function copySkb(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  const n = load32(skb + SKB_LEN);
+  const headroom = headroomOf(skb);
+  if (n > MAX_LINEAR || headroom > MAX_LINEAR - n) return E_LINEAR;
+  const twin = newSkb(n, headroom);
+  if (twin === 0) return E_EXHAUSTED;
+  // The headroom too: header offsets may point into it.
+  const linear = headroom + linearLength(skb);
+  const head = load32(twin + SKB_HEAD);
+  copy(head, load32(skb + SKB_HEAD), linear);
+  if (load32(skb + SKB_DATA_LEN) !== 0) copyOut(skb, linear - headroom, n + headroom - linear, head + linear);
+  store32(twin + SKB_LEN, n);
+  copyMetadata(twin, skb);
+  copyGso(shinfoOf(twin), shinfoOf(skb));
+  count(COUNT_COPIES, 1);
+  count(COUNT_BYTES_COPIED, n);
+  return load32(twin + SKB_HANDLE);
+}
+
+function copyGso(to: u32, from: u32): void {
+  copy(to + SHINFO_GSO_SIZE, from + SHINFO_GSO_SIZE, SHINFO_CLEARED - SHINFO_GSO_SIZE);
+}
+
+/** pskb_copy: a head of its own, everything behind it shared. Returns the handle, E_STALE or E_EXHAUSTED. */
+export function copyHead(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  const shinfo = shinfoOf(skb);
+  const headroom = headroomOf(skb);
+  const linear = linearLength(skb);
+  const twin = newSkb(linear, headroom);
+  if (twin === 0) return E_EXHAUSTED;
+  let spare: u32 = 0;
+  if (fragList(shinfo) !== 0) {
+    spare = allocForList(shinfo);
+    if (spare === 0) {
+      releaseSkb(twin);
+      return E_EXHAUSTED;
+    }
+  }
+  if (carriesUbuf(skb) && orphanFrags(skb) !== OK) {
+    freeForList(spare);
+    releaseSkb(twin);
+    return E_EXHAUSTED;
+  }
+  copy(load32(twin + SKB_HEAD), load32(skb + SKB_HEAD), headroom + linear);
+  store32(twin + SKB_LEN, load32(skb + SKB_LEN));
+  store32(twin + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN));
+  copyMetadata(twin, skb);
+  shareFrags(shinfoOf(twin), shinfo, spare);
+  count(COUNT_COPIES, 1);
+  count(COUNT_BYTES_COPIED, linear);
+  return load32(twin + SKB_HANDLE);
+}
+
+/** pskb_expand_head: more headroom and tailroom, in a head of its own. OK, E_STALE, E_LINEAR or E_EXHAUSTED. */
+export function expandHead(handle: u32, moreHead: u32, moreTail: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  if (moreTail > MAX_LINEAR) return E_LINEAR;
+  return replaceHead(skb, moreHead, tailSpace(skb) + moreTail);
+}
+
+/**
+ * Makes every byte that the packet shares with another one its own (skb_unclone and skb_cow_data): the head,
+ * the frags in pool pages, the members of the frag list. Lent bytes stay lent. OK, E_STALE or E_EXHAUSTED.
+ */
+export function unclone(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  const status = ownPart(skb);
+  if (status !== OK) return status;
+  for (let m = fragList(shinfoOf(skb)); m !== 0; m = load32(m + SKB_NEXT)) {
+    const memberStatus = ownPart(m);
+    if (memberStatus !== OK) return memberStatus;
+  }
+  return OK;
+}
+
+function ownPart(skb: u32): u32 {
+  const status = ownHead(skb);
+  return status === OK ? ownFrags(shinfoOf(skb)) : status;
+}
+
+/** Copies the frags whose pool pages others refer to as well. What is done when one fails is done: same bytes. */
+function ownFrags(shinfo: u32): u32 {
+  const n = fragCount(shinfo);
+  for (let i: u32 = 0; i < n; i++) {
+    const address = fragAddress(shinfo, i);
+    const entry = entryOf(address);
+    if (load32(entry + PAGE_KIND) !== KIND_FRAG || pageRefs(entry) === 1) continue;
+    const size = fragSize(shinfo, i);
+    const own = allocPages((size + PAGE_BYTES - 1) >>> PAGE_SHIFT, KIND_FRAG);
+    if (own === 0) return E_EXHAUSTED;
+    copy(pageAddress(own), address, size);
+    count(COUNT_BYTES_COPIED, size);
+    setFrag(shinfo, i, pageAddress(own), size);
+    putPage(entry);
+  }
+  return OK;
+}
+
+/** skb_morph: `handle` becomes a clone of `from`, in place. OK, E_STALE or E_EXHAUSTED. */
+export function morph(handle: u32, from: u32): u32 {
+  const skb = skbOf(handle);
+  const source = skbOf(from);
+  if (skb === 0 || source === 0) return E_STALE;
+  if (skb === source) return OK;
+  const status = orphanFrags(source);
+  if (status !== OK) return status;
+  const users = load32(skb + SKB_USERS);
+  releaseData(skb, false);
+  shareData(skb, source, load32(skb + SKB_OWNER));
+  store32(skb + SKB_USERS, users);
+  return OK;
+}

@@ -1,0 +1,167 @@
+// What one packet says of itself: lengths, counts, metadata. Getters return 0 for a stale handle.
+
+import {
+  E_RANGE,
+  E_SHARED,
+  E_STALE,
+  KIND_USER,
+  OK,
+  PAGE_KIND,
+  PAGE_SHIFT,
+  PAGE_SPAN,
+  SHINFO_DATAREF,
+  SKB_BYTES,
+  SKB_DATA,
+  SKB_DATA_LEN,
+  SKB_END,
+  SKB_HEAD,
+  SKB_LEN,
+  SKB_NEXT,
+  SKB_USERS,
+} from "./layout";
+import { atomicLoad32, load16, load32, store16, store32 } from "./memory";
+import { entryOf } from "./page";
+import {
+  fragAddress,
+  fragCount,
+  fragList,
+  fragSize,
+  headBytes,
+  headroomOf,
+  isShared,
+  shinfoOf,
+  tailSpace,
+} from "./shinfo";
+import { skbOf } from "./skb";
+
+export function length(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(skb + SKB_LEN);
+}
+
+export function dataLength(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(skb + SKB_DATA_LEN);
+}
+
+export function headroom(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : headroomOf(skb);
+}
+
+/** skb_tailroom: 0 while anything follows the head. */
+export function tailroom(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 || load32(skb + SKB_DATA_LEN) !== 0 ? 0 : tailSpace(skb);
+}
+
+/** Address of the first byte. */
+export function dataAddress(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(skb + SKB_DATA);
+}
+
+export function users(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(skb + SKB_USERS);
+}
+
+/** skbs that share the head, this one included. */
+export function dataRefs(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : atomicLoad32(shinfoOf(skb) + SHINFO_DATAREF);
+}
+
+/** Frags of the packet itself, without those of its frag list. */
+export function frags(handle: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : fragCount(shinfoOf(skb));
+}
+
+/** Members of the frag list. */
+export function listLength(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return 0;
+  let n: u32 = 0;
+  for (let m = fragList(shinfoOf(skb)); m !== 0; m = load32(m + SKB_NEXT)) n += 1;
+  return n;
+}
+
+/**
+ * Arena bytes that the packet keeps from being used for anything else: its skb, its head, the whole pages of its
+ * frags (of a user frag, which is not the arena's to use, its length), and the same of each list member. What is
+ * shared counts in full for everyone who shares it, as in Linux.
+ */
+export function truesize(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return 0;
+  let sum = partSize(skb);
+  for (let m = fragList(shinfoOf(skb)); m !== 0; m = load32(m + SKB_NEXT)) sum += partSize(m);
+  return sum;
+}
+
+function partSize(skb: u32): u32 {
+  let sum = SKB_BYTES + headBytes(skb);
+  const shinfo = shinfoOf(skb);
+  const n = fragCount(shinfo);
+  for (let i: u32 = 0; i < n; i++) {
+    const entry = entryOf(fragAddress(shinfo, i));
+    if (load32(entry + PAGE_KIND) === KIND_USER) sum += fragSize(shinfo, i);
+    else sum += load32(entry + PAGE_SPAN) << PAGE_SHIFT;
+  }
+  return sum;
+}
+
+/** The 32-bit field at a SKB_ offset. Trusts the offset. */
+export function field(handle: u32, offset: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(skb + offset);
+}
+
+export function setField(handle: u32, offset: u32, value: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  store32(skb + offset, value);
+  return OK;
+}
+
+/** The 16-bit field at a SKB_ offset. Trusts the offset. */
+export function field16(handle: u32, offset: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load16(skb + offset);
+}
+
+export function setField16(handle: u32, offset: u32, value: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  store16(skb + offset, value);
+  return OK;
+}
+
+/** The 32-bit field of the shared info at a SHINFO_ offset. Trusts the offset. */
+export function infoField(handle: u32, offset: u32): u32 {
+  const skb = skbOf(handle);
+  return skb === 0 ? 0 : load32(shinfoOf(skb) + offset);
+}
+
+export function setInfoField(handle: u32, offset: u32, value: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  if (isShared(skb)) return E_SHARED;
+  store32(shinfoOf(skb) + offset, value);
+  return OK;
+}
+
+/** Address of the skb struct, for a view of its cb. */
+export function skbAddress(handle: u32): u32 {
+  return skbOf(handle);
+}
+
+/** Sets the header offset at a SKB_ offset to a byte counted from `head`. OK, E_STALE or E_RANGE. */
+export function setHeader(handle: u32, offset: u32, fromHead: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return E_STALE;
+  if (fromHead > load32(skb + SKB_END) - load32(skb + SKB_HEAD)) return E_RANGE;
+  store32(skb + offset, fromHead + 1);
+  return OK;
+}

@@ -1,0 +1,62 @@
+// What the core offers. Handles in, statuses, handles and addresses out (layout.ts: Results).
+
+export { attach as attachArena, format } from "./arena";
+export { clone, copyHead, copySkb, expandHead, morph, unclone } from "./clone";
+export {
+  dataAddress,
+  dataLength,
+  dataRefs,
+  field,
+  field16,
+  frags,
+  headroom,
+  infoField,
+  length,
+  listLength,
+  setField,
+  setField16,
+  setHeader,
+  setInfoField,
+  skbAddress,
+  tailroom,
+  truesize,
+  users,
+} from "./fields";
+export { copy, fill } from "./memory";
+export { failAllocation, flushMagazines, shortOf } from "./pool";
+export { addPageFrag, condense, extend, linearize, mayPull, trim } from "./resize";
+export { alloc, allocBurst, checkSole, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
+export { addFragList, recycle, shift, split, tryCoalesce } from "./split";
+export {
+  counter,
+  freePages,
+  freshSkbs,
+  freshUbufs,
+  inDepot,
+  inMagazine,
+  inSlabs,
+  magazineMost,
+  threadState,
+  threads,
+  totalPages,
+  totalSkbs,
+  totalUbufs,
+} from "./stats";
+export { claimThread, scratch } from "./thread";
+export { cancelUbuf, createUbuf, finishUbuf, takeCompletion, ubufDesc, ubufRefs, ubufState } from "./ubuf";
+export {
+  checksum,
+  checkWrite,
+  copyBits,
+  failure,
+  nextSegments,
+  readU8,
+  readU16,
+  readU32,
+  startSegments,
+  storeBits,
+  writeU8,
+  writeU16,
+  writeU32,
+} from "./walk";
+export { addUserFrag, copyUbufs, createRegion, regionFrags, releaseRegion, zeroCopy } from "./zerocopy";

@@ -1,0 +1,322 @@
+// Where everything lies. Each constant of the arena is defined here and nowhere else; the core and the
+// TypeScript face both import it. All offsets and sizes are bytes, all fields u32 unless drawn otherwise.
+//
+// ╒═════════════════ The arena (one WebAssembly.Memory, from `base` on) ═════════════════╕
+// │ header        1 page   identity, table addresses, depots, carve cursors              │
+// │ thread blocks 2 pages each: magazines, completion lists, counters, journal, scratch  │
+// │ skb table     128 B each                                                             │
+// │ ubuf table     32 B each                                                             │
+// │ ring table    256 B each                                                             │
+// │ blocks        128 B each: free objects on their way from thread to thread            │
+// │ page table     32 B for every page below                                             │
+// │ page bitmap     1 bit for every page below; 1 = free and in nobody's chain           │
+// ├──────────────────────────────────────────────────────────────────────────────────────┤
+// │ pages        4096 B each, 4096-aligned: head slabs, page frags, runs, user regions   │
+// └──────────────────────────────────────────────────────────────────────────────────────┘
+// Addresses are absolute in the memory, so 0 is never an object, and none is below ERROR_LIMIT.
+
+/** Says that a memory holds an arena: "SKBF", little-endian. */
+export const MAGIC: u32 = 0x46424b53;
+/** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
+export const LAYOUT_VERSION: u32 = 1;
+
+// ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
+// What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
+// Handles start above it because the first ERROR_LIMIT slots of both tables are never given out.
+
+export const OK: u32 = 0;
+/** The handle names nothing that lives. */
+export const E_STALE: u32 = 1;
+/** No free skb, head, page, run or ubuf, although every hidden one was looked for. */
+export const E_EXHAUSTED: u32 = 2;
+/** The bytes belong to more than one packet, or to whoever lent them. */
+export const E_SHARED: u32 = 3;
+/** Not enough headroom, tailroom or linear bytes. */
+export const E_ROOM: u32 = 4;
+/** An offset or length outside the packet or the region. */
+export const E_RANGE: u32 = 5;
+/** All MAX_FRAGS entries are taken. */
+export const E_FRAGS: u32 = 6;
+/** The skb is held through get() by somebody else, so it cannot be given away. */
+export const E_HELD: u32 = 7;
+/** The ubuf has completed, or the packet already carries another one. */
+export const E_UBUF: u32 = 8;
+/** The result would not fit the longest linear buffer. */
+export const E_LINEAR: u32 = 9;
+/** No thread block is free. */
+export const E_THREADS: u32 = 10;
+/** The memory holds no arena of this version. */
+export const E_LAYOUT: u32 = 11;
+/** Not an error: what was tried cannot be done without a copy, and nothing was changed. */
+export const NOT_DONE: u32 = 12;
+
+export const ERROR_LIMIT: u32 = 64;
+
+/** readU8/16/32 return this on failure too; `failure()` tells a failed read from a packet that says so. */
+export const READ_FAILED: u32 = 0xa5a5a5a5;
+/** checksum() returns 16 bits, or this plus the status. */
+export const CHECKSUM_FAILED: u32 = 0x10000;
+
+// ─── Sizes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+export const PAGE_SHIFT: u32 = 12;
+export const PAGE_BYTES: u32 = 4096;
+/** Longest linear packet: linearize and copy go this far, as a contiguous run of 33 pages. */
+export const MAX_LINEAR: u32 = 131072;
+/** Bytes for headroom, data and tailroom in the largest head: 33 pages less the shared info. */
+export const MAX_ROOM: u32 = 134976;
+/** Longest packet with all its frags: half of what a u32 holds, so that no sum of two lengths wraps. */
+export const MAX_LENGTH: u32 = 0x7fffffff;
+/** MAX_SKB_FRAGS of a kernel with 4 KiB pages: 64 KiB that start anywhere in a page touch 17 of them. */
+export const MAX_FRAGS: u32 = 17;
+
+// ─── Classes of pooled objects ─────────────────────────────────────────────────────────────────────────
+// Head classes are the powers of two from 512 to 4096, and 320 below them: 64 bytes of packet, 64 of
+// headroom and the shared info; 12 to a page, so that a small packet costs 470 arena bytes with its skb.
+
+export const CLASS_HEADS: u32 = 0;
+export const HEAD_CLASSES: u32 = 5;
+export const SMALLEST_HEAD: u32 = 320;
+/** log2 of a head's size, less this, is its class: 320 → 0, 512 → 1 ... 4096 → 4. */
+export const HEAD_CLASS_SHIFT: u32 = 8;
+export const CLASS_PAGE: u32 = 5;
+export const CLASS_SKB: u32 = 6;
+export const CLASS_UBUF: u32 = 7;
+export const CLASSES: u32 = 8;
+
+// ─── Links ─────────────────────────────────────────────────────────────────────────────────────────────
+// Every pooled object has these three words somewhere (LINK_* below says where), used only while it is free:
+//   next   the object below it in its chain
+//   chain  in a depot, on a chain's first object: the first object of the chain below
+//   count  in a depot, on a chain's first object: objects in this chain
+
+export const LINK_NEXT: u32 = 0;
+export const LINK_CHAIN: u32 = 4;
+export const LINK_COUNT: u32 = 8;
+
+// ─── Block, 128 B: addresses of as many free objects of one class as are exchanged at once ─────────────
+//    0 next: the block below it in its stack    4.. objects
+
+export const BLOCK_SHIFT: u32 = 7;
+export const BLOCK_BYTES: u32 = 128;
+export const BLOCK_NEXT: u32 = 0;
+export const BLOCK_OBJECTS: u32 = 4;
+/** Objects exchanged at once: the cost of an exchange, two CAS, is spread over as many. What fits a block. */
+export const EXCHANGE_MOST: u32 = 31;
+
+// ─── Header ────────────────────────────────────────────────────────────────────────────────────────────
+//    0 magic  4 version  8 skb count  12 ubuf count  16 thread count  20 ring count  24 page count
+//   28 thread blocks  32 skb table  36 ubuf table  40 ring table  44 page table  48 bitmap  52 first page
+//   56 objects in an exchange  60 block table  64 block count
+//  128 carve cursors, slots never given out yet, each on a line of its own: skbs, ubufs (192), blocks (320)
+//  256 free heads that lie in slab bitmaps, one word for each head class
+//  384 empty blocks: top | tag
+//  512 depots, one cache line for each class: blocks top | tag | chains top | tag | objects (approximate)
+
+export const HEADER_MAGIC: u32 = 0;
+export const HEADER_VERSION: u32 = 4;
+export const HEADER_SKBS: u32 = 8;
+export const HEADER_UBUFS: u32 = 12;
+export const HEADER_THREADS: u32 = 16;
+export const HEADER_RINGS: u32 = 20;
+export const HEADER_PAGES: u32 = 24;
+export const HEADER_THREAD_BLOCKS: u32 = 28;
+export const HEADER_SKB_TABLE: u32 = 32;
+export const HEADER_UBUF_TABLE: u32 = 36;
+export const HEADER_RING_TABLE: u32 = 40;
+export const HEADER_PAGE_TABLE: u32 = 44;
+export const HEADER_BITMAP: u32 = 48;
+export const HEADER_FIRST_PAGE: u32 = 52;
+export const HEADER_EXCHANGE: u32 = 56;
+export const HEADER_BLOCK_TABLE: u32 = 60;
+export const HEADER_BLOCKS: u32 = 64;
+export const HEADER_CARVED_SKBS: u32 = 128;
+export const HEADER_CARVED_UBUFS: u32 = 192;
+export const HEADER_SLAB_FREE: u32 = 256;
+export const HEADER_CARVED_BLOCKS: u32 = 320;
+export const HEADER_EMPTY_BLOCKS: u32 = 384;
+export const HEADER_DEPOTS: u32 = 512;
+export const HEADER_BYTES: u32 = 4096;
+
+/** A stack that several threads push to and pop from: the address on top, and a tag that changes with each. */
+export const STACK_TOP: u32 = 0;
+export const STACK_TAG: u32 = 4;
+
+export const DEPOT_SHIFT: u32 = 6;
+export const DEPOT_BLOCKS: u32 = 0;
+export const DEPOT_CHAINS: u32 = 8;
+export const DEPOT_OBJECTS: u32 = 16;
+
+// ─── Thread block, 2 pages ─────────────────────────────────────────────────────────────────────────────
+//    0 state  4 number
+//   64 remote completions: ubufs let go by other threads    68 wake word
+//  128 local completions: ubufs let go by this thread
+//  192 journal of the operation in flight
+//  512 counters, 64 words
+// 1024 magazines, 256 B for each class:  count | addresses of free objects, the last given on top
+// 4096 scratch: what one call passes in or out in bulk, meaningless between calls
+
+export const THREAD_BYTES: u32 = 8192;
+export const MAX_THREADS: u32 = 64;
+export const THREAD_STATE: u32 = 0;
+export const THREAD_NUMBER: u32 = 4;
+export const THREAD_REMOTE: u32 = 64;
+export const THREAD_WAKE: u32 = 68;
+export const THREAD_LOCAL: u32 = 128;
+export const THREAD_JOURNAL: u32 = 192;
+export const THREAD_COUNTERS: u32 = 512;
+export const THREAD_MAGAZINES: u32 = 1024;
+export const THREAD_SCRATCH: u32 = 4096;
+
+export const THREAD_FREE: u32 = 0;
+export const THREAD_LIVE: u32 = 1;
+
+export const MAGAZINE_SHIFT: u32 = 8;
+export const MAGAZINE_COUNT: u32 = 0;
+export const MAGAZINE_OBJECTS: u32 = 4;
+
+/** Handles in one burst. */
+export const BURST_MOST: u32 = 256;
+/** (address, length) pairs in one batch of segments: what fits in the scratch. */
+export const SEGMENTS_MOST: u32 = 512;
+
+// Counters, as word indices. They wrap at 2^32: read differences.
+export const COUNT_ALLOCS: u32 = 0;
+export const COUNT_RELEASES: u32 = 1;
+export const COUNT_CLONES: u32 = 2;
+export const COUNT_COPIES: u32 = 3;
+export const COUNT_BYTES_COPIED: u32 = 4;
+export const COUNT_EXHAUSTED: u32 = 5;
+export const COUNT_UBUFS: u32 = 6;
+export const COUNT_COMPLETED_SENT: u32 = 7;
+export const COUNT_COMPLETED_COPIED: u32 = 8;
+export const COUNT_EXCHANGES: u32 = 9;
+export const COUNT_RECLAIMS: u32 = 10;
+/** One counter for each reason given to release(); reason 0 is consume_skb, not a drop. */
+export const COUNT_REASONS: u32 = 16;
+export const REASONS: u32 = 16;
+
+// ─── skb, 128 B: two cache lines, everything hot on the first ──────────────────────────────────────────
+//    0 handle    4 owner     8 users    12 flags
+//   16 next     20 head     24 end      28 data        (free: 16 next, 20 chain, 24 count)
+//   32 len      36 dataLen  40 spare    44 protocol u16 | queue u16
+//   48 mark     52 priority 56 hash     60 timestamp, low
+//   64 timestamp, high      68 macHeader  72 networkHeader  76 transportHeader
+//   80 cb, 48 B for the layer that holds the packet
+//
+//        head                data                tail              end
+//         │      headroom     │   len - dataLen   │     tailroom     │  shared info  │
+// `tail` is data + len - dataLen and truesize a sum over the parts; both are derived, not stored. Header
+// offsets count from `head`, plus one, so that 0 says "not set" and clearing the struct clears them.
+// While an skb is free its handle is the one it will carry next: no old handle matches it any more.
+
+export const SKB_SHIFT: u32 = 7;
+export const SKB_BYTES: u32 = 128;
+export const SKB_HANDLE: u32 = 0;
+export const SKB_OWNER: u32 = 4;
+export const SKB_USERS: u32 = 8;
+export const SKB_FLAGS: u32 = 12;
+export const SKB_NEXT: u32 = 16;
+export const SKB_HEAD: u32 = 20;
+export const SKB_END: u32 = 24;
+export const SKB_DATA: u32 = 28;
+export const SKB_LEN: u32 = 32;
+export const SKB_DATA_LEN: u32 = 36;
+export const SKB_PROTOCOL: u32 = 44;
+export const SKB_QUEUE: u32 = 46;
+export const SKB_MARK: u32 = 48;
+export const SKB_PRIORITY: u32 = 52;
+export const SKB_HASH: u32 = 56;
+export const SKB_TIMESTAMP_LOW: u32 = 60;
+export const SKB_TIMESTAMP_HIGH: u32 = 64;
+export const SKB_MAC_HEADER: u32 = 68;
+export const SKB_NETWORK_HEADER: u32 = 72;
+export const SKB_TRANSPORT_HEADER: u32 = 76;
+export const SKB_CB: u32 = 80;
+export const CB_BYTES: u32 = 48;
+export const LINK_SKB: u32 = SKB_NEXT;
+
+/** Owner words: 0 nobody (free), 1..64 a thread, OWNER_LIST the head whose frag list holds the skb. */
+export const OWNER_LIST: u32 = 0xffff;
+
+/** Handles are 30 bits, slot index below and generation above: a small integer in every JS engine. */
+export const HANDLE_MASK: u32 = 0x3fffffff;
+
+// ─── Shared info, 192 B at the end of every head ───────────────────────────────────────────────────────
+//    0 dataref   4 fragCount  8 fragList  12 fragListTail  16 ubuf   (free: 8 next, 12 chain, 16 count)
+//   20 gsoSize  24 gsoSegs   28 gsoType   32 spare, 24 B
+//   56 frags: 17 × ( address | size )
+// A frag names its first byte; the page, and the run it belongs to, follow from the address. That makes an
+// entry 8 bytes where Linux has (page, offset, size), and the whole three cache lines.
+
+export const SHINFO_BYTES: u32 = 192;
+export const SHINFO_DATAREF: u32 = 0;
+export const SHINFO_FRAG_COUNT: u32 = 4;
+export const SHINFO_FRAG_LIST: u32 = 8;
+export const SHINFO_FRAG_LIST_TAIL: u32 = 12;
+export const SHINFO_UBUF: u32 = 16;
+export const SHINFO_GSO_SIZE: u32 = 20;
+export const SHINFO_GSO_SEGS: u32 = 24;
+export const SHINFO_GSO_TYPE: u32 = 28;
+export const SHINFO_FRAGS: u32 = 56;
+export const LINK_SHINFO: u32 = SHINFO_FRAG_LIST;
+/** What must be cleared when a head is taken: everything before the frags that is not spare. */
+export const SHINFO_CLEARED: u32 = 32;
+export const FRAG_SHIFT: u32 = 3;
+export const FRAG_ADDRESS: u32 = 0;
+export const FRAG_SIZE: u32 = 4;
+
+// ─── Page table entry, 32 B ────────────────────────────────────────────────────────────────────────────
+//    0 refs   4 kind   8 span   12 slots   16 next  20 chain  24 count   28 owner
+// span: pages in the run, on its first page; distance in pages to that first page, on the others;
+//       the head class, on a slab.
+// slots: on a slab, a bit for each of its heads that is free and in nobody's chain, and above them its head
+//       class plus one; elsewhere 0.
+
+export const PAGE_ENTRY_SHIFT: u32 = 5;
+export const PAGE_REFS: u32 = 0;
+export const PAGE_KIND: u32 = 4;
+export const PAGE_SPAN: u32 = 8;
+export const PAGE_SLOTS: u32 = 12;
+export const PAGE_OWNER: u32 = 28;
+export const SLOTS_MASK: u32 = 0xffff;
+export const SLOTS_CLASS_SHIFT: u32 = 16;
+export const LINK_PAGE: u32 = 16;
+
+export const KIND_FREE: u32 = 0;
+/** One page or a run, counted by the frags that point into it. */
+export const KIND_FRAG: u32 = 1;
+/** Carved into heads of one class. */
+export const KIND_SLAB: u32 = 2;
+/** A head larger than a page. */
+export const KIND_HEAD: u32 = 3;
+/** A user region: one reference is the region's own while it has an owner, the rest are frags. */
+export const KIND_USER: u32 = 4;
+/** A run's second and later pages. */
+export const KIND_TAIL: u32 = 5;
+
+// ─── ubuf, 32 B ────────────────────────────────────────────────────────────────────────────────────────
+//    0 refs   4 owner   8 desc   12 state   16 next  20 chain  24 count   28 handle
+// refs: the heads that carry it. next, while live: the owner's list of completions.
+
+export const UBUF_SHIFT: u32 = 5;
+export const UBUF_REFS: u32 = 0;
+export const UBUF_OWNER: u32 = 4;
+export const UBUF_DESC: u32 = 8;
+export const UBUF_STATE: u32 = 12;
+export const UBUF_NEXT: u32 = 16;
+export const UBUF_HANDLE: u32 = 28;
+export const LINK_UBUF: u32 = UBUF_NEXT;
+
+export const UBUF_FREE: u32 = 0;
+export const UBUF_LIVE: u32 = 1;
+/** Let go by the last head; on the owner's list until its callback has been run. */
+export const UBUF_DONE: u32 = 2;
+/** sharing: "refcount" — clones share the user's pages instead of copying them. */
+export const UBUF_SHARING: u32 = 4;
+/** Some head let go early because the engine copied the bytes. */
+export const UBUF_COPIED: u32 = 8;
+
+// ─── Ring, 256 B: descriptor, producer's line, consumer's line, waiting ────────────────────────────────
+
+export const RING_SHIFT: u32 = 8;

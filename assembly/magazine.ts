@@ -1,0 +1,220 @@
+// Magazines and depots: how a free object gets from whoever freed it to whoever wants one.
+//
+//   thread block, for each class           depot, one for all threads
+//   ┌───────┬──────────────────┐  half    ┌────────┐
+//   │ count │ o o o o o o o o  │ ───────▶ │ blocks │──▶ block ──▶ block ──▶ block (31 addresses each)
+//   └───────┴──────────────────┘ ◀─────── ├────────┤
+//      take and give, from the top        │ chains │──▶ o ─▶ o ─▶ o   linked through the objects
+//                                         └────────┘    ▼
+//                                                       o ─▶ o
+//
+// Take and give touch only the own thread block. A full magazine sends its older half to the depot, an empty
+// one fetches a half, so a thread that takes and gives around the edge does not exchange each time, and hides at
+// most two batches of a class.
+// A batch travels as a block of addresses: whoever fetches it need not follow links through objects that are in
+// another core's cache. What is less than a batch, or finds no empty block, travels as a chain linked through the
+// objects themselves, so that freeing never needs memory that could run out.
+
+import { arena, blockCount, blockTable, depots, exchange, magazineMost, thread } from "./arena";
+import {
+  BLOCK_NEXT,
+  BLOCK_OBJECTS,
+  BLOCK_SHIFT,
+  COUNT_EXCHANGES,
+  DEPOT_BLOCKS,
+  DEPOT_CHAINS,
+  DEPOT_OBJECTS,
+  DEPOT_SHIFT,
+  HEADER_CARVED_BLOCKS,
+  HEADER_EMPTY_BLOCKS,
+  LINK_CHAIN,
+  LINK_COUNT,
+  LINK_NEXT,
+  MAGAZINE_COUNT,
+  MAGAZINE_OBJECTS,
+  MAGAZINE_SHIFT,
+  STACK_TAG,
+  STACK_TOP,
+  THREAD_MAGAZINES,
+} from "./layout";
+import {
+  atomicAdd32,
+  atomicCas32,
+  atomicLoad32,
+  atomicStore32,
+  atomicSub32,
+  cas64,
+  copy,
+  load32,
+  store32,
+  wrapAdd,
+} from "./memory";
+import { count } from "./thread";
+
+function magazineOf(kind: u32): u32 {
+  return thread + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT);
+}
+
+/** Takes an object of a class, whose links are `link` bytes into it. Returns its address, or 0. */
+export function take(kind: u32, link: u32): u32 {
+  const m = magazineOf(kind);
+  let n = load32(m + MAGAZINE_COUNT);
+  if (n === 0) {
+    n = fetch(m, kind, link);
+    if (n === 0) return 0;
+  }
+  store32(m + MAGAZINE_COUNT, n - 1);
+  return load32(m + MAGAZINE_OBJECTS + ((n - 1) << 2));
+}
+
+/** Gives an object back. Takes ownership of it; its link words may be overwritten. */
+export function give(kind: u32, link: u32, object: u32): void {
+  const m = magazineOf(kind);
+  let n = load32(m + MAGAZINE_COUNT);
+  if (n >= magazineMost) n = send(m, kind, link);
+  store32(m + MAGAZINE_OBJECTS + (n << 2), object);
+  store32(m + MAGAZINE_COUNT, n + 1);
+}
+
+// The same in two steps, for the hot paths: a look whether the magazine serves, then an access that trusts it. Both
+// are small enough to be inlined, which take and give, with the exchange behind them, are not.
+
+/** Objects in this thread's magazine of a class. */
+export function held(kind: u32): u32 {
+  return load32(magazineOf(kind) + MAGAZINE_COUNT);
+}
+
+/** Takes an object. Trusts that `held` is not 0. */
+export function takeHeld(kind: u32): u32 {
+  const m = magazineOf(kind);
+  const n = load32(m + MAGAZINE_COUNT) - 1;
+  store32(m + MAGAZINE_COUNT, n);
+  return load32(m + MAGAZINE_OBJECTS + (n << 2));
+}
+
+/** Gives an object back. Trusts that `held` is below `magazineMost`. */
+export function giveHeld(kind: u32, object: u32): void {
+  const m = magazineOf(kind);
+  const n = load32(m + MAGAZINE_COUNT);
+  store32(m + MAGAZINE_OBJECTS + (n << 2), object);
+  store32(m + MAGAZINE_COUNT, n + 1);
+}
+
+/** Takes `n` objects. Trusts that `held` is at least that. Returns where their addresses are, good until the next give. */
+export function takeMany(kind: u32, n: u32): u32 {
+  const m = magazineOf(kind);
+  const left = load32(m + MAGAZINE_COUNT) - n;
+  store32(m + MAGAZINE_COUNT, left);
+  return m + MAGAZINE_OBJECTS + (left << 2);
+}
+
+/** Gives `n` objects back, whose addresses are at `from`. Trusts that with `held` they are at most `magazineMost`. */
+export function giveMany(kind: u32, from: u32, n: u32): void {
+  const m = magazineOf(kind);
+  const count = load32(m + MAGAZINE_COUNT);
+  copy(m + MAGAZINE_OBJECTS + (count << 2), from, n << 2);
+  store32(m + MAGAZINE_COUNT, count + n);
+}
+
+/** Gives all of this thread's magazine to the depot, where every thread finds it. */
+export function flush(kind: u32, link: u32): void {
+  const m = magazineOf(kind);
+  const n = load32(m + MAGAZINE_COUNT);
+  if (n === 0) return;
+  store32(m + MAGAZINE_COUNT, 0);
+  sendChain(m + MAGAZINE_OBJECTS, n, kind, link);
+}
+
+/** Fills an empty magazine with a batch or a chain from the depot. Returns how many there are now. */
+function fetch(m: u32, kind: u32, link: u32): u32 {
+  const depot = depots + (kind << DEPOT_SHIFT);
+  const block = pop(depot + DEPOT_BLOCKS, BLOCK_NEXT);
+  let n = exchange;
+  if (block !== 0) {
+    copy(m + MAGAZINE_OBJECTS, block + BLOCK_OBJECTS, n << 2);
+    push(arena + HEADER_EMPTY_BLOCKS, BLOCK_NEXT, block);
+  } else {
+    let object = pop(depot + DEPOT_CHAINS, link + LINK_CHAIN);
+    if (object === 0) return 0;
+    n = load32(object + link + LINK_COUNT);
+    for (let i: u32 = 0; i < n; i++) {
+      store32(m + MAGAZINE_OBJECTS + (i << 2), object);
+      object = load32(object + link + LINK_NEXT);
+    }
+  }
+  atomicSub32(depot + DEPOT_OBJECTS, n);
+  store32(m + MAGAZINE_COUNT, n);
+  return n;
+}
+
+/** Sends the older half of a full magazine to the depot. Returns how many are left. */
+function send(m: u32, kind: u32, link: u32): u32 {
+  const block = emptyBlock();
+  if (block === 0) {
+    sendChain(m + MAGAZINE_OBJECTS, exchange, kind, link);
+  } else {
+    const depot = depots + (kind << DEPOT_SHIFT);
+    copy(block + BLOCK_OBJECTS, m + MAGAZINE_OBJECTS, exchange << 2);
+    // Only for the statistics; before the push, so that the fetch of the same block comes after.
+    atomicAdd32(depot + DEPOT_OBJECTS, exchange);
+    push(depot + DEPOT_BLOCKS, BLOCK_NEXT, block);
+    count(COUNT_EXCHANGES, 1);
+  }
+  const left = magazineMost - exchange;
+  copy(m + MAGAZINE_OBJECTS, m + MAGAZINE_OBJECTS + (exchange << 2), left << 2);
+  store32(m + MAGAZINE_COUNT, left);
+  return left;
+}
+
+/** Links `n` objects, whose addresses are at `from`, and sends them to the depot. */
+function sendChain(from: u32, n: u32, kind: u32, link: u32): void {
+  const depot = depots + (kind << DEPOT_SHIFT);
+  let below: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const object = load32(from + (i << 2));
+    store32(object + link + LINK_NEXT, below);
+    below = object;
+  }
+  store32(below + link + LINK_COUNT, n);
+  atomicAdd32(depot + DEPOT_OBJECTS, n);
+  push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);
+  count(COUNT_EXCHANGES, 1);
+}
+
+/** A block that nobody uses, or 0. */
+function emptyBlock(): u32 {
+  const block = pop(arena + HEADER_EMPTY_BLOCKS, BLOCK_NEXT);
+  if (block !== 0) return block;
+  const cursor = arena + HEADER_CARVED_BLOCKS;
+  while (true) {
+    const i = atomicLoad32(cursor);
+    if (i >= blockCount) return 0;
+    // The CAS carves it: each block is given out for the first time once.
+    if (atomicCas32(cursor, i, i + 1) === i) return blockTable + (i << BLOCK_SHIFT);
+  }
+}
+
+/** Pushes an item, whose `next` word is `next` bytes into it, on a stack. */
+function push(stack: u32, next: u32, item: u32): void {
+  while (true) {
+    const tag = atomicLoad32(stack + STACK_TAG);
+    const top = atomicLoad32(stack + STACK_TOP);
+    // Atomic, because a thread whose pop has already lost may still read it.
+    atomicStore32(item + next, top);
+    // Publishes the item and all it leads to: pop's CAS, which takes it off, synchronises with this one.
+    if (cas64(stack, top, tag, item, wrapAdd(tag, 1))) return;
+  }
+}
+
+/** Pops an item off a stack, or returns 0. */
+function pop(stack: u32, next: u32): u32 {
+  while (true) {
+    // The tag first: if it is still there at the CAS, nothing was pushed or popped since, so `below` is what lay
+    // under `top`, even if `top` was taken and came back while we looked (ABA).
+    const tag = atomicLoad32(stack + STACK_TAG);
+    const top = atomicLoad32(stack + STACK_TOP);
+    if (top === 0) return 0;
+    const below = atomicLoad32(top + next);
+    if (cas64(stack, top, tag, below, wrapAdd(tag, 1))) return top;
+  }
+}

@@ -1,0 +1,126 @@
+// The only place that touches memory, in JS: `memory.ts` over typed arrays and Atomics. Compiled into a
+// factory, so that each engine has its own `bind`.
+
+let bytes: Uint8Array = new Uint8Array(0);
+let halves: Uint16Array = new Uint16Array(0);
+let words: Uint32Array = new Uint32Array(0);
+let doubles: BigInt64Array = new BigInt64Array(0);
+
+/** Gives this instance its memory. The views stay good because the memory never grows. */
+export function bind(buffer: ArrayBufferLike): void {
+  bytes = new Uint8Array(buffer);
+  halves = new Uint16Array(buffer);
+  words = new Uint32Array(buffer);
+  doubles = new BigInt64Array(buffer);
+}
+
+// Every address that the core uses is inside the memory: it comes from the tables that `format` laid out.
+// The assertions tell the type checker so; a wild address would read undefined and never write.
+
+export function load8(p: u32): u32 {
+  return bytes[p]!;
+}
+export function store8(p: u32, v: u32): void {
+  bytes[p] = v;
+}
+export function load16(p: u32): u32 {
+  return halves[p >>> 1]!;
+}
+export function store16(p: u32, v: u32): void {
+  halves[p >>> 1] = v;
+}
+export function load32(p: u32): u32 {
+  return words[p >>> 2]!;
+}
+export function store32(p: u32, v: u32): void {
+  words[p >>> 2] = v;
+}
+
+export function loadNet16(p: u32): u32 {
+  return (bytes[p]! << 8) | bytes[p + 1]!;
+}
+export function loadNet32(p: u32): u32 {
+  return ((bytes[p]! << 24) | (bytes[p + 1]! << 16) | (bytes[p + 2]! << 8) | bytes[p + 3]!) >>> 0;
+}
+export function storeNet16(p: u32, v: u32): void {
+  bytes[p] = v >>> 8;
+  bytes[p + 1] = v;
+}
+export function storeNet32(p: u32, v: u32): void {
+  bytes[p] = v >>> 24;
+  bytes[p + 1] = v >>> 16;
+  bytes[p + 2] = v >>> 8;
+  bytes[p + 3] = v;
+}
+
+export function atomicLoad32(p: u32): u32 {
+  return Atomics.load(words, p >>> 2);
+}
+export function atomicStore32(p: u32, v: u32): void {
+  Atomics.store(words, p >>> 2, v);
+}
+export function atomicAdd32(p: u32, v: u32): u32 {
+  return Atomics.add(words, p >>> 2, v);
+}
+export function atomicSub32(p: u32, v: u32): u32 {
+  return Atomics.sub(words, p >>> 2, v);
+}
+export function atomicOr32(p: u32, v: u32): u32 {
+  return Atomics.or(words, p >>> 2, v);
+}
+export function atomicExchange32(p: u32, v: u32): u32 {
+  return Atomics.exchange(words, p >>> 2, v);
+}
+export function atomicCas32(p: u32, expected: u32, desired: u32): u32 {
+  return Atomics.compareExchange(words, p >>> 2, expected, desired);
+}
+export function cas64(p: u32, low: u32, high: u32, newLow: u32, newHigh: u32): bool {
+  const expected = BigInt.asIntN(64, BigInt(low) | (BigInt(high) << 32n));
+  const desired = BigInt.asIntN(64, BigInt(newLow) | (BigInt(newHigh) << 32n));
+  return Atomics.compareExchange(doubles, p >>> 3, expected, desired) === expected;
+}
+
+export function wrapAdd(a: u32, b: u32): u32 {
+  return (a + b) >>> 0;
+}
+export function leadingZeros(v: u32): u32 {
+  return Math.clz32(v);
+}
+export function quotient(a: u32, b: u32): u32 {
+  return Math.floor(a / b);
+}
+
+export function copy(to: u32, from: u32, n: u32): void {
+  bytes.copyWithin(to, from, from + n);
+}
+export function fill(p: u32, value: u32, n: u32): void {
+  bytes.fill(value, p, p + n);
+}
+export function clear32(p: u32): void {
+  const first = p >>> 2;
+  for (let i = first; i < first + 8; i++) words[i] = 0;
+}
+export function clear128(p: u32): void {
+  const first = p >>> 2;
+  for (let i = first; i < first + 32; i++) words[i] = 0;
+}
+export function copy128(to: u32, from: u32): void {
+  const target = to >>> 2;
+  const source = from >>> 2;
+  for (let i = 0; i < 32; i++) words[target + i] = words[source + i]!;
+}
+
+export function sum16(p: u32, n: u32): u32 {
+  let total = 0;
+  if ((p & 1) === 0) {
+    // Sums of 2^31 halfwords stay below 2^53, the last exact integer.
+    const end = (p + n) >>> 1;
+    for (let i = p >>> 1; i < end; i++) total += halves[i]!;
+  } else {
+    const end = p + n - 1;
+    for (let i = p; i < end; i += 2) total += bytes[i]! | (bytes[i + 1]! << 8);
+  }
+  if ((n & 1) !== 0) total += bytes[p + n - 1]!;
+  while (total > 0xffff) total = (total % 65536) + Math.floor(total / 65536);
+  return total;
+}

@@ -1,0 +1,237 @@
+// Allocation as the rest of the core sees it. What is not found at once is looked for once more after this
+// thread's hidden objects, and those of all depots, have been put back where anybody can use them.
+
+import { arena, exchange, magazineMost, pageCount, skbCount, skbTable, ubufCount, ubufTable } from "./arena";
+import { drainHeads, headLink, takeHead } from "./head";
+import {
+  CLASS_HEADS,
+  CLASS_PAGE,
+  CLASS_SKB,
+  CLASS_UBUF,
+  COUNT_ALLOCS,
+  COUNT_EXHAUSTED,
+  COUNT_RECLAIMS,
+  COUNT_RELEASES,
+  HANDLE_MASK,
+  HEAD_CLASSES,
+  HEADER_CARVED_SKBS,
+  HEADER_CARVED_UBUFS,
+  LINK_NEXT,
+  LINK_PAGE,
+  LINK_SKB,
+  LINK_UBUF,
+  SKB_HANDLE,
+  SKB_OWNER,
+  SKB_SHIFT,
+  SKB_USERS,
+  UBUF_FREE,
+  UBUF_HANDLE,
+  UBUF_SHIFT,
+  UBUF_STATE,
+} from "./layout";
+import { flush, give, giveHeld, giveMany, held, take } from "./magazine";
+import { atomicCas32, atomicLoad32, atomicStore32, load32, store32 } from "./memory";
+import { drainPages, putPage, takePage, takeRun } from "./page";
+import { count } from "./thread";
+
+/** What the last failed allocation wanted: a class, or SHORT_OF_RUN. */
+let wanted: u32 = 0;
+export const SHORT_OF_RUN: u32 = 8;
+
+// Failure injection: allocations until the one that fails; 0 while there is none to fail.
+let failing: u32 = 0;
+
+/** Lets the `nth` allocation from now fail (1 is the next); 0 lets none. Returns what was left. */
+export function failAllocation(nth: u32): u32 {
+  const left = failing;
+  failing = nth;
+  return left;
+}
+
+/** What the last failed allocation was short of: a class of layout.ts, or SHORT_OF_RUN. */
+export function shortOf(): u32 {
+  return wanted;
+}
+
+/** Whether an allocation is to fail, so that fast paths stand aside. */
+export function injecting(): bool {
+  return failing !== 0;
+}
+
+function mustFail(): bool {
+  if (failing === 0) return false;
+  failing -= 1;
+  return failing === 0;
+}
+
+function exhausted(what: u32): u32 {
+  wanted = what;
+  count(COUNT_EXHAUSTED, 1);
+  return 0;
+}
+
+/** Gathers the free heads that this thread can get at into pages, and the free pages in the bitmap. */
+function reclaimPages(): void {
+  count(COUNT_RECLAIMS, 1);
+  drainHeads();
+  drainPages();
+}
+
+/** Gives everything in this thread's magazines to the depots, where every thread finds it. */
+export function flushMagazines(): void {
+  for (let c: u32 = 0; c < HEAD_CLASSES; c++) flush(CLASS_HEADS + c, headLink(c));
+  flush(CLASS_PAGE, LINK_PAGE);
+  flush(CLASS_SKB, LINK_SKB);
+  flush(CLASS_UBUF, LINK_UBUF);
+}
+
+/** Returns a head of exactly `bytes`, or 0. */
+export function allocHead(bytes: u32): u32 {
+  if (mustFail()) return exhausted(CLASS_HEADS);
+  let head = takeHead(bytes);
+  if (head === 0) {
+    reclaimPages();
+    head = takeHead(bytes);
+    if (head === 0) return exhausted(CLASS_HEADS);
+  }
+  return head;
+}
+
+/** Returns the entry of a run of `n` pages, or of a single page, of a kind; or 0. */
+export function allocPages(n: u32, kind: u32): u32 {
+  if (mustFail()) return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
+  if (n === 0 || n > pageCount) return exhausted(SHORT_OF_RUN);
+  let entry = takePages(n, kind);
+  if (entry === 0) {
+    reclaimPages();
+    entry = takePages(n, kind);
+    if (entry === 0) return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
+  }
+  return entry;
+}
+
+function takePages(n: u32, kind: u32): u32 {
+  return n === 1 ? takePage(kind) : takeRun(n, kind);
+}
+
+// What an operation allocates before it changes anything waits in a list, linked like a magazine's.
+
+/** Puts `entry` behind `last` (0: the list is empty) as the end of a list of pages. */
+export function linkPages(last: u32, entry: u32): void {
+  store32(entry + LINK_PAGE + LINK_NEXT, 0);
+  if (last !== 0) store32(last + LINK_PAGE + LINK_NEXT, entry);
+}
+
+export function nextPages(entry: u32): u32 {
+  return load32(entry + LINK_PAGE + LINK_NEXT);
+}
+
+/** Frees a list of pages that turned out not to be needed. */
+export function putPages(first: u32): void {
+  let entry = first;
+  while (entry !== 0) {
+    const next = nextPages(entry);
+    putPage(entry);
+    entry = next;
+  }
+}
+
+/** Takes up to a chain of table slots that were never used. Returns the first one's index, or 0. */
+function carve(cursor: u32, total: u32): u32 {
+  while (true) {
+    const first = atomicLoad32(arena + cursor);
+    if (first >= total) return 0;
+    const end = total - first < exchange ? total : first + exchange;
+    // Each slot is carved once: the CAS moves the cursor past those that are ours now.
+    if (atomicCas32(arena + cursor, first, end) === first) return first;
+  }
+}
+
+function carvedEnd(first: u32, total: u32): u32 {
+  return total - first < exchange ? total : first + exchange;
+}
+
+/** Returns the address of an skb of which only the handle is set; or 0. */
+export function allocSkb(): u32 {
+  const skb = takeSkb();
+  if (skb !== 0) count(COUNT_ALLOCS, 1);
+  return skb;
+}
+
+/** Frees an skb struct. Takes ownership of it; its data must be gone. */
+export function freeSkb(skb: u32): void {
+  giveSkb(skb);
+  count(COUNT_RELEASES, 1);
+}
+
+/** As allocSkb; counting is the caller's matter. */
+export function takeSkb(): u32 {
+  if (mustFail()) return exhausted(CLASS_SKB);
+  let skb = take(CLASS_SKB, LINK_SKB);
+  if (skb === 0) {
+    const first = carve(HEADER_CARVED_SKBS, skbCount);
+    if (first === 0) return exhausted(CLASS_SKB);
+    for (let i = carvedEnd(first, skbCount) - 1; i >= first; i--) {
+      const fresh = skbTable + (i << SKB_SHIFT);
+      store32(fresh + SKB_HANDLE, i);
+      give(CLASS_SKB, LINK_SKB, fresh);
+    }
+    skb = take(CLASS_SKB, LINK_SKB);
+  }
+  return skb;
+}
+
+/** As freeSkb; counting is the caller's matter. */
+export function giveSkb(skb: u32): void {
+  retire(skb);
+  if (held(CLASS_SKB) < magazineMost) giveHeld(CLASS_SKB, skb);
+  else give(CLASS_SKB, LINK_SKB, skb);
+}
+
+/** Ends the life of an skb struct, short of putting it where free ones are. */
+export function retire(skb: u32): void {
+  // The next generation of this slot: the handle that was given out matches nothing from here on.
+  store32(skb + SKB_HANDLE, (load32(skb + SKB_HANDLE) + skbCount) & HANDLE_MASK);
+  store32(skb + SKB_OWNER, 0);
+  store32(skb + SKB_USERS, 0);
+}
+
+/** Puts `n` retired skbs, whose addresses are at `from`, where free ones are. */
+export function giveSkbs(from: u32, n: u32): void {
+  let done: u32 = 0;
+  while (done < n) {
+    const room = magazineMost - held(CLASS_SKB);
+    if (room === 0) {
+      give(CLASS_SKB, LINK_SKB, load32(from + (done << 2)));
+      done += 1;
+    } else {
+      const some = room < n - done ? room : n - done;
+      giveMany(CLASS_SKB, from + (done << 2), some);
+      done += some;
+    }
+  }
+}
+
+/** Returns the address of a ubuf, its handle set; or 0. */
+export function allocUbuf(): u32 {
+  if (mustFail()) return exhausted(CLASS_UBUF);
+  let ubuf = take(CLASS_UBUF, LINK_UBUF);
+  if (ubuf === 0) {
+    const first = carve(HEADER_CARVED_UBUFS, ubufCount);
+    if (first === 0) return exhausted(CLASS_UBUF);
+    for (let i = carvedEnd(first, ubufCount) - 1; i >= first; i--) {
+      const fresh = ubufTable + (i << UBUF_SHIFT);
+      store32(fresh + UBUF_HANDLE, i);
+      give(CLASS_UBUF, LINK_UBUF, fresh);
+    }
+    ubuf = take(CLASS_UBUF, LINK_UBUF);
+  }
+  return ubuf;
+}
+
+/** Frees a ubuf. Takes ownership of it. */
+export function freeUbufSlot(ubuf: u32): void {
+  store32(ubuf + UBUF_HANDLE, (load32(ubuf + UBUF_HANDLE) + ubufCount) & HANDLE_MASK);
+  atomicStore32(ubuf + UBUF_STATE, UBUF_FREE);
+  give(CLASS_UBUF, LINK_UBUF, ubuf);
+}

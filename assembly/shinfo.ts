@@ -1,0 +1,216 @@
+// The shared info at the end of a head: how many skbs share it, its frags, its frag list, its ubuf.
+//
+// Whoever changes anything in here must be alone with it: dataref 1. Functions take the address of the shared
+// info, or of the skb, and trust it.
+
+import {
+  FRAG_ADDRESS,
+  FRAG_SHIFT,
+  FRAG_SIZE,
+  KIND_USER,
+  PAGE_KIND,
+  SHINFO_BYTES,
+  SHINFO_DATAREF,
+  SHINFO_FRAG_COUNT,
+  SHINFO_FRAG_LIST,
+  SHINFO_FRAG_LIST_TAIL,
+  SHINFO_FRAGS,
+  SHINFO_UBUF,
+  SKB_DATA,
+  SKB_DATA_LEN,
+  SKB_END,
+  SKB_HEAD,
+  SKB_LEN,
+  SKB_NEXT,
+} from "./layout";
+import { atomicAdd32, atomicLoad32, atomicSub32, copy, load32, store32 } from "./memory";
+import { entryOf, getPage, putPage } from "./page";
+
+export function shinfoOf(skb: u32): u32 {
+  return load32(skb + SKB_END);
+}
+
+/** skb_cloned: another skb refers to the same head. */
+export function isShared(skb: u32): bool {
+  return atomicLoad32(shinfoOf(skb) + SHINFO_DATAREF) !== 1;
+}
+
+/**
+ * Adds an skb to those that share the data. `sole`: the caller's skb is its thread's alone. Not so for a member of a
+ * frag list, which is everyone's who shares the list's head.
+ */
+export function getData(shinfo: u32, sole: bool): void {
+  // Reading 1, a sole caller is alone with the head: no other thread can change the count, and a plain store does.
+  if (sole && atomicLoad32(shinfo + SHINFO_DATAREF) === 1) store32(shinfo + SHINFO_DATAREF, 2);
+  else atomicAdd32(shinfo + SHINFO_DATAREF, 1);
+}
+
+/** Whether the head is one skb's alone and nothing hangs on it: the common case of a release. */
+export function isBare(shinfo: u32): bool {
+  return (
+    atomicLoad32(shinfo + SHINFO_DATAREF) === 1 &&
+    (load32(shinfo + SHINFO_FRAG_COUNT) |
+      load32(shinfo + SHINFO_FRAG_LIST) |
+      load32(shinfo + SHINFO_UBUF)) ===
+      0
+  );
+}
+
+/** Takes an skb off those that share the data. Returns whether it was the last, which then owns the head. */
+export function putData(shinfo: u32): bool {
+  // As above. Otherwise the subtraction decides who was last, and synchronises with all those before it: what
+  // the others read or wrote in the data is over.
+  return atomicLoad32(shinfo + SHINFO_DATAREF) === 1 || atomicSub32(shinfo + SHINFO_DATAREF, 1) === 1;
+}
+
+/** skb_headlen: bytes in the head. */
+export function linearLength(skb: u32): u32 {
+  return load32(skb + SKB_LEN) - load32(skb + SKB_DATA_LEN);
+}
+
+export function tailOf(skb: u32): u32 {
+  return load32(skb + SKB_DATA) + linearLength(skb);
+}
+
+export function headroomOf(skb: u32): u32 {
+  return load32(skb + SKB_DATA) - load32(skb + SKB_HEAD);
+}
+
+/** Bytes between tail and end, also where frags follow. */
+export function tailSpace(skb: u32): u32 {
+  return load32(skb + SKB_END) - tailOf(skb);
+}
+
+/** Bytes of the head with its shared info: what was asked of `takeHead`. */
+export function headBytes(skb: u32): u32 {
+  return load32(skb + SKB_END) + SHINFO_BYTES - load32(skb + SKB_HEAD);
+}
+
+/** Grows or shrinks the part behind the head. */
+export function addData(skb: u32, n: u32): void {
+  store32(skb + SKB_LEN, load32(skb + SKB_LEN) + n);
+  store32(skb + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN) + n);
+}
+
+export function dropData(skb: u32, n: u32): void {
+  store32(skb + SKB_LEN, load32(skb + SKB_LEN) - n);
+  store32(skb + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN) - n);
+}
+
+export function fragCount(shinfo: u32): u32 {
+  return load32(shinfo + SHINFO_FRAG_COUNT);
+}
+
+export function fragAddress(shinfo: u32, i: u32): u32 {
+  return load32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_ADDRESS);
+}
+
+export function fragSize(shinfo: u32, i: u32): u32 {
+  return load32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_SIZE);
+}
+
+/** Points a frag somewhere. References are the caller's matter. */
+export function setFrag(shinfo: u32, i: u32, address: u32, size: u32): void {
+  store32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_ADDRESS, address);
+  store32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_SIZE, size);
+}
+
+/** Appends a frag; takes over one reference on its page. Trusts that there is room for it. */
+export function pushFrag(shinfo: u32, address: u32, size: u32): void {
+  const n = fragCount(shinfo);
+  setFrag(shinfo, n, address, size);
+  store32(shinfo + SHINFO_FRAG_COUNT, n + 1);
+}
+
+/** Appends to `to` the frags of `from` from index `first` on. References are the caller's matter. */
+export function copyFrags(to: u32, from: u32, first: u32): void {
+  const n = fragCount(from) - first;
+  const at = fragCount(to);
+  const source = from + SHINFO_FRAGS + (first << FRAG_SHIFT);
+  copy(to + SHINFO_FRAGS + (at << FRAG_SHIFT), source, n << FRAG_SHIFT);
+  store32(to + SHINFO_FRAG_COUNT, at + n);
+}
+
+/** Adds a reference to the page of each frag from index `first` on. */
+export function getFrags(shinfo: u32, first: u32): void {
+  const n = fragCount(shinfo);
+  for (let i = first; i < n; i++) getPage(entryOf(fragAddress(shinfo, i)));
+}
+
+/** Drops the last frags, down to `keep` of them. The entry goes first, then its page: no entry ever names a free page. */
+export function dropFragsTo(shinfo: u32, keep: u32): void {
+  let n = fragCount(shinfo);
+  while (n > keep) {
+    n -= 1;
+    store32(shinfo + SHINFO_FRAG_COUNT, n);
+    putPage(entryOf(fragAddress(shinfo, n)));
+  }
+}
+
+/** Removes the first `n` entries; their references are the caller's matter. */
+export function removeFrags(shinfo: u32, n: u32): void {
+  if (n === 0) return;
+  const left = fragCount(shinfo) - n;
+  const frags = shinfo + SHINFO_FRAGS;
+  copy(frags, frags + (n << FRAG_SHIFT), left << FRAG_SHIFT);
+  store32(shinfo + SHINFO_FRAG_COUNT, left);
+}
+
+/** Removes `n` bytes from the front of the frags. Returns how many it could not: those lie behind the frags. */
+export function eatFrags(shinfo: u32, n: u32): u32 {
+  const most = fragCount(shinfo);
+  let first: u32 = 0;
+  while (first < most && n !== 0) {
+    const size = fragSize(shinfo, first);
+    if (size > n) {
+      setFrag(shinfo, first, fragAddress(shinfo, first) + n, size - n);
+      n = 0;
+    } else {
+      const entry = entryOf(fragAddress(shinfo, first));
+      setFrag(shinfo, first, 0, 0);
+      putPage(entry);
+      n -= size;
+      first += 1;
+    }
+  }
+  removeFrags(shinfo, first);
+  return n;
+}
+
+/** Bytes in the frags, without the frag list. */
+export function fragBytes(shinfo: u32): u32 {
+  let sum: u32 = 0;
+  const n = fragCount(shinfo);
+  for (let i: u32 = 0; i < n; i++) sum += fragSize(shinfo, i);
+  return sum;
+}
+
+export function isUserFrag(shinfo: u32, i: u32): bool {
+  return load32(entryOf(fragAddress(shinfo, i)) + PAGE_KIND) === KIND_USER;
+}
+
+/** User frags in [first, end). */
+export function userFrags(shinfo: u32, first: u32, end: u32): u32 {
+  let n: u32 = 0;
+  for (let i = first; i < end; i++) {
+    if (isUserFrag(shinfo, i)) n += 1;
+  }
+  return n;
+}
+
+export function fragList(shinfo: u32): u32 {
+  return load32(shinfo + SHINFO_FRAG_LIST);
+}
+
+/** Appends skbs, linked by `next` from `first` to `last`, to the frag list. Takes ownership of them. */
+export function pushList(shinfo: u32, first: u32, last: u32): void {
+  if (fragList(shinfo) === 0) store32(shinfo + SHINFO_FRAG_LIST, first);
+  else store32(load32(shinfo + SHINFO_FRAG_LIST_TAIL) + SKB_NEXT, first);
+  store32(shinfo + SHINFO_FRAG_LIST_TAIL, last);
+}
+
+/** Makes `first` to `last` the whole frag list; 0 and 0 empty it. */
+export function setList(shinfo: u32, first: u32, last: u32): void {
+  store32(shinfo + SHINFO_FRAG_LIST, first);
+  store32(shinfo + SHINFO_FRAG_LIST_TAIL, last);
+}

@@ -1,0 +1,41 @@
+// Thread blocks: what one thread keeps in the arena for itself. Only its own thread writes to a block, but for
+// the line of remote completions.
+
+import { joinAs, thread, threadBlocks, threadCount } from "./arena";
+import {
+  E_THREADS,
+  OK,
+  THREAD_BYTES,
+  THREAD_COUNTERS,
+  THREAD_FREE,
+  THREAD_LIVE,
+  THREAD_NUMBER,
+  THREAD_SCRATCH,
+  THREAD_STATE,
+} from "./layout";
+import { atomicCas32, load32, store32, wrapAdd } from "./memory";
+
+/** Takes a free thread block for this instance. Returns OK, or E_THREADS if every one is taken. */
+export function claimThread(): u32 {
+  for (let i: u32 = 0; i < threadCount; i++) {
+    const block = threadBlocks + i * THREAD_BYTES;
+    // The CAS is the claim: of two threads that see the block free, one gets it.
+    if (atomicCas32(block + THREAD_STATE, THREAD_FREE, THREAD_LIVE) === THREAD_FREE) {
+      store32(block + THREAD_NUMBER, i + 1);
+      joinAs(block, i + 1);
+      return OK;
+    }
+  }
+  return E_THREADS;
+}
+
+/** Address of this thread's scratch, for what is passed in and out in bulk. */
+export function scratch(): u32 {
+  return thread + THREAD_SCRATCH;
+}
+
+/** Adds to one of this thread's counters. */
+export function count(counter: u32, by: u32): void {
+  const p = thread + THREAD_COUNTERS + (counter << 2);
+  store32(p, wrapAdd(load32(p), by));
+}

@@ -1,0 +1,112 @@
+// Builds the core (assembly/) for Wasm and for JavaScript into build/, then the package into dist/.
+
+import { spawn } from "node:child_process";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { main as asc } from "assemblyscript/asc";
+import { build } from "esbuild";
+
+const require = createRequire(import.meta.url);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const TSC = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+
+function run(script, ...args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: "inherit" });
+    child.on("error", reject);
+    child.on("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`${args.join(" ")}: exit ${code}`)),
+    );
+  });
+}
+
+async function wasm(flavour) {
+  const { stdout, stderr } = process;
+  const args = ["assembly/index.ts", "--config", "asconfig.json", "--baseDir", root, "--target", flavour];
+  const { error } = await asc(args, { stdout, stderr });
+  if (error) throw error;
+  const bytes = await readFile(join(root, `build/${flavour}.wasm`));
+  await writeFile(join(root, `build/wasm-${flavour}.js`), `export default "${bytes.toString("base64")}";\n`);
+}
+
+/** Bundles the core into a function, so that every call makes an instance with module state of its own. */
+async function javascript(name, memory) {
+  await build({
+    absWorkingDir: root,
+    stdin: {
+      contents: 'export * from "./index"; export { bind } from "./memory";',
+      resolveDir: join(root, "assembly"),
+      loader: "ts",
+    },
+    outfile: `build/${name}.js`,
+    bundle: true,
+    format: "iife",
+    globalName: "core",
+    banner: { js: "export default function instantiate() {" },
+    // The spread turns esbuild's getters into plain properties.
+    footer: { js: "return { ...core };\n}" },
+    platform: "neutral",
+    target: "es2022",
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "memory",
+        setup(bundle) {
+          bundle.onResolve({ filter: /^\.\/memory$/ }, () => ({ path: join(root, "assembly", memory) }));
+        },
+      },
+    ],
+  });
+}
+
+async function core() {
+  await wasm("shared");
+  await wasm("unshared");
+  await javascript("core-js", "memory.host.ts");
+}
+
+async function declarations() {
+  const bytes = "declare const base64: string;\nexport default base64;\n";
+  await writeFile(join(root, "build/wasm-shared.d.ts"), bytes);
+  await writeFile(join(root, "build/wasm-unshared.d.ts"), bytes);
+  await writeFile(
+    join(root, "build/core-js.d.ts"),
+    `type Core = typeof import("../assembly/index");
+type Host = Pick<typeof import("../assembly/memory.host"), "bind">;
+export default function instantiate(): Core & Host;
+`,
+  );
+  await run(TSC, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", "dist/types");
+}
+
+async function bundle() {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["src/index.ts"],
+    outdir: "dist",
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    external: ["node:*"],
+    logLevel: "warning",
+  });
+}
+
+async function report(folder) {
+  const entries = await readdir(join(root, folder), { recursive: true });
+  for (const entry of entries.filter((name) => /\.(js|wasm)$/.test(name)).sort()) {
+    const { size } = await stat(join(root, folder, entry));
+    console.log(`${String(size).padStart(8)}  ${join(folder, entry)}`);
+  }
+}
+
+await rm(join(root, "dist"), { recursive: true, force: true });
+await mkdir(join(root, "build"), { recursive: true });
+await Promise.all([declarations(), core().then(bundle)]);
+await report("build");
+await report("dist");

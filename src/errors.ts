@@ -1,0 +1,175 @@
+// Every error that the library throws. Each has a `code` that stays the same when the message changes, and a
+// message of one grammar: what, what was expected, what was there instead.
+//
+//     "headroom" expected 0..4096, got -1
+
+/** Builds the message of an error. @internal */
+export function expected(what: string, wanted: string, got: unknown): string {
+  return `"${what}" expected ${wanted}, got ${describe(got)}`;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean" || value == null) return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "symbol") return "a symbol";
+  return "an object of another kind";
+}
+
+/** What all errors of the library but range and type errors descend from. */
+export class SkbuffError extends Error {
+  /** Stays the same across versions; compare this, not the message. */
+  readonly code: string;
+
+  /** @internal */
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** A number that is not an integer in the range it must be in. */
+export class ArgumentRangeError extends RangeError {
+  readonly code = "ERR_SKB_RANGE";
+
+  /** @internal */
+  constructor(what: string, wanted: string, got: unknown) {
+    super(expected(what, wanted, got));
+    this.name = "ArgumentRangeError";
+  }
+}
+
+/** An argument of the wrong type. */
+export class ArgumentTypeError extends TypeError {
+  readonly code = "ERR_SKB_TYPE";
+
+  /** @internal */
+  constructor(what: string, wanted: string, got: unknown) {
+    super(expected(what, wanted, got));
+    this.name = "ArgumentTypeError";
+  }
+}
+
+/** The skb was released, or given to a frag list or another packet; somebody else may be using its slot. */
+export class StaleSkbError extends SkbuffError {
+  /** With `debug: true`: where it was allocated. */
+  readonly allocatedAt: string | undefined;
+  /** With `debug: true`: where it was released or given away. */
+  readonly releasedAt: string | undefined;
+
+  /** @internal */
+  constructor(got: string, allocatedAt?: string, releasedAt?: string) {
+    let message = expected("skb", "a live one", got);
+    if (allocatedAt !== undefined) message += `\n  allocated ${allocatedAt}`;
+    if (releasedAt !== undefined) message += `\n  let go ${releasedAt}`;
+    super("ERR_SKB_STALE", message);
+    this.allocatedAt = allocatedAt;
+    this.releasedAt = releasedAt;
+  }
+}
+
+/** The skb belongs to another engine. */
+export class ForeignSkbError extends SkbuffError {
+  /** @internal */
+  constructor(what: string) {
+    super("ERR_SKB_FOREIGN", expected(what, "one of this engine", "one of another engine"));
+  }
+}
+
+/** The skb is in a queue, which owns it until it is popped. */
+export class QueuedSkbError extends SkbuffError {
+  /** @internal */
+  constructor() {
+    super("ERR_SKB_QUEUED", expected("skb", "one that is in no queue", "a queued one"));
+  }
+}
+
+/** Somebody else holds the skb through `get()`, so it cannot be given away. */
+export class HeldSkbError extends SkbuffError {
+  /** @internal */
+  constructor(users: number) {
+    super("ERR_SKB_HELD", expected("skb", "1 user", `${users} users`));
+  }
+}
+
+/** The bytes belong to several packets, or to whoever lent them: they can be read, not written. */
+export class SharedDataError extends SkbuffError {
+  /** @internal */
+  constructor(got: string) {
+    super("ERR_SKB_SHARED", expected("data", "bytes of this packet alone", got));
+  }
+}
+
+/** Not enough headroom, tailroom or linear bytes. */
+export class RoomError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, wanted: string, got: unknown) {
+    super("ERR_SKB_ROOM", expected(what, wanted, got));
+  }
+}
+
+/** The packet has no free frag entry, or a place where the frag may not go. */
+export class FragLimitError extends SkbuffError {
+  /** @internal */
+  constructor(wanted: string, got: unknown) {
+    super("ERR_SKB_FRAGS", expected("frags", wanted, got));
+  }
+}
+
+/** The arena has no free object of some kind. Nothing was changed. */
+export class PoolExhaustedError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, got: string) {
+    super("ERR_SKB_EXHAUSTED", expected(what, "1 free", got));
+  }
+}
+
+/** The ubuf has completed or was cancelled, or the packet carries another one already. */
+export class UbufError extends SkbuffError {
+  /** @internal */
+  constructor(wanted: string, got: string) {
+    super("ERR_SKB_UBUF", expected("ubuf", wanted, got));
+  }
+}
+
+/** The user region was released. */
+export class StaleRegionError extends SkbuffError {
+  /** @internal */
+  constructor() {
+    super("ERR_SKB_REGION", expected("region", "one in use", "one that was released"));
+  }
+}
+
+/** The engine was closed. */
+export class EngineClosedError extends SkbuffError {
+  /** @internal */
+  constructor() {
+    super("ERR_SKB_CLOSED", expected("engine", "an open one", "a closed one"));
+  }
+}
+
+/** `close()` found something still out; `holders` names it. The engine is as it was. */
+export class InUseError extends SkbuffError {
+  /** One line for each skb, region and ubuf that was not given back. */
+  readonly holders: readonly string[];
+
+  /** @internal */
+  constructor(holders: readonly string[]) {
+    super(
+      "ERR_SKB_IN_USE",
+      `${expected("engine", "nothing still out", holders.length)}\n  ${holders.join("\n  ")}`,
+    );
+    this.holders = holders;
+  }
+}
+
+/** What was asked for does not exist in this environment. */
+export class UnsupportedError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, wanted: string, got: string, options?: { cause: unknown }) {
+    super("ERR_SKB_UNSUPPORTED", expected(what, wanted, got));
+    if (options !== undefined) this.cause = options.cause;
+  }
+}

@@ -1,0 +1,35 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// The public face.
+
+export type { AuditReport, LivePacket } from "./audit.js";
+export type { Leak } from "./debug.js";
+export {
+  type AllocOptions,
+  type BurstOptions,
+  Engine,
+  type EngineOptions,
+  type PoolStats,
+  type Stats,
+} from "./engine.js";
+export {
+  ArgumentRangeError,
+  ArgumentTypeError,
+  EngineClosedError,
+  ForeignSkbError,
+  FragLimitError,
+  HeldSkbError,
+  InUseError,
+  PoolExhaustedError,
+  QueuedSkbError,
+  RoomError,
+  SharedDataError,
+  SkbuffError,
+  StaleRegionError,
+  StaleSkbError,
+  UbufError,
+  UnsupportedError,
+} from "./errors.js";
+export { SkbQueue } from "./queue.js";
+export { DropReason } from "./reason.js";
+export { Skb } from "./skb.js";
+export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";

@@ -1,0 +1,795 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Skb: one reference to one packet.
+
+import {
+  CB_BYTES,
+  CHECKSUM_FAILED,
+  ERROR_LIMIT,
+  MAX_LINEAR,
+  NOT_DONE,
+  OK,
+  READ_FAILED,
+  SHINFO_GSO_SEGS,
+  SHINFO_GSO_SIZE,
+  SHINFO_GSO_TYPE,
+  SKB_CB,
+  SKB_HASH,
+  SKB_MAC_HEADER,
+  SKB_MARK,
+  SKB_NETWORK_HEADER,
+  SKB_PRIORITY,
+  SKB_PROTOCOL,
+  SKB_QUEUE,
+  SKB_TIMESTAMP_HIGH,
+  SKB_TIMESTAMP_LOW,
+  SKB_TRANSPORT_HEADER,
+} from "../assembly/layout.js";
+import { checkBytes, checkInteger, U32_MOST } from "./check.js";
+import type { Engine } from "./engine.js";
+import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
+import type { QueueNode } from "./queue.js";
+import { checkReason, DropReason } from "./reason.js";
+import type { Ubuf, UserRegion } from "./ubuf.js";
+
+// What a dead Skb's handle says of its end. No live handle is that small.
+/** @internal */
+export const RELEASED = 0;
+/** @internal */
+export const GIVEN_AWAY = 1;
+
+/**
+ * A packet (sk_buff): bytes in the arena, with headroom and tailroom around them, perhaps frags behind them.
+ *
+ * An `Skb` object is one owned reference. It ends with `release()`, or when it is given away (`addFragList`,
+ * `tryCoalesce`); afterwards everything but `[Symbol.dispose]` throws `StaleSkbError`. Every method throws
+ * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing.
+ *
+ * Lengths and offsets are bytes. Views (`bytes`, what `put` returns ...) are `Uint8Array`s over the arena, good
+ * until the packet is released, moved or given another head; making one costs more than most operations, so hot
+ * paths use `putData`, `readU16` and the like instead.
+ *
+ * @example
+ * using skb = engine.alloc(1500, { headroom: 64 });
+ * skb.putData(payload);
+ * skb.push(8).set(header);
+ */
+export class Skb {
+  /** @internal */
+  readonly _engine: Engine;
+  /** @internal */
+  _handle: number;
+  /** @internal */
+  _node: QueueNode | null = null;
+
+  /** @internal */
+  constructor(engine: Engine, handle: number) {
+    this._engine = engine;
+    this._handle = handle;
+  }
+
+  // ─── Sizes ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Bytes of the whole packet (len). */
+  get length(): number {
+    return this._engine._core.length(this._live()) >>> 0;
+  }
+
+  /** Bytes behind the head, in frags and frag list (data_len). */
+  get dataLength(): number {
+    return this._engine._core.dataLength(this._live()) >>> 0;
+  }
+
+  /** Bytes in the head: what `bytes` shows (skb_headlen). */
+  get linearLength(): number {
+    const handle = this._live();
+    return (this._engine._core.length(handle) - this._engine._core.dataLength(handle)) >>> 0;
+  }
+
+  /** Bytes that `push` can add (skb_headroom). */
+  get headroom(): number {
+    return this._engine._core.headroom(this._live()) >>> 0;
+  }
+
+  /** Bytes that `put` can add; 0 while anything is behind the head (skb_tailroom). */
+  get tailroom(): number {
+    return this._engine._core.tailroom(this._live()) >>> 0;
+  }
+
+  /**
+   * Arena bytes that the packet keeps from other use: its struct, its head, the whole pages of its frags, and the
+   * same of each frag list member; of a user frag, its length. What is shared counts in full for each who shares it.
+   */
+  get truesize(): number {
+    return this._engine._core.truesize(this._live()) >>> 0;
+  }
+
+  /** Frags of the packet itself, 0..17 (nr_frags). */
+  get frags(): number {
+    return this._engine._core.frags(this._live());
+  }
+
+  /** Packets in the frag list. */
+  get listLength(): number {
+    return this._engine._core.listLength(this._live());
+  }
+
+  /** Whether all bytes are in the head (!skb_is_nonlinear). */
+  get linear(): boolean {
+    return this._engine._core.dataLength(this._live()) === 0;
+  }
+
+  // ─── References ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** The packet's 30-bit number while it lives, as `audit()` and `close()` name it. */
+  get handle(): number {
+    return this._live();
+  }
+
+  /** Whether this object still refers to its packet. Never throws. */
+  get alive(): boolean {
+    return this._handle >= ERROR_LIMIT && !this._engine.closed;
+  }
+
+  /** Whether the packet is in an `SkbQueue`. Never throws. */
+  get queued(): boolean {
+    return this._node !== null;
+  }
+
+  /** References from `alloc` and `get` (users). */
+  get users(): number {
+    return this._engine._core.users(this._live());
+  }
+
+  /** Whether another packet shares the data, which then is read-only (skb_cloned). */
+  get cloned(): boolean {
+    return this._engine._core.dataRefs(this._live()) > 1;
+  }
+
+  /** Whether the packet carries lent memory (skb_zcopy). */
+  get zeroCopy(): boolean {
+    return this._engine._core.zeroCopy(this._live()) === 1;
+  }
+
+  /** Takes one more reference to the same packet (skb_get). Returns an owned one; the packet ends with the last. */
+  get(): Skb {
+    const handle = this._handle;
+    this._settle(this._engine._core.get(handle));
+    return this._engine._wrap(handle);
+  }
+
+  /**
+   * Gives this reference up (kfree_skb; consume_skb without a reason). With the last one the packet's memory goes
+   * back to the pool, and if it was the last to carry a ubuf of this thread, the ubuf's callback runs before this
+   * returns.
+   *
+   * @throws StaleSkbError, QueuedSkbError, ArgumentRangeError
+   */
+  release(reason: DropReason = DropReason.consumed): void {
+    const engine = this._engine;
+    if (reason !== DropReason.consumed) checkReason(reason);
+    if (this._node !== null) throw engine._queuedError();
+    const status = engine._core.release(this._handle, reason);
+    if (status !== OK) throw engine._error(status, this);
+    this._end(RELEASED);
+    if (engine._lent !== 0) engine._deliver();
+  }
+
+  /** `release()`, but does nothing if this reference has ended, is in a queue, or the engine is closed. */
+  [Symbol.dispose](): void {
+    if (this._node === null && this.alive) this.release();
+  }
+
+  // ─── The linear part ─────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Turns `n` bytes of tailroom into headroom; only while the packet is empty (skb_reserve).
+   *
+   * @throws RoomError, ArgumentRangeError
+   */
+  reserve(n: number): void {
+    this._count("n", n);
+    this._settle(this._engine._core.reserve(this._handle, n), "n", n);
+  }
+
+  /**
+   * Adds `n` bytes at the tail, contents undefined (skb_put). Returns a view of them.
+   *
+   * @throws RoomError, SharedDataError, ArgumentRangeError
+   */
+  put(n: number): Uint8Array {
+    this._count("n", n);
+    return this._engine._heap.view(this._address(this._engine._core.put(this._handle, n), n), n);
+  }
+
+  /**
+   * Copies bytes to the tail (skb_put_data). Borrows `bytes`.
+   *
+   * @throws RoomError, SharedDataError, ArgumentTypeError
+   */
+  putData(bytes: Uint8Array): this {
+    const n = checkBytes("bytes", bytes);
+    this._engine._heap.write(this._address(this._engine._core.put(this._handle, n), n), bytes, n);
+    return this;
+  }
+
+  /** Adds `n` zero bytes at the tail (skb_put_zero). @throws RoomError, SharedDataError, ArgumentRangeError */
+  putZeros(n: number): this {
+    this._count("n", n);
+    this._engine._core.fill(this._address(this._engine._core.put(this._handle, n), n), 0, n);
+    return this;
+  }
+
+  /**
+   * Adds `n` bytes in front, contents undefined (skb_push). Returns a view of them.
+   *
+   * @throws RoomError, SharedDataError, ArgumentRangeError
+   */
+  push(n: number): Uint8Array {
+    this._count("n", n);
+    return this._engine._heap.view(this._address(this._engine._core.push(this._handle, n), n, "headroom"), n);
+  }
+
+  /** Copies bytes in front of the packet. Borrows `bytes`. @throws RoomError, SharedDataError, ArgumentTypeError */
+  pushData(bytes: Uint8Array): this {
+    const n = checkBytes("bytes", bytes);
+    this._engine._heap.write(
+      this._address(this._engine._core.push(this._handle, n), n, "headroom"),
+      bytes,
+      n,
+    );
+    return this;
+  }
+
+  /**
+   * Removes `n` bytes in front, which must be in the head (skb_pull); `mayPull(n)` brings them there.
+   *
+   * @throws RoomError, ArgumentRangeError
+   */
+  pull(n: number): void {
+    this._count("n", n);
+    const status = this._engine._core.pull(this._handle, n);
+    if (status !== OK) this._settle(status, "n", n, "linear");
+  }
+
+  /**
+   * Cuts the packet to `n` bytes, frags and frag list too (pskb_trim).
+   *
+   * @throws ArgumentRangeError; PoolExhaustedError where shared frags are cut
+   */
+  trim(n: number): void {
+    this._count("n", n);
+    this._settle(this._engine._core.trim(this._handle, n), "n", n);
+  }
+
+  /** A view of the head's bytes: all of a linear packet, the first `linearLength` of another. */
+  get bytes(): Uint8Array {
+    const core = this._engine._core;
+    const handle = this._live();
+    const n = core.length(handle) - core.dataLength(handle);
+    return this._engine._heap.view(core.dataAddress(handle) >>> 0, n);
+  }
+
+  // ─── More packets of the same bytes ──────────────────────────────────────────────────────────────────
+
+  /**
+   * A second packet with the same data, which is read-only for both from now on (skb_clone). Returns an owned one.
+   * Lent bytes are copied first if their ubuf says so.
+   *
+   * @throws PoolExhaustedError
+   */
+  clone(): Skb {
+    return this._twin(this._engine._core.clone(this._handle));
+  }
+
+  /**
+   * A second packet, linear, with bytes of its own (skb_copy). Returns an owned one.
+   *
+   * @throws PoolExhaustedError; RoomError beyond 128 KiB
+   */
+  copy(): Skb {
+    return this._twin(this._engine._core.copySkb(this._handle));
+  }
+
+  /**
+   * A second packet with a head of its own; what is behind it is shared (pskb_copy). Returns an owned one.
+   *
+   * @throws PoolExhaustedError
+   */
+  copyHead(): Skb {
+    return this._twin(this._engine._core.copyHead(this._handle));
+  }
+
+  /**
+   * Gives the packet a head of its own with so many more bytes of headroom and at least so many more of tailroom
+   * (pskb_expand_head). Afterwards the head can be written; frags stay shared.
+   *
+   * @throws PoolExhaustedError, ArgumentRangeError; RoomError beyond 128 KiB
+   */
+  expandHead(head: number, tail: number): void {
+    checkInteger("head", head, 0, MAX_LINEAR);
+    checkInteger("tail", tail, 0, MAX_LINEAR);
+    this._settle(this._engine._core.expandHead(this._handle, head, tail), "room", head + tail);
+  }
+
+  /**
+   * Makes every byte that is shared with other packets this packet's own, so that it can be written: the head, and
+   * what lies in pool pages (skb_unclone and skb_cow_data). Lent bytes stay lent; see `copyUbufs`.
+   *
+   * @throws PoolExhaustedError
+   */
+  unclone(): void {
+    this._settle(this._engine._core.unclone(this._handle));
+  }
+
+  /**
+   * Lets go of this packet's data and becomes a clone of `from` (skb_morph). Borrows `from`.
+   *
+   * @throws PoolExhaustedError, ForeignSkbError
+   */
+  morph(from: Skb): void {
+    const source = this._engine._own("from", from);
+    this._settle(this._engine._core.morph(this._handle, source));
+  }
+
+  // ─── Frags ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Appends `n` bytes (1..131072), contents undefined, in fresh pages (skb_add_rx_frag). Returns a view of them.
+   *
+   * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentRangeError
+   */
+  addPageFrag(n: number): Uint8Array {
+    checkInteger("n", n, 1, MAX_LINEAR);
+    return this._engine._heap.view(this._address(this._engine._core.addPageFrag(this._handle, n), n), n);
+  }
+
+  /**
+   * Copies bytes to the end of the packet, wherever that is: into the tailroom, then the last page, then fresh pages
+   * (skb_append_datato_frags). Borrows `bytes`.
+   *
+   * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentTypeError
+   */
+  append(bytes: Uint8Array): this {
+    const n = checkBytes("bytes", bytes);
+    const end = this.length;
+    this._settle(this._engine._core.extend(this._handle, n), "bytes", n);
+    this._writeSegments(end, bytes, n);
+    return this;
+  }
+
+  /**
+   * Appends `n` bytes of a region from `offset` on, without a copy; the packet carries `ubuf` from now on
+   * (skb_zerocopy_iter_stream). Borrows both. A packet carries one ubuf; a ubuf may be carried by many.
+   *
+   * @throws FragLimitError, SharedDataError, UbufError, StaleRegionError, ArgumentRangeError
+   */
+  addUserFrag(region: UserRegion, offset: number, n: number, ubuf: Ubuf): void {
+    const engine = this._engine;
+    const address = engine._ownRegion(region);
+    checkInteger("offset", offset, 0, region.size);
+    checkInteger("n", n, 1, region.size - offset);
+    const handle = engine._ownUbuf(ubuf);
+    this._settle(engine._core.addUserFrag(this._handle, address, offset, n, handle), "n", n);
+  }
+
+  /**
+   * Appends a packet to this one's frag list, without a copy. Takes it; what it has in a frag list of its own becomes
+   * its neighbour.
+   *
+   * @throws SharedDataError, HeldSkbError, QueuedSkbError, FragLimitError for the packet itself
+   */
+  addFragList(skb: Skb): void {
+    const handle = this._engine._own("skb", skb);
+    if (skb._node !== null) throw this._engine._queuedError();
+    this._settle(this._engine._core.addFragList(this._handle, handle), "length", skb.length, "list", skb);
+    skb._end(GIVEN_AWAY);
+  }
+
+  /** Copies lent bytes into pool pages and lets their ubufs go, as `copied` (skb_copy_ubufs). @throws PoolExhaustedError */
+  copyUbufs(): void {
+    this._settle(this._engine._core.copyUbufs(this._handle));
+  }
+
+  // ─── Between head and frags ──────────────────────────────────────────────────────────────────────────
+
+  /** Brings all bytes into the head (skb_linearize). @throws PoolExhaustedError; RoomError beyond 128 KiB */
+  linearize(): void {
+    this._settle(this._engine._core.linearize(this._handle), "length", "more than the longest head");
+  }
+
+  /**
+   * Brings at least the first `n` bytes into the head (pskb_may_pull).
+   *
+   * @throws PoolExhaustedError, ArgumentRangeError
+   */
+  mayPull(n: number): void {
+    this._count("n", n);
+    this._settle(this._engine._core.mayPull(this._handle, n), "n", n);
+  }
+
+  /** Brings all bytes into the head if they fit its tailroom (skb_condense). Returns whether the packet is linear now. */
+  condense(): boolean {
+    return this._tried(this._engine._core.condense(this._handle));
+  }
+
+  /**
+   * Cuts the packet to its first `at` bytes and returns the rest as an owned second one, with the same headroom and
+   * metadata (skb_split). Bytes in the head are copied, frags move.
+   *
+   * @throws ArgumentRangeError, PoolExhaustedError
+   */
+  split(at: number): Skb {
+    this._count("at", at);
+    const result = this._engine._core.split(this._handle, at);
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (result < ERROR_LIMIT) this._settle(result, "at", at);
+    return this._engine._wrap(result);
+  }
+
+  /**
+   * Moves the first `n` bytes of another packet to the end of this one without copying them (skb_shift). Returns `n`,
+   * or 0 if they are not all in frags, either packet has a frag list or lent bytes, or the table is full.
+   *
+   * @throws ArgumentRangeError, ForeignSkbError, PoolExhaustedError
+   */
+  shift(from: Skb, n: number): number {
+    const source = this._engine._own("from", from);
+    from._count("n", n);
+    const status = this._engine._core.shift(this._handle, source, n);
+    if (status === NOT_DONE) return 0;
+    if (status !== OK) this._settle(status, "n", n, "from", from);
+    return n;
+  }
+
+  /**
+   * Appends another packet and releases it, if that needs no allocation: into the tailroom, or frag by frag
+   * (skb_try_coalesce). Returns whether it did; if so it took `from`.
+   *
+   * @throws HeldSkbError, QueuedSkbError, ForeignSkbError
+   */
+  tryCoalesce(from: Skb): boolean {
+    const source = this._engine._own("from", from);
+    if (from._node !== null) throw this._engine._queuedError();
+    const status = this._engine._core.tryCoalesce(this._handle, source);
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (status !== OK && status !== NOT_DONE) this._settle(status, "from", source, "list", from);
+    if (status === OK) from._end(GIVEN_AWAY);
+    return status === OK;
+  }
+
+  /**
+   * Makes the packet empty and clean, as `alloc(size)` would (skb_recycle_check). Returns false, nothing changed, if
+   * it is shared, not linear, carries lent bytes, or its head is smaller.
+   */
+  recycle(size: number): boolean {
+    checkInteger("size", size, 0, MAX_LINEAR);
+    return this._tried(this._engine._core.recycle(this._handle, size));
+  }
+
+  // ─── Bytes at an offset, wherever they are ───────────────────────────────────────────────────────────
+
+  /** The byte at `offset`. @throws ArgumentRangeError */
+  readU8(offset: number): number {
+    this._count("offset", offset);
+    return this._value(this._engine._core.readU8(this._handle, offset), offset, 1);
+  }
+
+  /** The big-endian 16-bit number at `offset`. @throws ArgumentRangeError */
+  readU16(offset: number): number {
+    this._count("offset", offset);
+    return this._value(this._engine._core.readU16(this._handle, offset), offset, 2);
+  }
+
+  /** The big-endian 32-bit number at `offset`. @throws ArgumentRangeError */
+  readU32(offset: number): number {
+    this._count("offset", offset);
+    return this._value(this._engine._core.readU32(this._handle, offset), offset, 4);
+  }
+
+  /** Writes the byte at `offset`. @throws ArgumentRangeError, SharedDataError */
+  writeU8(offset: number, value: number): void {
+    this._count("offset", offset);
+    checkInteger("value", value, 0, 0xff);
+    const status = this._engine._core.writeU8(this._handle, offset, value);
+    if (status !== OK) this._settle(status, "offset", offset, 1);
+  }
+
+  /** Writes a big-endian 16-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
+  writeU16(offset: number, value: number): void {
+    this._count("offset", offset);
+    checkInteger("value", value, 0, 0xffff);
+    const status = this._engine._core.writeU16(this._handle, offset, value);
+    if (status !== OK) this._settle(status, "offset", offset, 2);
+  }
+
+  /** Writes a big-endian 32-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
+  writeU32(offset: number, value: number): void {
+    this._count("offset", offset);
+    checkInteger("value", value, 0, U32_MOST);
+    const status = this._engine._core.writeU32(this._handle, offset, value);
+    if (status !== OK) this._settle(status, "offset", offset, 4);
+  }
+
+  /**
+   * Copies bytes from `offset` on to `into`, filling it (skb_copy_bits). Borrows `into`, which must not be a view of
+   * the same bytes.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError
+   */
+  copyBits(offset: number, into: Uint8Array): void {
+    this._count("offset", offset);
+    const n = checkBytes("into", into);
+    this._settle(this._engine._core.startSegments(this._handle, offset, n), "offset", offset, n);
+    this._eachSegment((address, bytes, done) => this._engine._heap.read(address, into, done, bytes));
+  }
+
+  /**
+   * Copies `from` over the bytes from `offset` on (skb_store_bits). Borrows `from`.
+   *
+   * @throws ArgumentRangeError, SharedDataError, ArgumentTypeError
+   */
+  storeBits(offset: number, from: Uint8Array): void {
+    this._count("offset", offset);
+    const n = checkBytes("from", from);
+    this._settle(this._engine._core.checkWrite(this._handle, offset, n), "offset", offset, n);
+    this._writeSegments(offset, from, n);
+  }
+
+  /** An owned copy of `n` bytes from `offset` on; of the whole packet without arguments. @throws ArgumentRangeError */
+  toBytes(offset = 0, n?: number): Uint8Array {
+    this._count("offset", offset);
+    const bytes = n ?? Math.max(this.length - offset, 0);
+    this._count("n", bytes);
+    this._settle(this._engine._core.startSegments(this._handle, offset, bytes), "offset", offset, bytes);
+    const copy = new Uint8Array(bytes);
+    this._eachSegment((address, part, done) => this._engine._heap.read(address, copy, done, part));
+    return copy;
+  }
+
+  /**
+   * Views of the contiguous pieces of the packet, or of `n` bytes from `offset` on, in order: for `writev` and
+   * `dgram.send` (skb_to_sgvec).
+   *
+   * @throws ArgumentRangeError
+   */
+  segments(offset = 0, n?: number): Uint8Array[] {
+    this._count("offset", offset);
+    const bytes = n ?? Math.max(this.length - offset, 0);
+    this._count("n", bytes);
+    this._settle(this._engine._core.startSegments(this._handle, offset, bytes), "offset", offset, bytes);
+    const views: Uint8Array[] = [];
+    this._eachSegment((address, part) => views.push(this._engine._heap.view(address, part)));
+    return views;
+  }
+
+  /**
+   * The ones'-complement sum of the packet, or of `n` bytes from `offset` on, as big-endian 16-bit words, an odd last
+   * byte padded with 0 (skb_checksum, RFC 1071). 16 bits, not inverted: over bytes that include a right Internet
+   * checksum it is 0xffff, and a checksum field is `~sum & 0xffff`.
+   *
+   * @throws ArgumentRangeError
+   */
+  checksum(offset = 0, n?: number): number {
+    this._count("offset", offset);
+    const bytes = n ?? Math.max(this.length - offset, 0);
+    this._count("n", bytes);
+    const sum = this._engine._core.checksum(this._handle, offset, bytes);
+    if (sum >= CHECKSUM_FAILED) this._settle(sum - CHECKSUM_FAILED, "offset", offset, bytes);
+    return sum;
+  }
+
+  // ─── Metadata: the packet's own, not shared with clones ──────────────────────────────────────────────
+
+  /** EtherType or what you take for it, 16 bits (protocol). */
+  get protocol(): number {
+    return this._engine._core.field16(this._live(), SKB_PROTOCOL);
+  }
+  set protocol(value: number) {
+    this._engine._core.setField16(this._live(), SKB_PROTOCOL, checkInteger("protocol", value, 0, 0xffff));
+  }
+
+  /** Receive or transmit queue, 16 bits (queue_mapping). */
+  get queue(): number {
+    return this._engine._core.field16(this._live(), SKB_QUEUE);
+  }
+  set queue(value: number) {
+    this._engine._core.setField16(this._live(), SKB_QUEUE, checkInteger("queue", value, 0, 0xffff));
+  }
+
+  /** A number of yours, 32 bits (mark). */
+  get mark(): number {
+    return this._engine._core.field(this._live(), SKB_MARK) >>> 0;
+  }
+  set mark(value: number) {
+    this._engine._core.setField(this._live(), SKB_MARK, checkInteger("mark", value, 0, U32_MOST));
+  }
+
+  /** Scheduling priority, 32 bits (priority). */
+  get priority(): number {
+    return this._engine._core.field(this._live(), SKB_PRIORITY) >>> 0;
+  }
+  set priority(value: number) {
+    this._engine._core.setField(this._live(), SKB_PRIORITY, checkInteger("priority", value, 0, U32_MOST));
+  }
+
+  /** Flow hash, 32 bits (hash). */
+  get hash(): number {
+    return this._engine._core.field(this._live(), SKB_HASH) >>> 0;
+  }
+  set hash(value: number) {
+    this._engine._core.setField(this._live(), SKB_HASH, checkInteger("hash", value, 0, U32_MOST));
+  }
+
+  /** When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp). */
+  get timestamp(): number {
+    const handle = this._live();
+    const core = this._engine._core;
+    return (
+      (core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0) * 2 ** 32 + (core.field(handle, SKB_TIMESTAMP_LOW) >>> 0)
+    );
+  }
+  set timestamp(value: number) {
+    const handle = this._live();
+    checkInteger("timestamp", value, 0, Number.MAX_SAFE_INTEGER);
+    this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, Math.floor(value / 2 ** 32));
+    this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, value % 2 ** 32);
+  }
+
+  /** A view of 48 bytes for the layer that holds the packet (cb). A clone starts with a copy of them. */
+  get cb(): Uint8Array {
+    return this._engine._heap.view((this._engine._core.skbAddress(this._live()) >>> 0) + SKB_CB, CB_BYTES);
+  }
+
+  /** Bytes of a segment of a GSO packet, 0 if it is none (gso_size). Shared with clones. @throws SharedDataError */
+  get gsoSize(): number {
+    return this._engine._core.infoField(this._live(), SHINFO_GSO_SIZE) >>> 0;
+  }
+  set gsoSize(value: number) {
+    this._setInfo(SHINFO_GSO_SIZE, checkInteger("gsoSize", value, 0, 0xffff));
+  }
+
+  /** Segments of a GSO packet (gso_segs). Shared with clones. @throws SharedDataError */
+  get gsoSegments(): number {
+    return this._engine._core.infoField(this._live(), SHINFO_GSO_SEGS) >>> 0;
+  }
+  set gsoSegments(value: number) {
+    this._setInfo(SHINFO_GSO_SEGS, checkInteger("gsoSegments", value, 0, 0xffff));
+  }
+
+  /** Kind of a GSO packet, a number of yours (gso_type). Shared with clones. @throws SharedDataError */
+  get gsoType(): number {
+    return this._engine._core.infoField(this._live(), SHINFO_GSO_TYPE) >>> 0;
+  }
+  set gsoType(value: number) {
+    this._setInfo(SHINFO_GSO_TYPE, checkInteger("gsoType", value, 0, U32_MOST));
+  }
+
+  /**
+   * Where the link-layer header starts, counted from the first byte of the packet (skb_mac_offset): negative once it
+   * has been pulled; null while it is not set. It stays with its byte when the packet is pushed, pulled or moved.
+   */
+  get macHeader(): number | null {
+    return this._header(SKB_MAC_HEADER);
+  }
+  set macHeader(value: number | null) {
+    this._setHeader("macHeader", SKB_MAC_HEADER, value);
+  }
+
+  /** As `macHeader`, for the network header (skb_network_offset). */
+  get networkHeader(): number | null {
+    return this._header(SKB_NETWORK_HEADER);
+  }
+  set networkHeader(value: number | null) {
+    this._setHeader("networkHeader", SKB_NETWORK_HEADER, value);
+  }
+
+  /** As `macHeader`, for the transport header (skb_transport_offset). */
+  get transportHeader(): number | null {
+    return this._header(SKB_TRANSPORT_HEADER);
+  }
+  set transportHeader(value: number | null) {
+    this._setHeader("transportHeader", SKB_TRANSPORT_HEADER, value);
+  }
+
+  // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
+
+  /** The handle, if this reference has not ended. @internal */
+  _live(): number {
+    if (this._handle < ERROR_LIMIT) throw this._engine._staleError(this);
+    return this._handle;
+  }
+
+  /** Ends this reference. @internal */
+  _end(how: number): void {
+    this._handle = how;
+    if (this._engine._debug !== null) this._engine._debug.died(this);
+  }
+
+  /** Refuses what is not a length or offset at all; what is too large is the core's to say. @internal */
+  _count(what: string, n: number): void {
+    if (n >= 0 && n <= U32_MOST && Number.isInteger(n)) return;
+    const most = this.length;
+    throw typeof n === "number"
+      ? new ArgumentRangeError(what, `an integer from 0 on (the packet has ${most} bytes)`, n)
+      : new ArgumentTypeError(what, "a number", n);
+  }
+
+  /** After an operation: completions, then the error if there is one. @internal */
+  _settle(
+    status: number,
+    what = "",
+    got: unknown = 0,
+    detail: number | string = "",
+    other: Skb = this,
+  ): void {
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (status !== OK) throw this._engine._error(status, this, what, got, detail, other);
+  }
+
+  private _address(result: number, n: number, detail = "tailroom"): number {
+    const address = result >>> 0;
+    if (address < ERROR_LIMIT) throw this._engine._error(address, this, "n", n, detail);
+    return address;
+  }
+
+  private _twin(result: number): Skb {
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (result < ERROR_LIMIT) throw this._engine._error(result, this, "length", "a longer packet");
+    return this._engine._wrap(result);
+  }
+
+  private _tried(status: number): boolean {
+    if (status === NOT_DONE) return false;
+    this._settle(status);
+    return true;
+  }
+
+  private _value(result: number, offset: number, n: number): number {
+    const value = result >>> 0;
+    if (value === READ_FAILED) {
+      const status = this._engine._core.failure();
+      if (status !== OK) throw this._engine._error(status, this, "offset", offset, n);
+    }
+    return value;
+  }
+
+  /** Calls `visit` for each segment of a walk that has been started; `done` is how many bytes came before it. */
+  private _eachSegment(visit: (address: number, bytes: number, done: number) => void): void {
+    const { _core: core, _heap: heap } = this._engine;
+    const pairs = core.scratch() >>> 0;
+    let done = 0;
+    for (let n = core.nextSegments(); n > 0; n = core.nextSegments()) {
+      for (let i = 0; i < n; i++) {
+        const bytes = heap.word(pairs + i * 8 + 4);
+        visit(heap.word(pairs + i * 8), bytes, done);
+        done += bytes;
+      }
+    }
+  }
+
+  private _writeSegments(offset: number, from: Uint8Array, n: number): void {
+    this._engine._core.startSegments(this._handle, offset, n);
+    this._eachSegment((address, bytes, done) => this._engine._heap.writePart(address, from, done, bytes));
+  }
+
+  private _setInfo(field: number, value: number): void {
+    this._settle(this._engine._core.setInfoField(this._live(), field, value));
+  }
+
+  private _header(field: number): number | null {
+    const handle = this._live();
+    const stored = this._engine._core.field(handle, field) >>> 0;
+    return stored === 0 ? null : stored - 1 - (this._engine._core.headroom(handle) >>> 0);
+  }
+
+  private _setHeader(what: string, field: number, value: number | null): void {
+    const handle = this._live();
+    if (value === null) {
+      this._engine._core.setField(handle, field, 0);
+      return;
+    }
+    const headroom = this.headroom;
+    checkInteger(what, value, -headroom, this.linearLength);
+    this._settle(this._engine._core.setHeader(handle, field, headroom + value));
+  }
+}

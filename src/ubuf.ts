@@ -1,0 +1,155 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Lent memory: the region that holds it, and the ubuf that says when it may be used again.
+
+import type { Engine } from "./engine.js";
+import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
+
+/** What a completion says. */
+export interface Completion {
+  /** The number given to `engine.ubuf`. */
+  readonly desc: number;
+  /** `sent`: read in place, then released. `copied`: the engine copied the bytes and let go early. */
+  readonly status: "sent" | "copied";
+}
+
+/** Called once, on the thread that made the ubuf, when its memory may be used again. */
+export type UbufCallback = (completion: Completion) => void;
+
+export interface UbufOptions {
+  /** A number of yours, 0..2^32-1, that comes back with the completion. 0 if not given. */
+  desc?: number;
+  /**
+   * What `clone`, `copyHead` and the like do with the lent bytes. `copy` (the default): they copy them first, and
+   * the ubuf completes at that moment. `refcount`: they share them, and it completes with the last.
+   */
+  sharing?: "copy" | "refcount";
+}
+
+/**
+ * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Made by `engine.ubuf`, given to
+ * `skb.addUserFrag`. It completes once: when the last packet data that carries it is released, or earlier, when
+ * the engine has copied the bytes. The engine keeps it alive until then; you need not hold it.
+ *
+ * @example
+ * const ubuf = engine.ubuf(({ desc, status }) => console.log(desc, status), { desc: 7 });
+ * skb.addUserFrag(region, 0, 1000, ubuf);
+ * skb.release(); // prints 7 sent
+ */
+export class Ubuf {
+  /** The number given to `engine.ubuf`. */
+  readonly desc: number;
+  /** As given to `engine.ubuf`. */
+  readonly sharing: "copy" | "refcount";
+  /** @internal */
+  readonly _engine: Engine;
+  /** @internal */
+  _handle: number;
+  /** @internal */
+  readonly _callback: UbufCallback | undefined;
+  #status: "idle" | "sent" | "copied" | "cancelled" = "idle";
+
+  /** @internal */
+  constructor(
+    engine: Engine,
+    handle: number,
+    options: Required<UbufOptions>,
+    callback: UbufCallback | undefined,
+  ) {
+    this._engine = engine;
+    this._handle = handle;
+    this.desc = options.desc;
+    this.sharing = options.sharing;
+    this._callback = callback;
+  }
+
+  /** `idle` until a packet carries it, `lent` while one does, then `sent`, `copied` or `cancelled`. */
+  get status(): "idle" | "lent" | "sent" | "copied" | "cancelled" {
+    return this.#status === "idle" && this.carriers > 0 ? "lent" : this.#status;
+  }
+
+  /** Packet data that carries it now. */
+  get carriers(): number {
+    return this._handle === 0 ? 0 : this._engine._core.ubufRefs(this._handle);
+  }
+
+  /**
+   * Gives up a ubuf that no packet carries. Its callback will not run. Does nothing after it has completed.
+   *
+   * @throws UbufError while a packet carries it
+   */
+  cancel(): void {
+    if (this._handle === 0) return;
+    if (this._engine._core.cancelUbuf(this._handle) !== 0)
+      throw new UbufError("no packet to carry it", "a carried one");
+    this._engine._forget(this);
+    this._finish("cancelled");
+  }
+
+  /** @internal */
+  _finish(status: "sent" | "copied" | "cancelled"): void {
+    this._handle = 0;
+    this.#status = status;
+  }
+}
+
+/**
+ * Memory of the arena that you write yourself and lend to packets with `skb.addUserFrag`. Made by
+ * `engine.userRegion`.
+ */
+export class UserRegion {
+  /** Bytes that can be lent. */
+  readonly size: number;
+  /** @internal */
+  readonly _engine: Engine;
+  #address: number;
+
+  /** @internal */
+  constructor(engine: Engine, address: number, size: number) {
+    this._engine = engine;
+    this.#address = address;
+    this.size = size;
+  }
+
+  /**
+   * The region's memory. While a packet refers to a part of it, do not write that part.
+   *
+   * @throws StaleRegionError, EngineClosedError
+   */
+  get bytes(): Uint8Array {
+    return this._engine._heap.view(this._live(), this.size);
+  }
+
+  /** Frags that refer to the region now. @throws StaleRegionError, EngineClosedError */
+  get frags(): number {
+    return this._engine._core.regionFrags(this._live());
+  }
+
+  /** Whether `release()` was called. */
+  get released(): boolean {
+    return this.#address === 0;
+  }
+
+  /**
+   * Gives the region up. Its memory goes back to the pool at once, or when the last frag that refers to it is gone;
+   * views of it must not be used any more.
+   *
+   * @throws StaleRegionError, EngineClosedError
+   */
+  release(): void {
+    this._engine._core.releaseRegion(this._live());
+    this._engine._regions.delete(this);
+    this.#address = 0;
+  }
+
+  /** `release()`, but does nothing if that is done already. */
+  [Symbol.dispose](): void {
+    if (this.#address !== 0 && !this._engine.closed) this.release();
+  }
+
+  /** @internal */
+  _live(): number {
+    if (this._engine.closed) throw new EngineClosedError();
+    if (this.#address === 0) throw new StaleRegionError();
+    return this.#address;
+  }
+}

@@ -1,0 +1,492 @@
+// Every operation that reads, moves, cuts, shares or joins bytes, on every shape of packet under every hold.
+
+import type { Engine, Skb, SkbuffError } from "skbuff";
+import { describe, expect, it } from "vitest";
+import { forEachEngine } from "../engines.js";
+import {
+  borders,
+  bytesAt,
+  caught,
+  codeOf,
+  eachPacket,
+  expectBytes,
+  naiveSum,
+  SHAPES,
+  World,
+} from "../packets.js";
+
+/** A new packet like the visited one for each cut: an operation that cuts leaves none to cut again. */
+function eachCut(
+  engine: Engine,
+  visit: (w: World, skb: Skb, bytes: Uint8Array, at: number, name: string) => void,
+): void {
+  eachPacket(engine, (w, sample, bytes, _other, name, again) => {
+    for (const at of borders(sample)) {
+      const hint = `${name}, at ${at}`;
+      const [skb, twin] = again();
+      visit(w, skb, bytes, at, hint);
+      if (twin !== null) expectBytes(twin.toBytes(), bytes, `${hint}: the twin`);
+      expect(engine.audit().problems, hint).toEqual([]);
+      skb.release();
+      twin?.release();
+    }
+  });
+}
+
+forEachEngine((_name, make) => {
+  describe("reading", () => {
+    it("toBytes, copyBits, segments and checksum give every range", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        expect(skb.length, name).toBe(bytes.length);
+        expect(skb.linearLength + skb.dataLength, name).toBe(skb.length);
+        expect(skb.linear, name).toBe(skb.dataLength === 0);
+        expectBytes(skb.toBytes(), bytes, name);
+        expectBytes(skb.bytes, bytes.subarray(0, skb.linearLength), name);
+        const places = borders(skb);
+        for (const [i, from] of places.entries()) {
+          for (const to of places.slice(i)) {
+            const wanted = bytes.subarray(from, to);
+            const hint = `${name} [${from}, ${to})`;
+            expectBytes(skb.toBytes(from, to - from), wanted, hint);
+            const into = new Uint8Array(to - from);
+            skb.copyBits(from, into);
+            expectBytes(into, wanted, hint);
+            expectBytes(Buffer.concat(skb.segments(from, to - from)), wanted, hint);
+            expect(skb.checksum(from, to - from), hint).toBe(naiveSum(wanted));
+          }
+        }
+        expectBytes(skb.toBytes(1 % (bytes.length + 1)), bytes.subarray(1), name);
+        expect(skb.checksum(), name).toBe(naiveSum(bytes));
+      });
+    });
+
+    it("readU8, readU16 and readU32 are big-endian, across borders too", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        const view = new DataView(bytes.buffer);
+        for (const place of borders(skb)) {
+          for (let at = Math.max(0, place - 3); at <= place; at++) {
+            const hint = `${name} at ${at}`;
+            if (at + 1 <= bytes.length) expect(skb.readU8(at), hint).toBe(view.getUint8(at));
+            else
+              expect(
+                codeOf(() => skb.readU8(at)),
+                hint,
+              ).toBe("ERR_SKB_RANGE");
+            if (at + 2 <= bytes.length) expect(skb.readU16(at), hint).toBe(view.getUint16(at));
+            else
+              expect(
+                codeOf(() => skb.readU16(at)),
+                hint,
+              ).toBe("ERR_SKB_RANGE");
+            if (at + 4 <= bytes.length) expect(skb.readU32(at), hint).toBe(view.getUint32(at));
+            else
+              expect(
+                codeOf(() => skb.readU32(at)),
+                hint,
+              ).toBe("ERR_SKB_RANGE");
+          }
+        }
+      });
+    });
+
+    it("refuses what is behind the end", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes) => {
+        const n = bytes.length;
+        for (const run of [
+          () => skb.toBytes(n + 1),
+          () => skb.toBytes(0, n + 1),
+          () => skb.toBytes(n, 1),
+          () => skb.segments(n + 1),
+          () => skb.segments(1, n),
+          () => skb.checksum(n + 1),
+          () => skb.checksum(0, n + 1),
+          () => skb.copyBits(n, new Uint8Array(1)),
+          () => skb.storeBits(n, new Uint8Array(1)),
+          () => skb.writeU8(n, 1),
+          () => skb.writeU16(n === 0 ? 0 : n - 1, 1),
+          () => skb.writeU32(2 ** 32 - 1, 1),
+          () => skb.trim(n + 1),
+          () => skb.mayPull(n + 1),
+          () => skb.split(n + 1),
+        ]) {
+          expect(codeOf(run), String(run)).toBe("ERR_SKB_RANGE");
+        }
+        expectBytes(skb.toBytes(), bytes, "after refusals");
+      });
+    });
+  });
+
+  describe("writing", () => {
+    it("storeBits and writeU8/16/32 write what is the packet's alone, and refuse the rest", async () => {
+      const engine = await make();
+      let refused = 0;
+      let written = 0;
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        const model = bytes.slice();
+        const view = new DataView(model.buffer);
+        const attempt = (at: number, n: number, run: () => void, write: () => void): void => {
+          if (at + n > model.length) return;
+          const error = caught(run);
+          if (error === undefined) {
+            write();
+            written++;
+          } else {
+            expect((error as SkbuffError).code, `${name} at ${at}`).toBe("ERR_SKB_SHARED");
+            refused++;
+          }
+          expectBytes(skb.toBytes(), model, `${name} at ${at}`);
+        };
+        for (const at of borders(skb)) {
+          attempt(
+            at,
+            1,
+            () => skb.writeU8(at, 0xa5),
+            () => view.setUint8(at, 0xa5),
+          );
+          attempt(
+            at,
+            2,
+            () => skb.writeU16(at, 0xfedc),
+            () => view.setUint16(at, 0xfedc),
+          );
+          attempt(
+            at,
+            4,
+            () => skb.writeU32(at, 0xfedcba98),
+            () => view.setUint32(at, 0xfedcba98),
+          );
+          for (const n of [5, 100]) {
+            const from = bytesAt(7000, n);
+            attempt(
+              at,
+              n,
+              () => skb.storeBits(at, from),
+              () => model.set(from, at),
+            );
+          }
+        }
+        if (skb.cloned)
+          expect(
+            codeOf(() => skb.writeU8(0, 1)),
+            name,
+          ).toBe(bytes.length > 0 ? "ERR_SKB_SHARED" : "ERR_SKB_RANGE");
+      });
+      expect(refused).toBeGreaterThan(100);
+      expect(written).toBeGreaterThan(100);
+    });
+
+    it("unclone makes every byte that is not lent writable", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        skb.unclone();
+        expect(skb.cloned, name).toBe(false);
+        expectBytes(skb.toBytes(), bytes, name);
+        if (skb.zeroCopy) skb.copyUbufs();
+        const mine = bytesAt(33333, bytes.length);
+        skb.storeBits(0, mine);
+        expectBytes(skb.toBytes(), mine, name);
+      });
+    });
+  });
+
+  describe("second packets", () => {
+    it("clone shares, and both are read-only", async () => {
+      const engine = await make();
+      eachPacket(engine, (w, skb, bytes, _other, name) => {
+        const twin = w.keep(skb.clone());
+        expectBytes(twin.toBytes(), bytes, name);
+        expect([skb.cloned, twin.cloned], name).toEqual([true, true]);
+        for (const one of [skb, twin]) {
+          expect(
+            codeOf(() => one.put(1)),
+            name,
+          ).toBe("ERR_SKB_SHARED");
+          expect(
+            codeOf(() => one.push(1)),
+            name,
+          ).toBe("ERR_SKB_SHARED");
+          expect(
+            codeOf(() => one.append(new Uint8Array(1))),
+            name,
+          ).toBe("ERR_SKB_SHARED");
+          expect(
+            codeOf(() => one.addPageFrag(1)),
+            name,
+          ).toBe("ERR_SKB_SHARED");
+          expect(
+            codeOf(() => one.addFragList(w.linear(1))),
+            name,
+          ).toBe("ERR_SKB_SHARED");
+        }
+        // What only moves a packet's own borders is allowed, and does not touch the other.
+        const cut = Math.min(3, twin.linearLength);
+        twin.pull(cut);
+        expectBytes(twin.toBytes(), bytes.subarray(cut), name);
+        expectBytes(skb.toBytes(), bytes, name);
+      });
+    });
+
+    it("copy is linear and its own", async () => {
+      const engine = await make();
+      eachPacket(engine, (w, skb, bytes, _other, name) => {
+        const copied = engine.stats().bytesCopied;
+        const twin = w.keep(skb.copy());
+        expect(engine.stats().bytesCopied - copied, name).toBe(bytes.length);
+        expect([twin.linear, twin.cloned, twin.zeroCopy], name).toEqual([true, false, false]);
+        expect(twin.headroom, name).toBe(skb.headroom);
+        expectBytes(twin.toBytes(), bytes, name);
+        twin.storeBits(0, new Uint8Array(bytes.length));
+        expectBytes(skb.toBytes(), bytes, name);
+      });
+    });
+
+    it("copyHead has a head of its own and shares the rest", async () => {
+      const engine = await make();
+      eachPacket(engine, (w, skb, bytes, _other, name) => {
+        const twin = w.keep(skb.copyHead());
+        expect(twin.cloned, name).toBe(false);
+        expect([twin.linearLength, twin.frags, twin.listLength], name).toEqual([
+          skb.linearLength,
+          skb.frags,
+          skb.listLength,
+        ]);
+        expectBytes(twin.toBytes(), bytes, name);
+        if (twin.linearLength > 0) twin.writeU8(0, ~twin.readU8(0) & 0xff);
+        expectBytes(skb.toBytes(), bytes, name);
+      });
+    });
+
+    it("morph becomes a clone of the other and lets its own bytes go", async () => {
+      const engine = await make();
+      eachPacket(engine, (w, skb, bytes, _other, name) => {
+        const source = w.grow(w.linear(77, { at: 500 }), 88, 500);
+        skb.morph(source);
+        expectBytes(skb.toBytes(), bytesAt(500, 165), name);
+        expect([skb.cloned, source.cloned, skb.users], name).toEqual([true, true, 1]);
+        const back = w.linear(5);
+        back.morph(skb);
+        expectBytes(back.toBytes(), bytesAt(500, 165), name);
+        skb.morph(skb);
+        expectBytes(skb.toBytes(), bytesAt(500, 165), `${name}: itself`);
+        expect(bytes.length).toBeGreaterThanOrEqual(0);
+      });
+    });
+  });
+
+  describe("head and frags", () => {
+    it("expandHead adds the room that was asked for", async () => {
+      const engine = await make();
+      for (const [head, tail] of [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+        [130, 4096],
+        [9000, 0],
+      ] as const) {
+        eachPacket(engine, (_w, skb, bytes, _other, name) => {
+          const { headroom, linearLength, frags, listLength } = skb;
+          skb.expandHead(head, tail);
+          expect([skb.headroom, skb.linearLength, skb.frags, skb.listLength], name).toEqual([
+            headroom + head,
+            linearLength,
+            frags,
+            listLength,
+          ]);
+          expect(skb.cloned, name).toBe(false);
+          expectBytes(skb.toBytes(), bytes, name);
+          if (skb.linear) expect(skb.tailroom, name).toBeGreaterThanOrEqual(tail);
+          skb.push(skb.headroom).fill(0xee);
+          expectBytes(skb.toBytes(headroom + head), bytes, name);
+        });
+      }
+    });
+
+    it("linearize brings all bytes into the head", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        const { headroom } = skb;
+        skb.linearize();
+        expect([skb.linear, skb.frags, skb.zeroCopy, skb.headroom], name).toEqual([true, 0, false, headroom]);
+        expectBytes(skb.toBytes(), bytes, name);
+        expectBytes(skb.bytes, bytes, name);
+      });
+    });
+
+    it("condense does so where the tailroom serves, and else nothing", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        const before = skb.linear;
+        const done = skb.condense();
+        expect(done, name).toBe(skb.linear);
+        if (before) expect(done, name).toBe(true);
+        expectBytes(skb.toBytes(), bytes, name);
+      });
+      const w = new World(engine);
+      const roomy = w.grow(w.linear(10, { room: 200 }), 50);
+      const { skbs } = engine.stats();
+      expect(roomy.condense()).toBe(true);
+      expect(engine.stats().skbs).toEqual(skbs);
+      expectBytes(roomy.bytes, bytesAt(0, 60), "condensed");
+      w.clean();
+    });
+
+    it("mayPull brings so many bytes into the head, and pull then removes them", async () => {
+      const engine = await make();
+      eachCut(engine, (_w, skb, bytes, at, name) => {
+        skb.mayPull(at);
+        expect(skb.linearLength, name).toBeGreaterThanOrEqual(at);
+        expectBytes(skb.toBytes(), bytes, name);
+        skb.pull(at);
+        expectBytes(skb.toBytes(), bytes.subarray(at), name);
+      });
+    });
+
+    it("trim cuts anywhere", async () => {
+      const engine = await make();
+      eachCut(engine, (_w, skb, bytes, at, name) => {
+        skb.trim(at);
+        expect(skb.length, name).toBe(at);
+        expectBytes(skb.toBytes(), bytes.subarray(0, at), name);
+        expect(skb.linearLength + skb.dataLength, name).toBe(at);
+      });
+    });
+
+    it("split cuts anywhere, and the parts are whole packets", async () => {
+      const engine = await make();
+      eachCut(engine, (w, skb, bytes, at, name) => {
+        const { headroom } = skb;
+        skb.mark = 99;
+        const rest = w.keep(skb.split(at));
+        expectBytes(skb.toBytes(), bytes.subarray(0, at), name);
+        expectBytes(rest.toBytes(), bytes.subarray(at), name);
+        expect([rest.headroom, rest.mark, rest.users], name).toEqual([headroom, 99, 1]);
+        rest.linearize();
+        expectBytes(rest.toBytes(), bytes.subarray(at), name);
+        rest.release();
+      });
+    });
+
+    it("append puts bytes at the end, wherever that is", async () => {
+      const engine = await make();
+      for (const n of [0, 1, 60, 300, 9000]) {
+        eachPacket(engine, (_w, skb, bytes, _other, name) => {
+          const error = caught(() => skb.append(bytesAt(bytes.length, n)));
+          if (error === undefined) expectBytes(skb.toBytes(), bytesAt(0, bytes.length + n), name);
+          else {
+            expect((error as SkbuffError).code, name).toBe("ERR_SKB_SHARED");
+            expectBytes(skb.toBytes(), bytes, name);
+          }
+          if (skb.listLength === 0) expect(error !== undefined, name).toBe(skb.cloned);
+        });
+      }
+    });
+
+    it("copyUbufs leaves the same bytes in pool pages", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        skb.copyUbufs();
+        expect(skb.zeroCopy, name).toBe(false);
+        expectBytes(skb.toBytes(), bytes, name);
+      });
+    });
+  });
+
+  describe("joining", () => {
+    it("addFragList joins any two shapes", async () => {
+      const engine = await make();
+      for (const [shape, build] of Object.entries(SHAPES)) {
+        eachPacket(engine, (w, skb, bytes, _other, name) => {
+          const host = build(w);
+          const own = host.length;
+          const lists = host.listLength + 1 + skb.listLength;
+          const error = caught(() => host.addFragList(skb));
+          const hint = `${name} behind ${shape}`;
+          if (error !== undefined) {
+            // A list that is shared cannot be taken apart.
+            expect((error as SkbuffError).code, hint).toBe("ERR_SKB_SHARED");
+            expect([skb.cloned, skb.listLength > 0, skb.alive], hint).toEqual([true, true, true]);
+            return;
+          }
+          expect([skb.alive, host.listLength], hint).toEqual([false, lists]);
+          expectBytes(host.toBytes(), Buffer.concat([bytesAt(0, own), bytes]), hint);
+          host.release();
+        });
+      }
+    });
+
+    it("tryCoalesce takes all or nothing", async () => {
+      const engine = await make();
+      let taken = 0;
+      for (const [shape, build] of Object.entries(SHAPES)) {
+        eachPacket(engine, (w, skb, bytes, _other, name) => {
+          const host = build(w);
+          const own = host.length;
+          const { allocs } = engine.stats();
+          const done = host.tryCoalesce(skb);
+          const hint = `${name} behind ${shape}`;
+          expect(engine.stats().allocs, hint).toBe(allocs);
+          expect(skb.alive, hint).toBe(!done);
+          if (done) taken++;
+          const wanted = done ? Buffer.concat([bytesAt(0, own), bytes]) : bytesAt(0, own);
+          expectBytes(host.toBytes(), wanted, hint);
+          if (!done) expectBytes(skb.toBytes(), bytes, hint);
+          host.release();
+        });
+      }
+      expect(taken).toBeGreaterThan(10);
+      const w = new World(engine);
+      const one = w.linear(10, { room: 100 });
+      expect(one.tryCoalesce(one)).toBe(false);
+      expect(one.length).toBe(10);
+      w.clean();
+    });
+
+    it("shift moves frags, in part too, and never lent bytes", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const total = 4096 + 700 + 1500;
+      const counts = [0, 1, 4095, 4096, 4097, total - 1, total];
+      for (const hold of ["none", "host", "source"]) {
+        for (const n of counts) {
+          const host = w.grow(w.linear(30), 200);
+          const source = w.keep(engine.alloc(0));
+          for (const size of [4096, 700, 1500]) w.grow(source, size, 230);
+          const twin = hold === "none" ? null : w.keep((hold === "host" ? host : source).clone());
+          const { bytesCopied } = engine.stats();
+          expect(host.shift(source, n), `${n}`).toBe(n);
+          if (twin === null) expect(engine.stats().bytesCopied).toBe(bytesCopied);
+          expectBytes(host.toBytes(), bytesAt(0, 230 + n), `${hold} ${n}`);
+          expectBytes(source.toBytes(), bytesAt(230 + n, total - n), `${hold} ${n}`);
+          if (twin !== null) {
+            expectBytes(twin.toBytes(), hold === "host" ? bytesAt(0, 230) : bytesAt(230, total), hold);
+          }
+          expect(engine.audit().problems).toEqual([]);
+          // Back again, piece by piece: neighbours in one run become one frag.
+          w.clean();
+        }
+      }
+      const host = w.linear(30);
+      for (const from of [w.linear(10), SHAPES["lent frags"]?.(w), SHAPES["frag list"]?.(w)]) {
+        expect(host.shift(from as Skb, 5)).toBe(0);
+      }
+      expect(host.shift(host, 5)).toBe(0);
+      expect(codeOf(() => host.shift(w.linear(3), 4))).toBe("ERR_SKB_RANGE");
+      expect(host.length).toBe(30);
+      w.clean();
+    });
+
+    it("shift joins neighbours in one run into one frag", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const host = w.keep(engine.alloc(0));
+      const source = w.grow(w.keep(engine.alloc(0)), 4000);
+      for (let done = 0; done < 4000; done += 1000) expect(host.shift(source, 1000)).toBe(1000);
+      expect([host.frags, source.frags, source.length]).toEqual([1, 0, 0]);
+      expectBytes(host.toBytes(), bytesAt(0, 4000), "shifted");
+      w.clean();
+    });
+  });
+});

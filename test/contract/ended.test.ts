@@ -1,0 +1,272 @@
+// What has ended says so: every member of every object, after release, after being given away, while queued and
+// after the engine was closed.
+
+import { Engine, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { describe, expect, it } from "vitest";
+import { forEachEngine } from "../engines.js";
+import { type Call, DISPOSE, ENGINE, membersOf, type Props, QUEUE, REGION, SKB, UBUF } from "../members.js";
+import { bytesAt, caught, codeOf, used, World } from "../packets.js";
+
+/** Members that never throw, and what they say of a packet that has ended. */
+const HARMLESS = new Map<string, unknown>([
+  ["alive", false],
+  ["queued", false],
+  ["[dispose]", undefined],
+]);
+
+/** Members that would take a queued packet away from its queue. */
+const MOVING = ["release"];
+
+function expectEach<T>(
+  table: Record<string, Call<T>>,
+  object: T,
+  props: () => Props,
+  code: string,
+  harmless: Map<string, unknown> = HARMLESS,
+): void {
+  const got: Record<string, unknown> = {};
+  const wanted: Record<string, unknown> = {};
+  for (const [name, call] of Object.entries(table)) {
+    const spares = harmless.has(name);
+    wanted[name] = spares ? harmless.get(name) : code;
+    got[name] = spares ? call(object, props()) : codeOf(() => call(object, props()));
+  }
+  expect(got).toEqual(wanted);
+}
+
+describe("the tables", () => {
+  it.each([
+    ["Skb", Skb, SKB],
+    ["Engine", Engine, ENGINE],
+    ["Ubuf", Ubuf, UBUF],
+    ["UserRegion", UserRegion, REGION],
+    ["SkbQueue", SkbQueue, QUEUE],
+  ] as const)("have every member of %s", (_name, type, table) => {
+    expect(Object.keys(table).sort()).toEqual(membersOf(type));
+  });
+});
+
+forEachEngine((_name, make) => {
+  const propsOf = (w: World): Props => ({
+    engine: w.engine,
+    other: w.linear(20),
+    region: w.region(10),
+    ubuf: w.ubuf(),
+  });
+
+  /** A packet on which each call of the table succeeds. */
+  const able = (w: World): Skb => w.linear(10, { headroom: 8, room: 40 });
+
+  it("every call of the tables succeeds on what lives", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    for (const [name, call] of Object.entries(SKB)) {
+      const skb = name === "reserve" ? w.keep(engine.alloc(10)) : able(w);
+      expect(
+        caught(() => call(skb, propsOf(w))),
+        name,
+      ).toBeUndefined();
+      w.clean();
+    }
+    for (const [name, call] of Object.entries(UBUF)) {
+      expect(
+        caught(() => call(w.ubuf(), propsOf(w))),
+        name,
+      ).toBeUndefined();
+      w.clean();
+    }
+    for (const [name, call] of Object.entries(REGION)) {
+      expect(
+        caught(() => call(w.region(5), propsOf(w))),
+        name,
+      ).toBeUndefined();
+      w.clean();
+    }
+    for (const [name, call] of Object.entries(QUEUE)) {
+      const queue = new SkbQueue(engine);
+      expect(
+        caught(() => call(queue, propsOf(w))),
+        name,
+      ).toBeUndefined();
+      queue.purge();
+      w.clean();
+    }
+    for (const [name, call] of Object.entries(ENGINE)) {
+      expect(
+        caught(() => call(engine, propsOf(w))),
+        name,
+      ).toBeUndefined();
+      if (name !== "close") w.clean();
+    }
+    expect(engine.closed).toBe(true);
+  });
+
+  it("every member of a released packet throws StaleSkbError, and nothing changes", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const props = propsOf(w);
+    const skb = able(w);
+    skb.release();
+    // The slot is taken again at once: a stale handle must not reach the new packet.
+    const next = w.linear(10, { at: 50 });
+    expect(next.toBytes()).toEqual(bytesAt(50, 10));
+    const { allocs, releases } = engine.stats();
+    expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
+    expect(engine.stats()).toMatchObject({ allocs, releases });
+    expect(next.toBytes()).toEqual(bytesAt(50, 10));
+    expect(props.other.length).toBe(20);
+    w.clean();
+  });
+
+  it("every member of a packet that was given away throws StaleSkbError", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const gifts = {
+      addFragList: (skb: Skb) => able(w).addFragList(skb),
+      tryCoalesce: (skb: Skb) => expect(able(w).tryCoalesce(skb)).toBe(true),
+      releaseBurst: (skb: Skb) => engine.releaseBurst([skb]),
+    };
+    for (const [name, give] of Object.entries(gifts)) {
+      const skb = able(w);
+      give(skb);
+      const props = propsOf(w);
+      expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
+      expect(String(caught(() => skb.length)), name).toContain(
+        name === "releaseBurst" ? "one that was released" : "one that was given away",
+      );
+      expect(engine.audit().problems, name).toEqual([]);
+    }
+    w.clean();
+  });
+
+  it("a stale, queued or foreign packet is refused wherever one is given", async () => {
+    const engine = await make();
+    const foreign = new World(await make());
+    const w = new World(engine);
+    const queue = new SkbQueue(engine);
+    const stale = able(w);
+    stale.release();
+    const queued = able(w);
+    queue.pushTail(queued);
+    const host = w.grow(able(w), 10);
+    const takes: Record<string, (skb: Skb) => unknown> = {
+      morph: (skb) => host.morph(skb),
+      shift: (skb) => host.shift(skb, 1),
+      addFragList: (skb) => host.addFragList(skb),
+      tryCoalesce: (skb) => host.tryCoalesce(skb),
+      pushHead: (skb) => queue.pushHead(skb),
+      pushTail: (skb) => queue.pushTail(skb),
+      releaseBurst: (skb) => engine.releaseBurst([skb]),
+    };
+    for (const [name, take] of Object.entries(takes)) {
+      expect(
+        codeOf(() => take(stale)),
+        name,
+      ).toBe("ERR_SKB_STALE");
+      expect(
+        codeOf(() => take(able(foreign))),
+        name,
+      ).toBe("ERR_SKB_FOREIGN");
+      // morph and shift borrow, so that they may have a queued one.
+      if (name !== "morph" && name !== "shift")
+        expect(
+          codeOf(() => take(queued)),
+          name,
+        ).toBe("ERR_SKB_QUEUED");
+    }
+    expect(codeOf(() => host.addUserFrag(foreign.region(1), 0, 1, w.ubuf()))).toBe("ERR_SKB_FOREIGN");
+    expect(codeOf(() => host.addUserFrag(w.region(1), 0, 1, foreign.ubuf()))).toBe("ERR_SKB_FOREIGN");
+    expect([host.length, queued.length, queue.length]).toEqual([20, 10, 1]);
+    const held = able(w);
+    const second = w.keep(held.get());
+    for (const take of [() => host.addFragList(held), () => host.tryCoalesce(second)]) {
+      expect(codeOf(take)).toBe("ERR_SKB_HELD");
+    }
+    queue.purge();
+    w.clean();
+    foreign.clean();
+  });
+
+  it("a queued packet can be read and written, but not moved", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    for (const [name, call] of Object.entries(SKB)) {
+      const queue = new SkbQueue(engine);
+      const skb = name === "reserve" ? w.keep(engine.alloc(10)) : able(w);
+      queue.pushTail(skb);
+      const code = codeOf(() => call(skb, propsOf(w)));
+      expect(code, name).toBe(MOVING.includes(name) ? "ERR_SKB_QUEUED" : undefined);
+      expect([skb.queued, skb.alive, queue.length], name).toEqual([true, true, 1]);
+      expect(queue.purge(), name).toBe(1);
+      w.clean();
+    }
+    expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
+  });
+
+  it("everything throws EngineClosedError after close", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const props = propsOf(w);
+    const live = able(w);
+    const carrier = w.lend(able(w), 5, w.ubuf());
+    const released = able(w);
+    released.release();
+    const queue = new SkbQueue(engine);
+    const queued = able(w);
+    queue.pushTail(queued);
+    const ubuf = w.ubuf();
+    const region = w.region(7);
+    expect(carrier.zeroCopy).toBe(true);
+    engine.close({ force: true });
+    expectEach(SKB, live, () => props, "ERR_SKB_CLOSED");
+    expectEach(SKB, released, () => props, "ERR_SKB_CLOSED");
+    expectEach(SKB, queued, () => props, "ERR_SKB_CLOSED", new Map([...HARMLESS, ["queued", true]]));
+    expectEach(ENGINE, engine, () => props, "ERR_SKB_CLOSED", new Map<string, unknown>([["closed", true]]));
+    expectEach(UBUF, ubuf, () => props, "ERR_SKB_CLOSED");
+    expectEach(
+      REGION,
+      region,
+      () => props,
+      "ERR_SKB_CLOSED",
+      new Map<string, unknown>([
+        ["released", false],
+        ["[dispose]", undefined],
+      ]),
+    );
+    expectEach(QUEUE, queue, () => props, "ERR_SKB_CLOSED", new Map([["length", 1]]));
+  });
+
+  it("a released region says so", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const props = propsOf(w);
+    const region = w.region(100);
+    expect([region.size, region.bytes.length, region.frags, region.released]).toEqual([100, 100, 0, false]);
+    region.release();
+    const harmless = new Map<string, unknown>([
+      ["released", true],
+      ["[dispose]", undefined],
+    ]);
+    expectEach(REGION, region, () => props, "ERR_SKB_REGION", harmless);
+    expect(codeOf(() => able(w).addUserFrag(region, 0, 1, props.ubuf))).toBe("ERR_SKB_REGION");
+    const disposed = w.region(9);
+    (disposed as unknown as Record<symbol, () => void>)[DISPOSE]?.();
+    expect(disposed.released).toBe(true);
+    w.clean();
+  });
+
+  it("dispose releases once, and spares what is queued", async () => {
+    const engine = await make();
+    const queue = new SkbQueue(engine);
+    const skb = engine.alloc(1);
+    const end = (): void => (skb as unknown as Record<symbol, () => void>)[DISPOSE]?.();
+    queue.pushTail(skb);
+    end();
+    expect([skb.alive, queue.length]).toEqual([true, 1]);
+    queue.popHead();
+    end();
+    end();
+    expect(skb.alive).toBe(false);
+    expect(engine.stats()).toMatchObject({ allocs: 1, releases: 1 });
+  });
+});

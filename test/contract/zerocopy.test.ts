@@ -1,0 +1,574 @@
+// The zero-copy contract: a ubuf completes once, with the right status, on every path by which bytes can go.
+
+import { type Completion, Engine, type Skb, type Ubuf } from "skbuff";
+import { describe, expect, it } from "vitest";
+import { forEachEngine } from "../engines.js";
+import { bytesAt, caught, codeOf, expectBytes, used, World } from "../packets.js";
+
+type Sharing = "copy" | "refcount";
+
+/** A packet of 40 own and 301 + 5000 lent bytes, the second frag longer than a page. */
+function lent(w: World, ubuf: Ubuf): Skb {
+  return w.lend(w.lend(w.linear(40, { headroom: 30, room: 60 }), 301, ubuf), 5000, ubuf);
+}
+
+const LENGTH = 40 + 301 + 5000;
+
+/** What one operation does to the ubuf of such a packet, before and after everything is released. */
+interface Path {
+  readonly run: (skb: Skb, w: World) => unknown;
+  /** Status right after the operation, for each way of sharing. */
+  readonly at: Record<Sharing, "lent" | "sent" | "copied">;
+  /** And after the release of all packets. */
+  readonly end: Record<Sharing, "sent" | "copied">;
+  /** Bytes that are left in the packet, if it is alive. */
+  readonly bytes?: Uint8Array;
+}
+
+const both = <T>(status: T): Record<Sharing, T> => ({ copy: status, refcount: status });
+const byRule = { copy: "copied", refcount: "lent" } as const;
+const byRuleAtEnd = { copy: "copied", refcount: "sent" } as const;
+
+const PATHS: Record<string, Path> = {
+  nothing: { run: () => {}, at: both("lent"), end: both("sent") },
+  release: { run: (skb) => skb.release(), at: both("sent"), end: both("sent") },
+  releaseBurst: { run: (skb, { engine }) => engine.releaseBurst([skb]), at: both("sent"), end: both("sent") },
+  "release of one of two references": {
+    run: (skb, w) => w.keep(skb.get()).release(),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  clone: { run: (skb, w) => w.keep(skb.clone()), at: byRule, end: byRuleAtEnd },
+  "clone of a clone": {
+    run: (skb, w) => w.keep(w.keep(skb.clone()).clone()),
+    at: byRule,
+    end: byRuleAtEnd,
+  },
+  copyHead: { run: (skb, w) => w.keep(skb.copyHead()), at: byRule, end: byRuleAtEnd },
+  copy: { run: (skb, w) => w.keep(skb.copy()), at: both("lent"), end: both("sent") },
+  "expandHead, unshared": { run: (skb) => skb.expandHead(100, 100), at: both("lent"), end: both("sent") },
+  "expandHead, shared": {
+    run: (skb, w) => {
+      w.keep(skb.clone());
+      skb.expandHead(1, 1);
+    },
+    at: byRule,
+    end: byRuleAtEnd,
+  },
+  "unclone, unshared": { run: (skb) => skb.unclone(), at: both("lent"), end: both("sent") },
+  "unclone, shared": {
+    run: (skb, w) => {
+      w.keep(skb.clone());
+      skb.unclone();
+    },
+    at: byRule,
+    end: byRuleAtEnd,
+  },
+  "morph into it": { run: (skb, w) => w.linear(9).morph(skb), at: byRule, end: byRuleAtEnd },
+  "morph of it": {
+    run: (skb, w) => skb.morph(w.linear(9)),
+    at: both("sent"),
+    end: both("sent"),
+    bytes: bytesAt(0, 9),
+  },
+  copyUbufs: { run: (skb) => skb.copyUbufs(), at: both("copied"), end: both("copied") },
+  "copyUbufs of one of two": {
+    run: (skb, w) => {
+      w.keep(skb.clone());
+      skb.copyUbufs();
+    },
+    at: byRule,
+    end: { copy: "copied", refcount: "copied" },
+  },
+  linearize: { run: (skb) => skb.linearize(), at: both("copied"), end: both("copied") },
+  "mayPull of some": { run: (skb) => skb.mayPull(400), at: both("lent"), end: both("sent") },
+  "mayPull of all": { run: (skb) => skb.mayPull(LENGTH), at: both("copied"), end: both("copied") },
+  "trim of some": {
+    run: (skb) => skb.trim(200),
+    at: both("lent"),
+    end: both("sent"),
+    bytes: bytesAt(0, 200),
+  },
+  "trim of all that is lent": {
+    run: (skb) => skb.trim(40),
+    at: both("sent"),
+    end: both("sent"),
+    bytes: bytesAt(0, 40),
+  },
+  "split before what is lent": {
+    run: (skb, w) => w.keep(skb.split(40)),
+    at: both("lent"),
+    end: both("sent"),
+    bytes: bytesAt(0, 40),
+  },
+  "split between what is lent": {
+    run: (skb, w) => w.keep(skb.split(341)),
+    at: byRule,
+    end: byRuleAtEnd,
+    bytes: bytesAt(0, 341),
+  },
+  "split within what is lent": {
+    run: (skb, w) => w.keep(skb.split(2000)),
+    at: byRule,
+    end: byRuleAtEnd,
+    bytes: bytesAt(0, 2000),
+  },
+  "split at the end": { run: (skb, w) => w.keep(skb.split(LENGTH)), at: both("lent"), end: both("sent") },
+  "tryCoalesce by copying": {
+    run: (skb, w) => expect(w.keep(w.engine.alloc(LENGTH)).tryCoalesce(skb)).toBe(true),
+    at: both("copied"),
+    end: both("copied"),
+  },
+  "tryCoalesce refused": {
+    run: (skb, w) => expect(w.grow(w.linear(5), 5).tryCoalesce(skb)).toBe(false),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  "shift refused": {
+    run: (skb, w) => expect(w.linear(5).shift(skb, 1)).toBe(0),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  "recycle refused": {
+    run: (skb) => expect(skb.recycle(10)).toBe(false),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  "as a list member": {
+    run: (skb, w) => w.linear(5).addFragList(skb),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  "as a list member whose parent goes": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      expect(parent.zeroCopy).toBe(true);
+      parent.release();
+    },
+    at: both("sent"),
+    end: both("sent"),
+  },
+  "as a list member whose parent is cloned": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      w.keep(parent.clone());
+    },
+    at: byRule,
+    end: byRuleAtEnd,
+  },
+  "as a list member whose parent is linearized": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      parent.linearize();
+    },
+    at: both("copied"),
+    end: both("copied"),
+  },
+  "as a list member whose parent is trimmed": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      parent.trim(5);
+    },
+    at: both("sent"),
+    end: both("sent"),
+  },
+  "as a list member whose parent is split within it": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      w.keep(parent.split(1000));
+    },
+    at: byRule,
+    end: byRuleAtEnd,
+  },
+  "as a list member whose parent copies": {
+    run: (skb, w) => {
+      const parent = w.linear(5);
+      parent.addFragList(skb);
+      parent.copyUbufs();
+      expect(parent.zeroCopy).toBe(false);
+    },
+    at: both("copied"),
+    end: both("copied"),
+  },
+};
+
+forEachEngine((_name, make) => {
+  describe.each(["copy", "refcount"] as const)("sharing: %s", (sharing) => {
+    it.each(Object.entries(PATHS))("%s", async (_path, { run, at, end, bytes }) => {
+      const engine = await make();
+      const w = new World(engine);
+      const ubuf = w.ubuf(sharing);
+      const skb = lent(w, ubuf);
+      expect([ubuf.status, ubuf.carriers, skb.zeroCopy, skb.frags]).toEqual(["lent", 1, true, 2]);
+      run(skb, w);
+      expect(ubuf.status).toBe(at[sharing]);
+      const done = at[sharing] !== "lent";
+      // Before the operation returned, and not once more.
+      expect(w.completions).toEqual(done ? [{ desc: 1, status: at[sharing] }] : []);
+      if (done) expect(ubuf.carriers).toBe(0);
+      else expect(ubuf.carriers).toBeGreaterThan(0);
+      if (skb.alive) {
+        expectBytes(skb.toBytes(), bytes ?? bytesAt(0, LENGTH), "after");
+        if (done) expect(skb.zeroCopy).toBe(false);
+      }
+      expect(engine.audit().problems).toEqual([]);
+      w.clean();
+      expect(w.completions).toEqual([{ desc: 1, status: end[sharing] }]);
+      expect(ubuf.status).toBe(end[sharing]);
+      expect(engine.poll()).toBe(0);
+      expect(engine.stats()).toMatchObject({
+        ubufs: 1,
+        sent: end[sharing] === "sent" ? 1 : 0,
+        copied: end[sharing] === "copied" ? 1 : 0,
+      });
+      expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
+    });
+  });
+
+  it("the bytes are read in place", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const { bytesCopied } = engine.stats();
+    const region = w.region(10000);
+    const skb = w.keep(engine.alloc(0));
+    skb.addUserFrag(region, 5, 9000, w.ubuf());
+    region.bytes.set(bytesAt(0, 9000), 5);
+    expect(region.frags).toBe(1);
+    expectBytes(skb.toBytes(), bytesAt(0, 9000), "written afterwards");
+    expect(skb.segments().map((segment) => segment.byteOffset - region.bytes.byteOffset)).toEqual([5]);
+    expect(engine.stats().bytesCopied).toBe(bytesCopied);
+    expect(codeOf(() => skb.writeU8(0, 1))).toBe("ERR_SKB_SHARED");
+    expect(codeOf(() => skb.storeBits(8999, new Uint8Array(1)))).toBe("ERR_SKB_SHARED");
+    skb.copyUbufs();
+    region.bytes.fill(0);
+    expectBytes(skb.toBytes(), bytesAt(0, 9000), "after the owner has it back");
+    expect(engine.stats().bytesCopied - bytesCopied).toBe(9000);
+    skb.writeU8(0, 1);
+    w.clean();
+  });
+
+  it("a callback finds the lent memory unused and the packet's bytes copied", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const region = w.region(5000);
+    region.bytes.set(bytesAt(0, 5000));
+    const seen: unknown[] = [];
+    const skb = w.keep(engine.alloc(10));
+    const ubuf = engine.ubuf(({ status }) => {
+      // Whoever is told may overwrite at once.
+      region.bytes.fill(0xee);
+      seen.push(status, region.frags, ubuf.status, skb.zeroCopy);
+    });
+    skb.addUserFrag(region, 0, 5000, ubuf);
+    const twin = w.keep(skb.clone());
+    expect(seen).toEqual(["copied", 0, "copied", false]);
+    expectBytes(skb.toBytes(), bytesAt(0, 5000), "original");
+    expectBytes(twin.toBytes(), bytesAt(0, 5000), "clone");
+    w.clean();
+  });
+
+  it("one ubuf on many packets completes with the last", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const ubuf = w.ubuf();
+    const region = w.region(100);
+    const packets = Array.from({ length: 5 }, () => w.linear(3));
+    for (const [i, skb] of packets.entries()) {
+      skb.addUserFrag(region, i, 10, ubuf);
+      skb.addUserFrag(region, i, 10, ubuf);
+      expect([ubuf.carriers, region.frags]).toEqual([i + 1, 2 * i + 2]);
+    }
+    packets[2]?.linearize();
+    for (const skb of packets.slice(0, 4)) skb.release();
+    expect([ubuf.carriers, ubuf.status, w.completions]).toEqual([1, "lent", []]);
+    packets[4]?.release();
+    // One of them was copied: "sent" would say that nobody has the bytes any more.
+    expect(w.completions).toEqual([{ desc: 1, status: "copied" }]);
+    w.clean();
+  });
+
+  it("a packet carries one ubuf, and a ubuf that has completed none", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const first = w.ubuf();
+    const second = w.ubuf();
+    const skb = w.lend(w.linear(3), 4, first);
+    const region = w.region(10);
+    expect(codeOf(() => skb.addUserFrag(region, 0, 1, second))).toBe("ERR_SKB_UBUF");
+    expect([skb.length, region.frags, second.carriers]).toEqual([7, 0, 0]);
+    skb.release();
+    expect(codeOf(() => w.linear(1).addUserFrag(region, 0, 1, first))).toBe("ERR_SKB_UBUF");
+    second.cancel();
+    expect(codeOf(() => w.linear(1).addUserFrag(region, 0, 1, second))).toBe("ERR_SKB_UBUF");
+    // The slots are given out again; old objects must not be taken for new ones.
+    const third = w.ubuf();
+    expect(codeOf(() => w.linear(1).addUserFrag(region, 0, 1, first))).toBe("ERR_SKB_UBUF");
+    expect([first.status, second.status, third.status]).toEqual(["sent", "cancelled", "idle"]);
+    w.clean();
+  });
+
+  it("cancel gives up what nobody carries", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const ubuf = w.ubuf();
+    const skb = w.lend(w.linear(1), 1, ubuf);
+    expect(codeOf(() => ubuf.cancel())).toBe("ERR_SKB_UBUF");
+    expect(ubuf.status).toBe("lent");
+    skb.release();
+    ubuf.cancel();
+    expect(ubuf.status).toBe("sent");
+    const idle = w.ubuf();
+    idle.cancel();
+    idle.cancel();
+    expect([idle.status, idle.carriers]).toEqual(["cancelled", 0]);
+    expect(w.completions).toEqual([{ desc: 1, status: "sent" }]);
+    w.clean();
+    expect(engine.close()).toEqual([]);
+  });
+
+  it("the callback may be missing", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const ubuf = engine.ubuf();
+    expect([ubuf.desc, ubuf.sharing]).toEqual([0, "copy"]);
+    w.lend(w.linear(1), 1, ubuf).release();
+    expect(ubuf.status).toBe("sent");
+    w.clean();
+    expect(engine.close()).toEqual([]);
+  });
+
+  it("desc comes back, the largest too", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const seen: Completion[] = [];
+    const ubuf = engine.ubuf((completion) => seen.push(completion), {
+      desc: 0xffffffff,
+      sharing: "refcount",
+    });
+    expect([ubuf.desc, ubuf.sharing]).toEqual([0xffffffff, "refcount"]);
+    w.lend(w.linear(1), 1, ubuf).release();
+    expect(seen).toEqual([{ desc: 0xffffffff, status: "sent" }]);
+    w.clean();
+  });
+
+  it("a region's memory lives until the last frag is gone", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const region = engine.userRegion(5000);
+    region.bytes.set(bytesAt(1, 5000));
+    const skb = w.linear(1);
+    skb.addUserFrag(region, 0, 5000, w.ubuf());
+    region.release();
+    expect(region.released).toBe(true);
+    // Were its pages free, the others would get them.
+    const others = Array.from({ length: 20 }, () => w.grow(w.linear(0), 4096, 7777));
+    expect(others.length).toBe(20);
+    expectBytes(skb.toBytes(), bytesAt(0, 5001), "still there");
+    w.clean();
+    expect(used(engine)).toMatchObject({ dataPages: 0 });
+  });
+
+  it("offsets and lengths stay within the region", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const region = w.region(100);
+    const ubuf = w.ubuf();
+    const skb = w.linear(1);
+    for (const [offset, n] of [
+      [0, 101],
+      [100, 1],
+      [101, 1],
+      [99, 2],
+      [0, 0],
+      [-1, 5],
+    ] as const) {
+      expect(
+        codeOf(() => skb.addUserFrag(region, offset, n, ubuf)),
+        `${offset} ${n}`,
+      ).toBe("ERR_SKB_RANGE");
+    }
+    skb.addUserFrag(region, 99, 1, ubuf);
+    skb.addUserFrag(region, 0, 100, ubuf);
+    expect([skb.length, ubuf.carriers]).toEqual([102, 1]);
+    w.clean();
+  });
+
+  describe("callbacks", () => {
+    it("that throw disturb nobody, and surface through onError", async () => {
+      const errors: unknown[] = [];
+      const engine = await make({ onError: (error) => errors.push(error) });
+      const w = new World(engine);
+      const order: number[] = [];
+      const skb = w.linear(1);
+      for (let i = 0; i < 3; i++) {
+        const ubuf = engine.ubuf(() => {
+          order.push(i);
+          throw new Error(`callback ${i}`);
+        });
+        skb.addFragList(w.lend(w.linear(1), 1, ubuf));
+      }
+      skb.release();
+      expect(skb.alive).toBe(false);
+      expect(order.sort()).toEqual([0, 1, 2]);
+      await Promise.resolve();
+      expect(errors.map(String).sort()).toEqual([0, 1, 2].map((i) => `Error: callback ${i}`));
+      expect(engine.stats().sent).toBe(3);
+      w.clean();
+      expect(engine.close()).toEqual([]);
+    });
+
+    it("may release, allocate, lend and poll", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const seen: string[] = [];
+      const second = w.lend(
+        w.linear(2),
+        2,
+        engine.ubuf(() => seen.push("second")),
+      );
+      const first = w.lend(
+        w.linear(1),
+        1,
+        engine.ubuf(() => {
+          seen.push("first");
+          second.release();
+          w.linear(10).release();
+          const third = w.lend(
+            w.linear(3),
+            3,
+            engine.ubuf(() => seen.push("third")),
+          );
+          third.linearize();
+          engine.poll();
+          engine.ubuf().cancel();
+          seen.push("end of first");
+        }),
+      );
+      const other = w.lend(
+        w.linear(1),
+        1,
+        engine.ubuf(() => seen.push("other")),
+      );
+      first.release();
+      expect(seen).toEqual(["first", "second", "third", "end of first"]);
+      other.release();
+      expect(seen.at(-1)).toBe("other");
+      w.clean();
+      expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
+    });
+
+    it("see a packet that was coalesced as given away", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      let alive: boolean | undefined;
+      const from = w.lend(
+        w.linear(1),
+        1,
+        engine.ubuf(() => {
+          alive = from.alive;
+        }),
+      );
+      expect(w.keep(engine.alloc(10)).tryCoalesce(from)).toBe(true);
+      expect(alive).toBe(false);
+      w.clean();
+    });
+
+    it("may close the engine with the last packet", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const region = engine.userRegion(1);
+      const skb = w.linear(1);
+      const ubuf = engine.ubuf(() => {
+        region.release();
+        engine.close();
+      });
+      skb.addUserFrag(region, 0, 1, ubuf);
+      expect(caught(() => skb.release())).toBeUndefined();
+      expect(engine.closed).toBe(true);
+    });
+  });
+
+  it("poll runs nothing twice, and there is nothing to run on one thread", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    expect(engine.poll()).toBe(0);
+    w.lend(w.linear(1), 1, w.ubuf()).release();
+    expect(engine.poll()).toBe(0);
+    expect(w.completions.length).toBe(1);
+    w.clean();
+  });
+
+  it("a failed copy tells nobody, and a later one completes", async () => {
+    const engine = await make({ memory: 256 * 1024 });
+    const w = new World(engine);
+    const skb = w.lend(w.linear(10), 20000, w.ubuf());
+    const full: Skb[] = [];
+    for (let one = engine.tryAlloc(3500); one !== null; one = engine.tryAlloc(3500)) full.push(one);
+    for (const run of [
+      () => skb.clone(),
+      () => skb.copyHead(),
+      () => skb.copyUbufs(),
+      () => skb.linearize(),
+    ]) {
+      expect(codeOf(run), String(run)).toBe("ERR_SKB_EXHAUSTED");
+      expect(w.completions).toEqual([]);
+      expectBytes(skb.toBytes(), bytesAt(0, 20010), "unchanged");
+    }
+    engine.releaseBurst(full);
+    w.keep(skb.clone());
+    expect(w.completions).toEqual([{ desc: 1, status: "copied" }]);
+    w.clean();
+  });
+
+  it("close names what is out", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const ubuf = w.ubuf();
+    const skb = w.lend(w.linear(3), 4, ubuf);
+    w.ubuf();
+    const error = caught(() => engine.close()) as { code: string; message: string; holders: string[] };
+    expect(error.code).toBe("ERR_SKB_IN_USE");
+    expect(error.holders).toEqual([
+      `skb ${skb.handle}: 7 bytes, 1 users`,
+      "region: 7 bytes, 1 frags",
+      "ubuf: desc 1, lent",
+      "ubuf: desc 2, idle",
+    ]);
+    for (const line of error.holders) expect(error.message).toContain(line);
+    expect([engine.closed, skb.length]).toEqual([false, 7]);
+    w.clean();
+    expect(engine.close()).toEqual([]);
+    expect(engine.close()).toEqual([]);
+  });
+});
+
+it("without onError a callback's error is thrown on the event loop", async () => {
+  const engine = await Engine.create({ memory: 256 * 1024, threads: 1 });
+  const region = engine.userRegion(1);
+  const skb = engine.alloc(1);
+  skb.addUserFrag(
+    region,
+    0,
+    1,
+    engine.ubuf(() => {
+      throw new Error("nobody listens");
+    }),
+  );
+  const listeners = process.rawListeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  const surfaced = new Promise((resolve) => process.once("uncaughtException", resolve));
+  try {
+    skb.release();
+    expect(String(await surfaced)).toBe("Error: nobody listens");
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener as () => void);
+  }
+  region.release();
+  engine.close();
+});

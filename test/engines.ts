@@ -1,0 +1,45 @@
+// The four engines that every suite of the contract runs on: two cores, each on shared and on unshared memory.
+
+import { Engine, type EngineOptions } from "skbuff";
+import { afterEach, describe, expect } from "vitest";
+
+/** Makes an engine of the kind under test. It is audited and closed after the test. */
+export type Make = (options?: EngineOptions) => Promise<Engine>;
+
+const KINDS = [
+  { name: "wasm on shared memory", core: "wasm", shared: true },
+  { name: "wasm on unshared memory", core: "wasm", shared: false },
+  { name: "js on a SharedArrayBuffer", core: "js", shared: true },
+  { name: "js on an ArrayBuffer", core: "js", shared: false },
+] as const;
+
+/** Runs a suite on each engine. Small arenas: what runs out of memory should do so soon. */
+export function forEachEngine(suite: (name: string, make: Make) => void): void {
+  describe.each(KINDS)("$name", ({ name, core, shared }) => {
+    const made: Engine[] = [];
+
+    afterEach(() => {
+      for (const engine of made.splice(0)) {
+        if (engine.closed) continue;
+        expect(engine.audit().problems).toEqual([]);
+        engine.close({ force: true });
+      }
+    });
+
+    suite(name, async (options) => {
+      const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, core, shared, ...options });
+      made.push(engine);
+      return engine;
+    });
+  });
+}
+
+/** What the tests use of the core behind an engine, which is no part of the public interface. */
+export interface Inside {
+  /** Lets the `nth` allocation from now fail (1 is the next), or none (0). Returns what was left. */
+  failAllocation(nth: number): number;
+}
+
+export function inside(engine: Engine): Inside {
+  return (engine as unknown as { _core: Inside })._core;
+}

@@ -1,0 +1,192 @@
+// Every member of the public classes, with a call that succeeds. The suites enumerate the prototypes, so a member
+// that is new and not in a table makes them fail.
+
+import { type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+
+/** What the calls may use besides the object they are made on. */
+export interface Props {
+  readonly engine: Engine;
+  readonly other: Skb;
+  readonly region: UserRegion;
+  readonly ubuf: Ubuf;
+}
+
+export type Call<T> = (object: T, props: Props) => unknown;
+
+/** Symbol.dispose is not in Node 20, where the library uses the name that compilers of `using` fall back to. */
+export const DISPOSE: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
+
+const bytes = (n: number): Uint8Array => new Uint8Array(n);
+
+/** Keys are `name` for methods and getters, `name=` for setters. */
+export const SKB: Record<string, Call<Skb>> = {
+  length: (skb) => skb.length,
+  dataLength: (skb) => skb.dataLength,
+  linearLength: (skb) => skb.linearLength,
+  headroom: (skb) => skb.headroom,
+  tailroom: (skb) => skb.tailroom,
+  truesize: (skb) => skb.truesize,
+  frags: (skb) => skb.frags,
+  listLength: (skb) => skb.listLength,
+  linear: (skb) => skb.linear,
+  handle: (skb) => skb.handle,
+  alive: (skb) => skb.alive,
+  queued: (skb) => skb.queued,
+  users: (skb) => skb.users,
+  cloned: (skb) => skb.cloned,
+  zeroCopy: (skb) => skb.zeroCopy,
+  get: (skb) => skb.get().release(),
+  release: (skb) => skb.release(),
+  "[dispose]": (skb) => (skb as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  reserve: (skb) => skb.reserve(skb.length === 0 ? 1 : 0),
+  put: (skb) => skb.put(1),
+  putData: (skb) => skb.putData(bytes(1)),
+  putZeros: (skb) => skb.putZeros(1),
+  push: (skb) => skb.push(1),
+  pushData: (skb) => skb.pushData(bytes(1)),
+  pull: (skb) => skb.pull(1),
+  trim: (skb) => skb.trim(1),
+  bytes: (skb) => skb.bytes,
+  clone: (skb) => skb.clone().release(),
+  copy: (skb) => skb.copy().release(),
+  copyHead: (skb) => skb.copyHead().release(),
+  expandHead: (skb) => skb.expandHead(1, 1),
+  unclone: (skb) => skb.unclone(),
+  morph: (skb, { other }) => skb.morph(other),
+  addPageFrag: (skb) => skb.addPageFrag(1),
+  append: (skb) => skb.append(bytes(1)),
+  addUserFrag: (skb, { region, ubuf }) => skb.addUserFrag(region, 0, 1, ubuf),
+  addFragList: (skb, { other }) => skb.addFragList(other),
+  copyUbufs: (skb) => skb.copyUbufs(),
+  linearize: (skb) => skb.linearize(),
+  mayPull: (skb) => skb.mayPull(1),
+  condense: (skb) => skb.condense(),
+  split: (skb) => skb.split(1).release(),
+  shift: (skb, { other }) => skb.shift(other, 1),
+  tryCoalesce: (skb, { other }) => skb.tryCoalesce(other),
+  recycle: (skb) => skb.recycle(1),
+  readU8: (skb) => skb.readU8(0),
+  readU16: (skb) => skb.readU16(0),
+  readU32: (skb) => skb.readU32(0),
+  writeU8: (skb) => skb.writeU8(0, 1),
+  writeU16: (skb) => skb.writeU16(0, 1),
+  writeU32: (skb) => skb.writeU32(0, 1),
+  copyBits: (skb) => skb.copyBits(0, bytes(1)),
+  storeBits: (skb) => skb.storeBits(0, bytes(1)),
+  toBytes: (skb) => skb.toBytes(),
+  segments: (skb) => skb.segments(),
+  checksum: (skb) => skb.checksum(),
+  protocol: (skb) => skb.protocol,
+  "protocol=": (skb) => {
+    skb.protocol = 1;
+  },
+  queue: (skb) => skb.queue,
+  "queue=": (skb) => {
+    skb.queue = 1;
+  },
+  mark: (skb) => skb.mark,
+  "mark=": (skb) => {
+    skb.mark = 1;
+  },
+  priority: (skb) => skb.priority,
+  "priority=": (skb) => {
+    skb.priority = 1;
+  },
+  hash: (skb) => skb.hash,
+  "hash=": (skb) => {
+    skb.hash = 1;
+  },
+  timestamp: (skb) => skb.timestamp,
+  "timestamp=": (skb) => {
+    skb.timestamp = 1;
+  },
+  cb: (skb) => skb.cb,
+  gsoSize: (skb) => skb.gsoSize,
+  "gsoSize=": (skb) => {
+    skb.gsoSize = 1;
+  },
+  gsoSegments: (skb) => skb.gsoSegments,
+  "gsoSegments=": (skb) => {
+    skb.gsoSegments = 1;
+  },
+  gsoType: (skb) => skb.gsoType,
+  "gsoType=": (skb) => {
+    skb.gsoType = 1;
+  },
+  macHeader: (skb) => skb.macHeader,
+  "macHeader=": (skb) => {
+    skb.macHeader = 1;
+  },
+  networkHeader: (skb) => skb.networkHeader,
+  "networkHeader=": (skb) => {
+    skb.networkHeader = 1;
+  },
+  transportHeader: (skb) => skb.transportHeader,
+  "transportHeader=": (skb) => {
+    skb.transportHeader = null;
+  },
+};
+
+export const ENGINE: Record<string, Call<Engine>> = {
+  closed: (engine) => engine.closed,
+  alloc: (engine) => engine.alloc(1).release(),
+  tryAlloc: (engine) => engine.tryAlloc(1)?.release(),
+  allocBurst: (engine) => {
+    const out: Skb[] = [];
+    engine.allocBurst(out, 1, {}, 1);
+    out[0]?.release();
+  },
+  releaseBurst: (engine, { other }) => engine.releaseBurst([other]),
+  userRegion: (engine) => engine.userRegion(1).release(),
+  ubuf: (engine) => engine.ubuf().cancel(),
+  poll: (engine) => engine.poll(),
+  stats: (engine) => engine.stats(),
+  audit: (engine) => engine.audit(),
+  close: (engine) => engine.close({ force: true }),
+};
+
+export const UBUF: Record<string, Call<Ubuf>> = {
+  status: (ubuf) => ubuf.status,
+  carriers: (ubuf) => ubuf.carriers,
+  cancel: (ubuf) => ubuf.cancel(),
+};
+
+export const REGION: Record<string, Call<UserRegion>> = {
+  bytes: (region) => region.bytes,
+  frags: (region) => region.frags,
+  released: (region) => region.released,
+  release: (region) => region.release(),
+  "[dispose]": (region) => (region as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+};
+
+export const QUEUE: Record<string, Call<SkbQueue>> = {
+  length: (queue) => queue.length,
+  pushHead: (queue, { other }) => queue.pushHead(other),
+  pushTail: (queue, { other }) => queue.pushTail(other),
+  popHead: (queue) => queue.popHead(),
+  popTail: (queue) => queue.popTail(),
+  peek: (queue) => queue.peek(),
+  peekTail: (queue) => queue.peekTail(),
+  unlink: (queue, { other }) => queue.unlink(other),
+  splice: (queue, { engine }) => queue.splice(new SkbQueue(engine)),
+  purge: (queue) => queue.purge(),
+  "[iterator]": (queue) => [...queue],
+};
+
+function nameOf(key: symbol): string {
+  return key === DISPOSE ? "[dispose]" : `[${(key.description ?? "").replace("Symbol.", "")}]`;
+}
+
+/** The members of a class, in the way the tables name them. What starts with _ is not public. */
+export function membersOf(type: { prototype: object }): string[] {
+  const names: string[] = [];
+  for (const key of Reflect.ownKeys(type.prototype)) {
+    if (key === "constructor") continue;
+    const name = typeof key === "symbol" ? nameOf(key) : key;
+    if (name.startsWith("_")) continue;
+    const { get, set, value } = Object.getOwnPropertyDescriptor(type.prototype, key) as PropertyDescriptor;
+    if (get !== undefined || value !== undefined) names.push(name);
+    if (set !== undefined) names.push(`${name}=`);
+  }
+  return names.sort();
+}

@@ -1,0 +1,88 @@
+// The package as users get it: packed, installed into an empty project, run and type-checked there.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const blocks = [...readme.matchAll(/```(\w*)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
+  language,
+  text,
+}));
+const program = blocks.find(({ language }) => language === "js")?.text as string;
+const printed = blocks.find(({ language }) => language === "")?.text as string;
+let project = "";
+
+function run(file: string, args: string[], cwd: string): string {
+  return execFileSync(file, args, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    shell: file === "npm" && process.platform === "win32",
+  });
+}
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "skbuff-"));
+  const [packed] = JSON.parse(
+    run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], root),
+  ) as [{ filename: string }];
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({ name: "empty", private: true, type: "module" }),
+  );
+  run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${packed.filename}`], project);
+}, 120_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+test("the README's first program runs as pasted, and is the one that npm start runs", () => {
+  writeFileSync(join(project, "first.mjs"), program);
+  expect(run(process.execPath, ["first.mjs"], project)).toBe(printed);
+  expect(readFileSync(join(root, "examples/first.mjs"), "utf8")).toBe(program);
+});
+
+test("has no dependencies, and nothing of it runs when it is installed", () => {
+  const manifest = JSON.parse(readFileSync(join(project, "node_modules/skbuff/package.json"), "utf8"));
+  expect(manifest.dependencies ?? {}).toEqual({});
+  expect(["preinstall", "install", "postinstall"].filter((name) => name in manifest.scripts)).toEqual([]);
+});
+
+test.each([
+  ["nodenext", "nodenext"],
+  ["esnext", "bundler"],
+])(
+  "its types check without help from other types (module %s, resolution %s)",
+  { timeout: 60_000 },
+  (module, resolution) => {
+    writeFileSync(
+      join(project, "use.ts"),
+      `import { Engine, PoolExhaustedError, Skb, SkbQueue, type Completion } from "skbuff";
+export async function use(): Promise<number> {
+  const engine = await Engine.create({ core: "auto", shared: "auto" });
+  using skb: Skb = engine.alloc(64, { headroom: 16 });
+  skb.putData(Uint8Array.of(1, 2)).pushData(Uint8Array.of(3));
+  const ubuf = engine.ubuf(({ desc, status }: Completion) => void [desc, status], { sharing: "refcount" });
+  skb.addUserFrag(engine.userRegion(4096), 0, 10, ubuf);
+  const queue = new SkbQueue(engine);
+  queue.pushTail(skb.clone());
+  // @ts-expect-error: what is inside the library is not to be seen
+  skb._handle;
+  return queue.purge() + (PoolExhaustedError.name.length > 0 ? 1 : 0);
+}
+`,
+    );
+    const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--types", ""];
+    run(
+      process.execPath,
+      [tsc, ...options, "--module", module, "--moduleResolution", resolution, "use.ts"],
+      project,
+    );
+  },
+);
