@@ -12,6 +12,7 @@ import {
   E_STALE,
   KIND_FRAG,
   MAX_LINEAR,
+  MAX_ROOM,
   OK,
   PAGE_BYTES,
   PAGE_KIND,
@@ -76,7 +77,7 @@ export function copySkb(handle: u32): u32 {
   if (skb === 0) return E_STALE;
   const n = load32(skb + SKB_LEN);
   const headroom = headroomOf(skb);
-  if (n > MAX_LINEAR || headroom > MAX_LINEAR - n) return E_LINEAR;
+  if (n > MAX_ROOM || headroom > MAX_ROOM - n) return E_LINEAR;
   const twin = newSkb(n, headroom);
   if (twin === 0) return E_EXHAUSTED;
   // The headroom too: header offsets may point into it.

@@ -53,6 +53,7 @@ export {
   readU8,
   readU16,
   readU32,
+  spanOf,
   startSegments,
   storeBits,
   writeU8,

@@ -158,6 +158,14 @@ export function checkWrite(handle: u32, offset: u32, n: u32): u32 {
   return mayWrite(skb, offset, n) ? OK : E_SHARED;
 }
 
+/** Address of a range that lies in the head, so that it need not be walked; 0 if it does not, or does not exist. */
+export function spanOf(handle: u32, offset: u32, n: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return 0;
+  const linear = linearLength(skb);
+  return offset <= linear && n <= linear - offset ? load32(skb + SKB_DATA) + offset : 0;
+}
+
 /** Starts listing the segments of a range. OK, E_STALE or E_RANGE. */
 export function startSegments(handle: u32, offset: u32, n: u32): u32 {
   const skb = skbOf(handle);

@@ -17,7 +17,8 @@ import { densityTable, lossList, markTable, opTable } from "./report.mjs";
 const USAGE = `node bench/micro.mjs [--quick] [--op <id>]...
 
   --quick  one short round (about 30 s); writes no results
-  --op     only this operation, of ${OPS.map(({ id }) => id).join(" ")}; writes no results`;
+  --op     only this operation; writes no results. Operations:
+           ${OPS.map(({ id }) => id).join(" ")}`;
 
 const ROUNDS = 3;
 const DENSITY_SIZES = [64, 1500, 65536];

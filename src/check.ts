@@ -7,7 +7,7 @@ export const U32_MOST = 0xffffffff;
 
 /** Returns `value` if it is an integer in `min..most`. @throws ArgumentRangeError, ArgumentTypeError */
 export function checkInteger(what: string, value: number, min: number, most: number): number {
-  if (value >= min && value <= most && Number.isInteger(value)) return value;
+  if (typeof value === "number" && value >= min && value <= most && Number.isInteger(value)) return value;
   throw integerError(what, value, min, most);
 }
 
@@ -16,11 +16,6 @@ function integerError(what: string, value: unknown, min: number, most: number): 
   return typeof value === "number"
     ? new ArgumentRangeError(what, wanted, value)
     : new ArgumentTypeError(what, wanted, value);
-}
-
-/** Whether `value` is a u32: what the core can be asked about. */
-export function isU32(value: number): boolean {
-  return value >= 0 && value <= U32_MOST && Number.isInteger(value);
 }
 
 // The intrinsic getters, because a subclass could say anything about itself, and what it says here decides how

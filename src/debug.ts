@@ -20,7 +20,8 @@ export interface Leak {
 
 export class Debug {
   readonly #lives = new WeakMap<Skb, Life>();
-  readonly #live = new Map<number, Life>();
+  /** Of each packet that is out, its references in the order in which they were made. */
+  readonly #live = new Map<number, Life[]>();
   readonly #registry: FinalizationRegistry<Life>;
 
   constructor(onLeak: (leak: Leak) => void) {
@@ -32,7 +33,9 @@ export class Debug {
   born(skb: Skb, handle: number): void {
     const life: Life = { handle, allocatedAt: caller(), releasedAt: undefined };
     this.#lives.set(skb, life);
-    this.#live.set(handle, life);
+    const others = this.#live.get(handle);
+    if (others === undefined) this.#live.set(handle, [life]);
+    else others.push(life);
     this.#registry.register(skb, life);
   }
 
@@ -40,25 +43,26 @@ export class Debug {
     const life = this.#lives.get(skb);
     if (life === undefined) return;
     life.releasedAt = caller();
-    if (this.#live.get(life.handle) === life) this.#live.delete(life.handle);
+    const others = (this.#live.get(life.handle) ?? []).filter((other) => other !== life);
+    if (others.length === 0) this.#live.delete(life.handle);
+    else this.#live.set(life.handle, others);
   }
 
   of(skb: Skb): { allocatedAt: string; releasedAt: string | undefined } | undefined {
     return this.#lives.get(skb);
   }
 
-  /** Where the skb with this handle was last allocated, cloned or got. */
+  /** Where the oldest reference to the packet that is still out was made. */
   allocatedAt(handle: number): string | undefined {
-    return this.#live.get(handle)?.allocatedAt;
+    return this.#live.get(handle)?.[0]?.allocatedAt;
   }
 }
 
 /** The stack from the library's caller on. */
 function caller(): string {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const first = lines.findIndex(
-    (line) => !/[/\\](dist|src)[/\\](index|chunks|engine|skb|debug|queue)\b/.test(line),
-  );
+  // Bundled together with its user the library cannot tell its own frames, and shows them all.
+  const first = lines.findIndex((line) => !line.includes(import.meta.url));
   return lines
     .slice(Math.max(first, 0))
     .map((line) => line.trim())

@@ -2,37 +2,12 @@
 
 import {
   BURST_MOST,
-  CLASS_PAGE,
-  CLASS_SKB,
-  CLASS_UBUF,
-  COUNT_ALLOCS,
-  COUNT_BYTES_COPIED,
-  COUNT_CLONES,
-  COUNT_COMPLETED_COPIED,
-  COUNT_COMPLETED_SENT,
-  COUNT_COPIES,
-  COUNT_EXCHANGES,
-  COUNT_EXHAUSTED,
-  COUNT_REASONS,
-  COUNT_RECLAIMS,
-  COUNT_RELEASES,
-  COUNT_UBUFS,
   E_EXHAUSTED,
-  E_FRAGS,
-  E_HELD,
-  E_LINEAR,
-  E_RANGE,
-  E_ROOM,
-  E_SHARED,
-  E_UBUF,
   ERROR_LIMIT,
-  HEAD_CLASSES,
-  MAX_FRAGS,
   MAX_LINEAR,
   MAX_THREADS,
   OK,
   PAGE_BYTES,
-  REASONS,
   UBUF_COPIED,
   UBUF_SHARING,
 } from "../assembly/layout.js";
@@ -46,17 +21,13 @@ import {
   ArgumentTypeError,
   EngineClosedError,
   ForeignSkbError,
-  FragLimitError,
-  HeldSkbError,
   InUseError,
-  PoolExhaustedError,
   QueuedSkbError,
-  RoomError,
-  SharedDataError,
-  StaleSkbError,
-  UbufError,
 } from "./errors.js";
-import { GIVEN_AWAY, RELEASED, Skb } from "./skb.js";
+import { DropReason } from "./reason.js";
+import { refusal, staleError } from "./refusal.js";
+import { RELEASED, Skb } from "./skb.js";
+import { readStats, type Stats } from "./stats.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
@@ -100,44 +71,6 @@ export interface BurstOptions extends AllocOptions {
    * alive again.
    */
   reuse?: boolean;
-}
-
-/** Counters since the engine was made, wrapping at 2^32, and what is free now. */
-export interface Stats {
-  /** Packets allocated, clones and copies included. */
-  readonly allocs: number;
-  readonly releases: number;
-  readonly clones: number;
-  /** `copy` and `copyHead`. */
-  readonly copies: number;
-  /** Bytes that the engine copied from packet to packet. */
-  readonly bytesCopied: number;
-  /** Allocations that found nothing. */
-  readonly exhausted: number;
-  /** Exchanges of chains between magazines and depots. */
-  readonly exchanges: number;
-  /** Times that free heads were gathered into pages. */
-  readonly reclaims: number;
-  readonly ubufs: number;
-  /** ubufs completed with this status. */
-  readonly sent: number;
-  /** ubufs completed with this status. */
-  readonly copied: number;
-  /** Releases for each DropReason; index 0 is not used. */
-  readonly drops: readonly number[];
-  /** Objects of each kind: in all, in use, and free in the magazines of threads. */
-  readonly skbs: PoolStats;
-  readonly ubufTable: PoolStats;
-  /** Pages; `inMagazines` counts single pages, not those that are heads. */
-  readonly pages: PoolStats;
-}
-
-export interface PoolStats {
-  readonly total: number;
-  /** Not free. Of pages: frags, regions, and slabs of heads, free heads included. */
-  readonly used: number;
-  /** Free, but only to the thread that has them, until it flushes or exchanges them. */
-  readonly inMagazines: number;
 }
 
 /**
@@ -238,7 +171,7 @@ export class Engine {
    */
   alloc(size: number, options?: AllocOptions): Skb {
     const handle = this.#alloc(size, options);
-    if (handle < ERROR_LIMIT) throw this._error(handle, null);
+    if (handle < ERROR_LIMIT) throw refusal(this, handle, null);
     return this._wrap(handle);
   }
 
@@ -246,7 +179,7 @@ export class Engine {
   tryAlloc(size: number, options?: AllocOptions): Skb | null {
     const handle = this.#alloc(size, options);
     if (handle >= ERROR_LIMIT) return this._wrap(handle);
-    if (handle !== E_EXHAUSTED) throw this._error(handle, null);
+    if (handle !== E_EXHAUSTED) throw refusal(this, handle, null);
     return null;
   }
 
@@ -277,13 +210,21 @@ export class Engine {
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
       const n = this._core.allocBurst(ask, size, headroom);
-      for (let i = 0; i < n; i++) {
-        const handle = words[first + i] as number;
-        const old = reuse ? out[done + i] : undefined;
-        if (old?._engine === this && old._node === null && old._handle < ERROR_LIMIT) {
-          old._handle = handle;
-          if (this._debug !== null) this._debug.born(old, handle);
-        } else out[done + i] = this._wrap(handle);
+      let i = 0;
+      try {
+        for (; i < n; i++) {
+          const handle = words[first + i] as number;
+          const old = reuse ? out[done + i] : undefined;
+          if (old?._engine === this && old._node === null && old._handle < ERROR_LIMIT) {
+            old._handle = handle;
+            if (this._debug !== null) this._debug.born(old, handle);
+          } else out[done + i] = this._wrap(handle);
+        }
+      } catch {
+        // A frozen array, say. What it does not take goes back, and so does what it took.
+        for (; i < n; i++) this._core.release(words[first + i] as number, DropReason.consumed);
+        for (const skb of out) if (skb?._engine === this) skb[Symbol.dispose]();
+        throw new ArgumentTypeError("out", "an array that takes packets", out);
       }
       done += n;
       if (n < ask) break;
@@ -328,7 +269,7 @@ export class Engine {
     const seen = new Set<unknown>();
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = this.#refusal("skb", skb) ?? (seen.has(skb) ? this._staleError(skb) : null);
+      const error = this.#refusal("skb", skb) ?? (seen.has(skb) ? staleError(skb) : null);
       if (error !== null) throw error;
       seen.add(skb);
     }
@@ -347,7 +288,7 @@ export class Engine {
     this._open();
     checkInteger("bytes", bytes, 1, this.memory);
     const address = this._core.createRegion(Math.ceil(bytes / PAGE_BYTES)) >>> 0;
-    if (address < ERROR_LIMIT) throw this._error(address, null);
+    if (address < ERROR_LIMIT) throw refusal(this, address, null);
     const region = new UserRegion(this, address, bytes);
     this._regions.add(region);
     return region;
@@ -366,7 +307,7 @@ export class Engine {
     const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
     const sharing = checkOneOf("sharing", given.sharing ?? "copy", ["copy", "refcount"]);
     const handle = this._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
-    if (handle < ERROR_LIMIT) throw this._error(handle, null);
+    if (handle < ERROR_LIMIT) throw refusal(this, handle, null);
     const ubuf = new Ubuf(this, handle, { desc, sharing }, callback);
     this.#ubufs.set(handle, ubuf);
     this._lent++;
@@ -384,35 +325,7 @@ export class Engine {
   /** Counters of all threads, and what is free. */
   stats(): Stats {
     this._open();
-    const core = this._core;
-    const threads = core.threads();
-    const sum = (read: (thread: number) => number): number => {
-      let total = 0;
-      for (let thread = 1; thread <= threads; thread++) total += read(thread) >>> 0;
-      return total;
-    };
-    const count = (which: number): number => sum((thread) => core.counter(thread, which)) % 2 ** 32;
-    const pool = (kind: number, total: number, fresh: number): PoolStats => {
-      const inMagazines = sum((thread) => core.inMagazine(thread, kind));
-      return { total, used: total - fresh - core.inDepot(kind) - inMagazines, inMagazines };
-    };
-    return {
-      allocs: count(COUNT_ALLOCS),
-      releases: count(COUNT_RELEASES),
-      clones: count(COUNT_CLONES),
-      copies: count(COUNT_COPIES),
-      bytesCopied: count(COUNT_BYTES_COPIED),
-      exhausted: count(COUNT_EXHAUSTED),
-      exchanges: count(COUNT_EXCHANGES),
-      reclaims: count(COUNT_RECLAIMS),
-      ubufs: count(COUNT_UBUFS),
-      sent: count(COUNT_COMPLETED_SENT),
-      copied: count(COUNT_COMPLETED_COPIED),
-      drops: Array.from({ length: REASONS }, (_, reason) => count(COUNT_REASONS + reason)),
-      skbs: pool(CLASS_SKB, core.totalSkbs(), core.freshSkbs()),
-      ubufTable: pool(CLASS_UBUF, core.totalUbufs(), core.freshUbufs()),
-      pages: pool(CLASS_PAGE, core.totalPages(), core.freePages()),
-    };
+    return readStats(this._core);
   }
 
   /**
@@ -478,7 +391,7 @@ export class Engine {
     if (!(skb instanceof Skb)) return new ArgumentTypeError(what, "an Skb", skb);
     if (skb._engine !== this) return new ForeignSkbError(what);
     if (skb._node !== null) return new QueuedSkbError();
-    return skb._handle < ERROR_LIMIT ? this._staleError(skb) : null;
+    return skb._handle < ERROR_LIMIT ? staleError(skb) : null;
   }
 
   /** The address of a region of this engine. @internal */
@@ -505,7 +418,10 @@ export class Engine {
   /** Runs the callbacks of completed ubufs, those included that they complete. @internal */
   _deliver(): number {
     let n = 0;
-    for (let handle = this._core.takeCompletion(); handle !== 0; handle = this._core.takeCompletion()) {
+    // A callback may complete more of them, and may close the engine.
+    while (!this.#closed) {
+      const handle = this._core.takeCompletion();
+      if (handle === 0) break;
       const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
       this._core.finishUbuf(handle);
       const ubuf = this.#ubufs.get(handle) as Ubuf;
@@ -535,80 +451,6 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
-
-  /** @internal */
-  _staleError(skb: Skb): Error {
-    if (this.#closed) return new EngineClosedError();
-    const life = this._debug?.of(skb);
-    const got = skb._handle === GIVEN_AWAY ? "one that was given away" : "one that was released";
-    return new StaleSkbError(got, life?.allocatedAt, life?.releasedAt);
-  }
-
-  /** The error for a status of the core. @internal */
-  _error(
-    status: number,
-    skb: Skb | null,
-    what = "",
-    got: unknown = 0,
-    detail: number | string = "",
-    other = skb,
-  ): Error {
-    switch (status) {
-      case E_EXHAUSTED:
-        return this.#exhausted();
-      case E_SHARED:
-        return new SharedDataError(
-          skb?.cloned === true
-            ? "bytes that a clone shares (unclone() makes them its own)"
-            : "lent or shared bytes",
-        );
-      case E_ROOM:
-        return new RoomError(what, `0..${this.#room(skb, detail)} (${detail === "" ? "room" : detail})`, got);
-      case E_RANGE:
-        return new ArgumentRangeError(what, this.#range(detail === "from" ? other : skb, detail), got);
-      case E_FRAGS:
-        return new FragLimitError(
-          `fewer than ${MAX_FRAGS} and nothing behind them`,
-          skb === null ? 0 : skb.frags,
-        );
-      case E_HELD:
-        return new HeldSkbError(other === null ? 0 : other.users);
-      case E_UBUF:
-        return new UbufError("a live one, and the only one that the packet carries", "another");
-      case E_LINEAR:
-        return new RoomError(what, `0..${MAX_LINEAR} (bytes in a head)`, got);
-      default:
-        return skb === null ? new EngineClosedError() : this._staleError(skb);
-    }
-  }
-
-  #room(skb: Skb | null, detail: number | string): number {
-    if (skb === null) return 0;
-    if (detail === "linear") return skb.linearLength;
-    if (detail === "headroom") return skb.headroom;
-    return detail === "" && skb.length !== 0 ? 0 : skb.tailroom;
-  }
-
-  #range(skb: Skb | null, detail: number | string): string {
-    const length = skb === null ? 0 : skb.length;
-    return typeof detail === "number"
-      ? `0..${length - detail} (${detail} bytes of ${length})`
-      : `0..${length}`;
-  }
-
-  #exhausted(): Error {
-    const { skbs, ubufTable, pages } = this.stats();
-    const short = this._core.shortOf();
-    if (short === CLASS_SKB) return new PoolExhaustedError("skb", used(skbs));
-    if (short === CLASS_UBUF) return new PoolExhaustedError("ubuf", used(ubufTable));
-    if (short === CLASS_PAGE) return new PoolExhaustedError("page", used(pages));
-    return new PoolExhaustedError(short < HEAD_CLASSES ? "head" : "run of pages", used(pages));
-  }
-}
-
-function used(pool: PoolStats): string {
-  const hidden = pool.inMagazines === 0 ? "" : `, ${pool.inMagazines} in magazines`;
-  return `0 (${pool.used} of ${pool.total} in use${hidden})`;
 }
 
 function headroomOf(options: AllocOptions): number {

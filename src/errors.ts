@@ -17,6 +17,11 @@ function describe(value: unknown): string {
   return "an object of another kind";
 }
 
+/** A string that is an argument, not a phrase of ours. */
+function quoted(value: unknown): unknown {
+  return typeof value === "string" ? JSON.stringify(value) : value;
+}
+
 /** What all errors of the library but range and type errors descend from. */
 export class SkbuffError extends Error {
   /** Stays the same across versions; compare this, not the message. */
@@ -36,7 +41,7 @@ export class ArgumentRangeError extends RangeError {
 
   /** @internal */
   constructor(what: string, wanted: string, got: unknown) {
-    super(expected(what, wanted, got));
+    super(expected(what, wanted, quoted(got)));
     this.name = "ArgumentRangeError";
   }
 }
@@ -47,7 +52,7 @@ export class ArgumentTypeError extends TypeError {
 
   /** @internal */
   constructor(what: string, wanted: string, got: unknown) {
-    super(expected(what, wanted, got));
+    super(expected(what, wanted, quoted(got)));
     this.name = "ArgumentTypeError";
   }
 }

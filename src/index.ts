@@ -8,8 +8,6 @@ export {
   type BurstOptions,
   Engine,
   type EngineOptions,
-  type PoolStats,
-  type Stats,
 } from "./engine.js";
 export {
   ArgumentRangeError,
@@ -32,4 +30,5 @@ export {
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { Skb } from "./skb.js";
+export type { PoolStats, Stats } from "./stats.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";

@@ -1,6 +1,6 @@
 // SkbQueue: packets in a row (sk_buff_head).
 
-import type { Engine } from "./engine.js";
+import { Engine } from "./engine.js";
 import { ArgumentTypeError, ForeignSkbError, QueuedSkbError } from "./errors.js";
 import { checkReason, DropReason } from "./reason.js";
 import { Skb } from "./skb.js";
@@ -28,8 +28,9 @@ export class SkbQueue {
   #tail: QueueNode | null = null;
   #length = 0;
 
-  /** Makes an empty queue for packets of one engine. */
+  /** Makes an empty queue for packets of one engine. @throws ArgumentTypeError */
   constructor(engine: Engine) {
+    if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
     this.#engine = engine;
   }
 
@@ -114,7 +115,7 @@ export class SkbQueue {
     return n;
   }
 
-  /** The packets, first to last. They stay in the queue. Borrowed. */
+  /** The packets, first to last. They stay in the queue. Borrowed. The one just visited may be taken out. */
   *[Symbol.iterator](): IterableIterator<Skb> {
     for (let node = this.#head; node !== null; ) {
       // Read first, so that the loop's body may take the packet out.

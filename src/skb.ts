@@ -29,6 +29,7 @@ import type { Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import type { QueueNode } from "./queue.js";
 import { checkReason, DropReason } from "./reason.js";
+import { type Asked, refusal, staleError } from "./refusal.js";
 import type { Ubuf, UserRegion } from "./ubuf.js";
 
 // What a dead Skb's handle says of its end. No live handle is that small.
@@ -42,7 +43,9 @@ export const GIVEN_AWAY = 1;
  *
  * An `Skb` object is one owned reference. It ends with `release()`, or when it is given away (`addFragList`,
  * `tryCoalesce`); afterwards everything but `[Symbol.dispose]` throws `StaleSkbError`. Every method throws
- * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing.
+ * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing that the packet says of itself: bytes,
+ * lengths, metadata. (A packet that shares its data may have got a head or pages of its own meanwhile, if it is
+ * PoolExhaustedError that was thrown.)
  *
  * Lengths and offsets are bytes. Views (`bytes`, what `put` returns ...) are `Uint8Array`s over the arena, good
  * until the packet is released, moved or given another head; making one costs more than most operations, so hot
@@ -122,6 +125,7 @@ export class Skb {
 
   /** The packet's 30-bit number while it lives, as `audit()` and `close()` name it. */
   get handle(): number {
+    this._engine._open();
     return this._live();
   }
 
@@ -153,7 +157,7 @@ export class Skb {
   /** Takes one more reference to the same packet (skb_get). Returns an owned one; the packet ends with the last. */
   get(): Skb {
     const handle = this._handle;
-    this._settle(this._engine._core.get(handle));
+    this._check(this._engine._core.get(handle));
     return this._engine._wrap(handle);
   }
 
@@ -169,7 +173,7 @@ export class Skb {
     if (reason !== DropReason.consumed) checkReason(reason);
     if (this._node !== null) throw engine._queuedError();
     const status = engine._core.release(this._handle, reason);
-    if (status !== OK) throw engine._error(status, this);
+    if (status !== OK) throw refusal(engine, status, this);
     this._end(RELEASED);
     if (engine._lent !== 0) engine._deliver();
   }
@@ -188,7 +192,7 @@ export class Skb {
    */
   reserve(n: number): void {
     this._count("n", n);
-    this._settle(this._engine._core.reserve(this._handle, n), "n", n);
+    this._check(this._engine._core.reserve(this._handle, n), { what: "n", got: n, room: "room" });
   }
 
   /**
@@ -248,7 +252,7 @@ export class Skb {
   pull(n: number): void {
     this._count("n", n);
     const status = this._engine._core.pull(this._handle, n);
-    if (status !== OK) this._settle(status, "n", n, "linear");
+    if (status !== OK) this._check(status, { what: "n", got: n, room: "linear" });
   }
 
   /**
@@ -258,7 +262,7 @@ export class Skb {
    */
   trim(n: number): void {
     this._count("n", n);
-    this._settle(this._engine._core.trim(this._handle, n), "n", n);
+    this._settle(this._engine._core.trim(this._handle, n), { what: "n", got: n });
   }
 
   /** A view of the head's bytes: all of a linear packet, the first `linearLength` of another. */
@@ -284,7 +288,7 @@ export class Skb {
   /**
    * A second packet, linear, with bytes of its own (skb_copy). Returns an owned one.
    *
-   * @throws PoolExhaustedError; RoomError beyond 128 KiB
+   * @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does)
    */
   copy(): Skb {
     return this._twin(this._engine._core.copySkb(this._handle));
@@ -303,12 +307,12 @@ export class Skb {
    * Gives the packet a head of its own with so many more bytes of headroom and at least so many more of tailroom
    * (pskb_expand_head). Afterwards the head can be written; frags stay shared.
    *
-   * @throws PoolExhaustedError, ArgumentRangeError; RoomError beyond 128 KiB
+   * @throws PoolExhaustedError, ArgumentRangeError; RoomError if a head does not take it (128 KiB it does)
    */
   expandHead(head: number, tail: number): void {
     checkInteger("head", head, 0, MAX_LINEAR);
     checkInteger("tail", tail, 0, MAX_LINEAR);
-    this._settle(this._engine._core.expandHead(this._handle, head, tail), "room", head + tail);
+    this._settle(this._engine._core.expandHead(this._handle, head, tail), { what: "room", got: head + tail });
   }
 
   /**
@@ -352,7 +356,7 @@ export class Skb {
   append(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
     const end = this.length;
-    this._settle(this._engine._core.extend(this._handle, n), "bytes", n);
+    this._check(this._engine._core.extend(this._handle, n), { what: "bytes", got: n });
     this._writeSegments(end, bytes, n);
     return this;
   }
@@ -369,7 +373,7 @@ export class Skb {
     checkInteger("offset", offset, 0, region.size);
     checkInteger("n", n, 1, region.size - offset);
     const handle = engine._ownUbuf(ubuf);
-    this._settle(engine._core.addUserFrag(this._handle, address, offset, n, handle), "n", n);
+    this._check(engine._core.addUserFrag(this._handle, address, offset, n, handle), { what: "n", got: n });
   }
 
   /**
@@ -381,7 +385,8 @@ export class Skb {
   addFragList(skb: Skb): void {
     const handle = this._engine._own("skb", skb);
     if (skb._node !== null) throw this._engine._queuedError();
-    this._settle(this._engine._core.addFragList(this._handle, handle), "length", skb.length, "list", skb);
+    const asked = { what: "length", got: skb.length, other: skb };
+    this._check(this._engine._core.addFragList(this._handle, handle), asked);
     skb._end(GIVEN_AWAY);
   }
 
@@ -392,9 +397,9 @@ export class Skb {
 
   // ─── Between head and frags ──────────────────────────────────────────────────────────────────────────
 
-  /** Brings all bytes into the head (skb_linearize). @throws PoolExhaustedError; RoomError beyond 128 KiB */
+  /** Brings all bytes into the head (skb_linearize). @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does) */
   linearize(): void {
-    this._settle(this._engine._core.linearize(this._handle), "length", "more than the longest head");
+    this._settle(this._engine._core.linearize(this._handle), { what: "length", got: this.length });
   }
 
   /**
@@ -404,7 +409,7 @@ export class Skb {
    */
   mayPull(n: number): void {
     this._count("n", n);
-    this._settle(this._engine._core.mayPull(this._handle, n), "n", n);
+    this._settle(this._engine._core.mayPull(this._handle, n), { what: "n", got: n });
   }
 
   /** Brings all bytes into the head if they fit its tailroom (skb_condense). Returns whether the packet is linear now. */
@@ -422,7 +427,7 @@ export class Skb {
     this._count("at", at);
     const result = this._engine._core.split(this._handle, at);
     if (this._engine._lent !== 0) this._engine._deliver();
-    if (result < ERROR_LIMIT) this._settle(result, "at", at);
+    if (result < ERROR_LIMIT) this._settle(result, { what: "at", got: at });
     return this._engine._wrap(result);
   }
 
@@ -437,7 +442,7 @@ export class Skb {
     from._count("n", n);
     const status = this._engine._core.shift(this._handle, source, n);
     if (status === NOT_DONE) return 0;
-    if (status !== OK) this._settle(status, "n", n, "from", from);
+    if (status !== OK) this._settle(status, { what: "n", got: n, other: from });
     return n;
   }
 
@@ -451,9 +456,9 @@ export class Skb {
     const source = this._engine._own("from", from);
     if (from._node !== null) throw this._engine._queuedError();
     const status = this._engine._core.tryCoalesce(this._handle, source);
-    if (this._engine._lent !== 0) this._engine._deliver();
-    if (status !== OK && status !== NOT_DONE) this._settle(status, "from", source, "list", from);
+    // Before the callbacks, which may look at it.
     if (status === OK) from._end(GIVEN_AWAY);
+    if (status !== NOT_DONE) this._settle(status, { what: "from", got: source, other: from });
     return status === OK;
   }
 
@@ -491,7 +496,7 @@ export class Skb {
     this._count("offset", offset);
     checkInteger("value", value, 0, 0xff);
     const status = this._engine._core.writeU8(this._handle, offset, value);
-    if (status !== OK) this._settle(status, "offset", offset, 1);
+    if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 1 });
   }
 
   /** Writes a big-endian 16-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
@@ -499,7 +504,7 @@ export class Skb {
     this._count("offset", offset);
     checkInteger("value", value, 0, 0xffff);
     const status = this._engine._core.writeU16(this._handle, offset, value);
-    if (status !== OK) this._settle(status, "offset", offset, 2);
+    if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 2 });
   }
 
   /** Writes a big-endian 32-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
@@ -507,7 +512,7 @@ export class Skb {
     this._count("offset", offset);
     checkInteger("value", value, 0, U32_MOST);
     const status = this._engine._core.writeU32(this._handle, offset, value);
-    if (status !== OK) this._settle(status, "offset", offset, 4);
+    if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 4 });
   }
 
   /**
@@ -519,7 +524,16 @@ export class Skb {
   copyBits(offset: number, into: Uint8Array): void {
     this._count("offset", offset);
     const n = checkBytes("into", into);
-    this._settle(this._engine._core.startSegments(this._handle, offset, n), "offset", offset, n);
+    const address = this._engine._core.spanOf(this._handle, offset, n) >>> 0;
+    if (address !== 0) {
+      this._engine._heap.read(address, into, 0, n);
+      return;
+    }
+    this._check(this._engine._core.startSegments(this._handle, offset, n), {
+      what: "offset",
+      got: offset,
+      bytes: n,
+    });
     this._eachSegment((address, bytes, done) => this._engine._heap.read(address, into, done, bytes));
   }
 
@@ -531,7 +545,11 @@ export class Skb {
   storeBits(offset: number, from: Uint8Array): void {
     this._count("offset", offset);
     const n = checkBytes("from", from);
-    this._settle(this._engine._core.checkWrite(this._handle, offset, n), "offset", offset, n);
+    this._check(this._engine._core.checkWrite(this._handle, offset, n), {
+      what: "offset",
+      got: offset,
+      bytes: n,
+    });
     this._writeSegments(offset, from, n);
   }
 
@@ -540,7 +558,11 @@ export class Skb {
     this._count("offset", offset);
     const bytes = n ?? Math.max(this.length - offset, 0);
     this._count("n", bytes);
-    this._settle(this._engine._core.startSegments(this._handle, offset, bytes), "offset", offset, bytes);
+    this._check(this._engine._core.startSegments(this._handle, offset, bytes), {
+      what: "offset",
+      got: offset,
+      bytes,
+    });
     const copy = new Uint8Array(bytes);
     this._eachSegment((address, part, done) => this._engine._heap.read(address, copy, done, part));
     return copy;
@@ -556,7 +578,11 @@ export class Skb {
     this._count("offset", offset);
     const bytes = n ?? Math.max(this.length - offset, 0);
     this._count("n", bytes);
-    this._settle(this._engine._core.startSegments(this._handle, offset, bytes), "offset", offset, bytes);
+    this._check(this._engine._core.startSegments(this._handle, offset, bytes), {
+      what: "offset",
+      got: offset,
+      bytes,
+    });
     const views: Uint8Array[] = [];
     this._eachSegment((address, part) => views.push(this._engine._heap.view(address, part)));
     return views;
@@ -574,7 +600,7 @@ export class Skb {
     const bytes = n ?? Math.max(this.length - offset, 0);
     this._count("n", bytes);
     const sum = this._engine._core.checksum(this._handle, offset, bytes);
-    if (sum >= CHECKSUM_FAILED) this._settle(sum - CHECKSUM_FAILED, "offset", offset, bytes);
+    if (sum >= CHECKSUM_FAILED) this._check(sum - CHECKSUM_FAILED, { what: "offset", got: offset, bytes });
     return sum;
   }
 
@@ -695,7 +721,7 @@ export class Skb {
 
   /** The handle, if this reference has not ended. @internal */
   _live(): number {
-    if (this._handle < ERROR_LIMIT) throw this._engine._staleError(this);
+    if (this._handle < ERROR_LIMIT) throw staleError(this);
     return this._handle;
   }
 
@@ -707,34 +733,34 @@ export class Skb {
 
   /** Refuses what is not a length or offset at all; what is too large is the core's to say. @internal */
   _count(what: string, n: number): void {
-    if (n >= 0 && n <= U32_MOST && Number.isInteger(n)) return;
+    if (typeof n === "number" && n >= 0 && n <= U32_MOST && Number.isInteger(n)) return;
     const most = this.length;
     throw typeof n === "number"
       ? new ArgumentRangeError(what, `an integer from 0 on (the packet has ${most} bytes)`, n)
       : new ArgumentTypeError(what, "a number", n);
   }
 
-  /** After an operation: completions, then the error if there is one. @internal */
-  _settle(
-    status: number,
-    what = "",
-    got: unknown = 0,
-    detail: number | string = "",
-    other: Skb = this,
-  ): void {
-    if (this._engine._lent !== 0) this._engine._deliver();
-    if (status !== OK) throw this._engine._error(status, this, what, got, detail, other);
+  /** After an operation that completes no ubuf: the error if there is one. @internal */
+  _check(status: number, asked?: Asked): void {
+    if (status !== OK) throw refusal(this._engine, status, this, asked);
   }
 
-  private _address(result: number, n: number, detail = "tailroom"): number {
+  /** After an operation that may complete ubufs: their callbacks, then the error if there is one. @internal */
+  _settle(status: number, asked?: Asked): void {
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (status !== OK) throw refusal(this._engine, status, this, asked);
+  }
+
+  private _address(result: number, n: number, room: "headroom" | "tailroom" = "tailroom"): number {
     const address = result >>> 0;
-    if (address < ERROR_LIMIT) throw this._engine._error(address, this, "n", n, detail);
+    if (address < ERROR_LIMIT) throw refusal(this._engine, address, this, { what: "n", got: n, room });
     return address;
   }
 
   private _twin(result: number): Skb {
     if (this._engine._lent !== 0) this._engine._deliver();
-    if (result < ERROR_LIMIT) throw this._engine._error(result, this, "length", "a longer packet");
+    if (result < ERROR_LIMIT)
+      throw refusal(this._engine, result, this, { what: "length", got: "a longer packet" });
     return this._engine._wrap(result);
   }
 
@@ -748,7 +774,7 @@ export class Skb {
     const value = result >>> 0;
     if (value === READ_FAILED) {
       const status = this._engine._core.failure();
-      if (status !== OK) throw this._engine._error(status, this, "offset", offset, n);
+      if (status !== OK) throw refusal(this._engine, status, this, { what: "offset", got: offset, bytes: n });
     }
     return value;
   }
@@ -773,7 +799,7 @@ export class Skb {
   }
 
   private _setInfo(field: number, value: number): void {
-    this._settle(this._engine._core.setInfoField(this._live(), field, value));
+    this._check(this._engine._core.setInfoField(this._live(), field, value));
   }
 
   private _header(field: number): number | null {
@@ -790,6 +816,6 @@ export class Skb {
     }
     const headroom = this.headroom;
     checkInteger(what, value, -headroom, this.linearLength);
-    this._settle(this._engine._core.setHeader(handle, field, headroom + value));
+    this._check(this._engine._core.setHeader(handle, field, headroom + value));
   }
 }

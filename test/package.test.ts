@@ -78,11 +78,19 @@ export async function use(): Promise<number> {
 }
 `,
     );
-    const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--types", ""];
-    run(
-      process.execPath,
-      [tsc, ...options, "--module", module, "--moduleResolution", resolution, "use.ts"],
-      project,
-    );
+    const compilerOptions = {
+      noEmit: true,
+      strict: true,
+      target: "es2022",
+      lib: ["es2022", "dom"],
+      types: [],
+      module,
+    };
+    const config = {
+      compilerOptions: { ...compilerOptions, moduleResolution: resolution },
+      files: ["use.ts"],
+    };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
+    run(process.execPath, [tsc, "--project", project], project);
   },
 );

@@ -221,7 +221,16 @@ forEachEngine((_name, make) => {
     expectEach(SKB, live, () => props, "ERR_SKB_CLOSED");
     expectEach(SKB, released, () => props, "ERR_SKB_CLOSED");
     expectEach(SKB, queued, () => props, "ERR_SKB_CLOSED", new Map([...HARMLESS, ["queued", true]]));
-    expectEach(ENGINE, engine, () => props, "ERR_SKB_CLOSED", new Map<string, unknown>([["closed", true]]));
+    expectEach(
+      ENGINE,
+      engine,
+      () => props,
+      "ERR_SKB_CLOSED",
+      new Map<string, unknown>([
+        ["closed", true],
+        ["close", []],
+      ]),
+    );
     expectEach(UBUF, ubuf, () => props, "ERR_SKB_CLOSED");
     expectEach(
       REGION,

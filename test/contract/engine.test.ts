@@ -161,8 +161,8 @@ forEachEngine((_name, make) => {
       expect(error).toBeInstanceOf(InUseError);
       expect([error.holders, engine.closed]).toEqual([[`skb ${skb.handle}: 3 bytes, 1 users`], false]);
       expect(skb.length).toBe(3);
-      skb.get();
-      expect(engine.close({ force: true })).toEqual([`skb ${skb.handle}: 3 bytes, 2 users`]);
+      const { handle } = skb.get();
+      expect(engine.close({ force: true })).toEqual([`skb ${handle}: 3 bytes, 2 users`]);
       expect([engine.closed, engine.close(), engine.close({ force: true })]).toEqual([true, [], []]);
     });
   });
@@ -203,6 +203,27 @@ forEachEngine((_name, make) => {
       expect(error.holders.length).toBe(1 + others.length);
       for (const line of error.holders) expect(line).toMatch(HERE);
       engine.close({ force: true });
+    });
+
+    it("still says so when a second reference was taken and released", async () => {
+      const engine = await make({ debug: true });
+      const skb = engine.alloc(1);
+      skb.get().release();
+      expect(skb.alive).toBe(true);
+      expect(String(engine.close({ force: true }))).toMatch(HERE);
+    });
+
+    it("takes no caller for the library, whatever the caller's files are called", async () => {
+      const engine = await make({ debug: true });
+      for (const filename of ["/app/src/index.js", "/app/dist/engine.js", "/app/src/queue.ts"]) {
+        const allocate = vm.runInThisContext("(engine) => engine.alloc(1)", { filename }) as (
+          engine: Engine,
+        ) => Skb;
+        const skb = allocate(engine);
+        skb.release();
+        const { allocatedAt } = caught(() => skb.length) as StaleSkbError;
+        expect(allocatedAt?.split("\n")[0], filename).toContain(filename);
+      }
     });
 
     it("reports a packet that was garbage-collected, and not one that was released", async () => {

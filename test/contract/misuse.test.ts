@@ -120,7 +120,7 @@ const NO_BYTES: readonly unknown[] = [
 ];
 
 /** A Uint8Array that says it is longer, elsewhere and of other memory than it is. */
-class Liar extends Uint8Array<ArrayBuffer> {
+class Liar extends Uint8Array {
   override get length(): number {
     return 1 << 20;
   }
