@@ -154,7 +154,8 @@ export const DEPOT_OBJECTS: u32 = 16;
 //  192 journal of the operation in flight
 //  512 counters, 64 words
 // 1024 magazines, 256 B for each class:  count | addresses of free objects, the last given on top
-// 4096 scratch: what one call passes in or out in bulk, meaningless between calls
+// 4096 scratch: lists that one call passes in or out, meaningless between calls
+// 6144 staging: bytes on their way between JS and a packet
 
 export const THREAD_BYTES: u32 = 8192;
 export const MAX_THREADS: u32 = 64;
@@ -178,7 +179,10 @@ export const MAGAZINE_OBJECTS: u32 = 4;
 /** Handles in one burst. */
 export const BURST_MOST: u32 = 256;
 /** (address, length) pairs in one batch of segments: what fits in the scratch. */
-export const SEGMENTS_MOST: u32 = 512;
+export const SEGMENTS_MOST: u32 = 256;
+/** Where the staging lies behind the scratch, and how long it is. */
+export const STAGING: u32 = 2048;
+export const STAGING_BYTES: u32 = 2048;
 
 // Counters, as word indices. They wrap at 2^32: read differences.
 export const COUNT_ALLOCS: u32 = 0;

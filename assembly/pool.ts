@@ -20,6 +20,7 @@ import {
   LINK_PAGE,
   LINK_SKB,
   LINK_UBUF,
+  PAGE_BYTES,
   SKB_HANDLE,
   SKB_OWNER,
   SKB_SHIFT,
@@ -87,14 +88,15 @@ export function flushMagazines(): void {
 
 /** Returns a head of exactly `bytes`, or 0. */
 export function allocHead(bytes: u32): u32 {
-  if (mustFail()) return exhausted(CLASS_HEADS);
-  let head = takeHead(bytes);
-  if (head === 0) {
-    reclaimPages();
+  let head: u32 = 0;
+  if (!mustFail()) {
     head = takeHead(bytes);
-    if (head === 0) return exhausted(CLASS_HEADS);
+    if (head === 0) {
+      reclaimPages();
+      head = takeHead(bytes);
+    }
   }
-  return head;
+  return head !== 0 ? head : exhausted(bytes > PAGE_BYTES ? SHORT_OF_RUN : CLASS_HEADS);
 }
 
 /** Returns the entry of a run of `n` pages, or of a single page, of a kind; or 0. */

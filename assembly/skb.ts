@@ -163,7 +163,7 @@ export function release(handle: u32, reason: u32): u32 {
   }
   if (reason !== 0 && reason < REASONS) count(COUNT_REASONS + reason, 1);
   if (isPlain(skb)) giveHeld(classOf(headBytes(skb)), load32(skb + SKB_HEAD));
-  else releaseData(skb, false);
+  else if (putData(shinfoOf(skb))) freeData(skb, false);
   count(COUNT_RELEASES, 1);
   if (held(CLASS_SKB) === magazineMost) {
     giveSkb(skb);
@@ -215,9 +215,12 @@ export function releaseCopied(skb: u32): void {
 
 /** skb_release_data: lets go of the head; the last skb to do so frees it and all that hangs on it. */
 export function releaseData(skb: u32, copied: bool): void {
-  const shinfo = shinfoOf(skb);
-  if (!putData(shinfo)) return;
-  releaseAll(shinfo, copied);
+  if (putData(shinfoOf(skb))) freeData(skb, copied);
+}
+
+/** Frees a head that nobody shares any more, and all that hangs on it. */
+function freeData(skb: u32, copied: bool): void {
+  releaseAll(shinfoOf(skb), copied);
   giveHead(load32(skb + SKB_HEAD), headBytes(skb));
 }
 
@@ -227,7 +230,7 @@ function isPlain(skb: u32): bool {
   return bytes <= PAGE_BYTES && isBare(shinfoOf(skb)) && held(classOf(bytes)) < magazineMost;
 }
 
-/** Frees what hangs on a head that nobody shares any more. */
+/** Lets go of what hangs on a head. */
 function releaseAll(shinfo: u32, copied: bool): void {
   dropFragsTo(shinfo, 0);
   // A list's members have no list themselves, so this goes one level deep.

@@ -80,7 +80,7 @@ export interface BurstOptions extends AllocOptions {
  * const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
  * const skb = engine.alloc(1500, { headroom: 64 });
  * skb.release();
- * engine.close();
+ * engine.close(); // → []
  */
 export class Engine {
   /** `wasm`, or `js` if that was asked for or there is no WebAssembly. */
@@ -109,7 +109,7 @@ export class Engine {
     this.shared = loaded.shared;
     this.memory = loaded.buffer.byteLength;
     this._core = loaded.core;
-    this._heap = new Heap(loaded.buffer, loaded.core);
+    this._heap = new Heap(loaded);
     this._debug = options.debug === true ? new Debug(options.onLeak ?? warn) : null;
     this.#onError = options.onError;
     this.#scratch = loaded.core.scratch() >>> 0;
@@ -119,6 +119,10 @@ export class Engine {
    * Makes an engine with an arena of its own.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, UnsupportedError (as rejections)
+   * @example
+   * const engine = await Engine.create({ memory: 1024 * 1024, threads: 1 });
+   * engine.memory; // → 1048576
+   * engine.close();
    */
   static async create(options?: EngineOptions): Promise<Engine> {
     const given = checkOptions(options);
@@ -168,6 +172,11 @@ export class Engine {
    * (alloc_skb and skb_reserve). Returns an owned one. Together they are at most 128 KiB.
    *
    * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const skb = engine.alloc(1500, { headroom: 64 });
+   * skb.headroom; // → 64
+   * skb.length; // → 0
+   * skb.release();
    */
   alloc(size: number, options?: AllocOptions): Skb {
     const handle = this.#alloc(size, options);
@@ -175,7 +184,15 @@ export class Engine {
     return this._wrap(handle);
   }
 
-  /** As `alloc`, but returns null where that would throw PoolExhaustedError. */
+  /**
+   * As `alloc`, but returns null where that would throw PoolExhaustedError.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const skb = engine.tryAlloc(1500);
+   * if (skb === null) console.log("the pool is empty");
+   * else skb.release();
+   */
   tryAlloc(size: number, options?: AllocOptions): Skb | null {
     const handle = this.#alloc(size, options);
     if (handle >= ERROR_LIMIT) return this._wrap(handle);
@@ -196,7 +213,9 @@ export class Engine {
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * const burst = new Array(32);
-   * const n = engine.allocBurst(burst, 256);
+   * const n = engine.allocBurst(burst, 256, { headroom: 64 });
+   * n; // → 32
+   * engine.releaseBurst(burst, n);
    */
   allocBurst(out: (Skb | null | undefined)[], size: number, options?: BurstOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
@@ -204,7 +223,7 @@ export class Engine {
     const headroom = options === undefined ? 0 : headroomOf(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     const reuse = options?.reuse === true;
-    const { words } = this._heap;
+    const { handles } = this._heap;
     const first = this.#scratch >>> 2;
     let done = 0;
     while (done < wanted) {
@@ -213,16 +232,17 @@ export class Engine {
       let i = 0;
       try {
         for (; i < n; i++) {
-          const handle = words[first + i] as number;
+          const handle = handles[first + i] as number;
           const old = reuse ? out[done + i] : undefined;
-          if (old?._engine === this && old._node === null && old._handle < ERROR_LIMIT) {
+          // What has ended is in no queue.
+          if (old?._engine === this && old._handle < ERROR_LIMIT) {
             old._handle = handle;
             if (this._debug !== null) this._debug.born(old, handle);
           } else out[done + i] = this._wrap(handle);
         }
       } catch {
         // A frozen array, say. What it does not take goes back, and so does what it took.
-        for (; i < n; i++) this._core.release(words[first + i] as number, DropReason.consumed);
+        for (; i < n; i++) this._core.release(handles[first + i] as number, DropReason.consumed);
         for (const skb of out) if (skb?._engine === this) skb[Symbol.dispose]();
         throw new ArgumentTypeError("out", "an array that takes packets", out);
       }
@@ -233,10 +253,13 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). `count` is `skbs.length` if not given. Takes them: all, or
-   * none if one of them is stale, queued or another engine's.
+   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). `count` is `skbs.length` if not given. Takes them: all,
+   * or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
+   * @example
+   * engine.releaseBurst([skb, other]);
+   * skb.alive; // → false
    */
   releaseBurst(skbs: readonly (Skb | null | undefined)[], count?: number): void {
     if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
@@ -245,17 +268,17 @@ export class Engine {
       this.#releaseMany(skbs, total);
       return;
     }
-    const { words } = this._heap;
+    const { handles } = this._heap;
     const first = this.#scratch >>> 2;
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
       // Only an Skb has all three; a look at them costs less than instanceof.
       if (skb?._engine !== this || skb._node !== null || skb._handle < ERROR_LIMIT) {
         const error = this.#refusal("skb", skb);
-        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = words[first + j] as number;
+        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = handles[first + j] as number;
         throw error;
       }
-      words[first + i] = skb._handle;
+      handles[first + i] = skb._handle;
       // Ending each reference as it is met finds one that is there twice.
       skb._handle = RELEASED;
     }
@@ -283,6 +306,10 @@ export class Engine {
    * Takes memory out of the arena for you to write and lend. Returns an owned region.
    *
    * @throws PoolExhaustedError if there are not so many neighbouring free pages; ArgumentRangeError
+   * @example
+   * const region = engine.userRegion(10000);
+   * region.bytes.set(payload);
+   * region.release();
    */
   userRegion(bytes: number): UserRegion {
     this._open();
@@ -299,6 +326,10 @@ export class Engine {
    * once, on this thread.
    *
    * @throws PoolExhaustedError, ArgumentTypeError, ArgumentRangeError
+   * @example
+   * const ubuf = engine.ubuf(({ desc, status }) => console.log(desc, status), { desc: 7, sharing: "refcount" });
+   * skb.addUserFrag(region, 0, 1000, ubuf);
+   * ubuf.status; // → "lent"
    */
   ubuf(callback?: UbufCallback, options?: UbufOptions): Ubuf {
     this._open();
@@ -314,7 +345,13 @@ export class Engine {
     return ubuf;
   }
 
-  /** Runs the callbacks of ubufs that have completed. Returns how many there were. */
+  /**
+   * Runs the callbacks of ubufs that have completed. Returns how many there were.
+   *
+   * @throws EngineClosedError
+   * @example
+   * engine.poll(); // → 0
+   */
   poll(): number {
     this._open();
     return this._lent === 0 ? 0 : this._deliver();
@@ -322,7 +359,14 @@ export class Engine {
 
   // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
 
-  /** Counters of all threads, and what is free. */
+  /**
+   * Counters of all threads, and what is free.
+   *
+   * @throws EngineClosedError
+   * @example
+   * skb.release(DropReason.full);
+   * engine.stats().drops[DropReason.full]; // → 1
+   */
   stats(): Stats {
     this._open();
     return readStats(this._core);
@@ -331,6 +375,10 @@ export class Engine {
   /**
    * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
    * Takes time in proportion to the arena.
+   *
+   * @throws EngineClosedError
+   * @example
+   * engine.audit().problems; // → []
    */
   audit(): AuditReport {
     this._open();
@@ -342,6 +390,10 @@ export class Engine {
    * ubuf that was still out: none, unless `force` says to close regardless. Closing again does nothing.
    *
    * @throws InUseError if something is out and `force` is not set; the engine stays open
+   * @example
+   * const out = engine.close({ force: true });
+   * out[0]; // → "skb 64: 100 bytes, 1 users"
+   * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
     const { force } = checkOptions(options);

@@ -19,7 +19,8 @@ export interface QueueNode {
  *
  * @example
  * const queue = new SkbQueue(engine);
- * queue.pushTail(engine.alloc(64));
+ * queue.pushTail(skb);
+ * queue.length; // → 1
  * queue.popHead()?.release();
  */
 export class SkbQueue {
@@ -28,7 +29,13 @@ export class SkbQueue {
   #tail: QueueNode | null = null;
   #length = 0;
 
-  /** Makes an empty queue for packets of one engine. @throws ArgumentTypeError */
+  /**
+   * Makes an empty queue for packets of one engine.
+   *
+   * @throws ArgumentTypeError
+   * @example
+   * new SkbQueue(engine).length; // → 0
+   */
   constructor(engine: Engine) {
     if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
     this.#engine = engine;
@@ -39,7 +46,16 @@ export class SkbQueue {
     return this.#length;
   }
 
-  /** Puts a packet in front (__skb_queue_head). Takes it. @throws QueuedSkbError, StaleSkbError, ForeignSkbError */
+  /**
+   * Puts a packet in front (__skb_queue_head). Takes it.
+   *
+   * @throws QueuedSkbError, StaleSkbError, ForeignSkbError, ArgumentTypeError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushHead(skb);
+   * queue.pushHead(other);
+   * queue.peek() === other; // → true
+   */
   pushHead(skb: Skb): void {
     const node = this.#nodeFor(skb);
     node.next = this.#head;
@@ -48,34 +64,88 @@ export class SkbQueue {
     this.#head = node;
   }
 
-  /** Puts a packet at the end (__skb_queue_tail). Takes it. @throws QueuedSkbError, StaleSkbError, ForeignSkbError */
+  /**
+   * Puts a packet at the end (__skb_queue_tail). Takes it.
+   *
+   * @throws QueuedSkbError, StaleSkbError, ForeignSkbError, ArgumentTypeError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.pushTail(other);
+   * queue.peek() === skb; // → true
+   */
   pushTail(skb: Skb): void {
     this.#append(this.#nodeFor(skb));
   }
 
-  /** Takes the first packet out (__skb_dequeue), or null. Returns an owned one. @throws EngineClosedError */
+  /**
+   * Takes the first packet out (__skb_dequeue), or null. Returns an owned one.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.popHead() === skb; // → true
+   * queue.popHead(); // → null
+   */
   popHead(): Skb | null {
     return this.#pop(this.#head);
   }
 
-  /** Takes the last packet out (__skb_dequeue_tail), or null. Returns an owned one. @throws EngineClosedError */
+  /**
+   * Takes the last packet out (__skb_dequeue_tail), or null. Returns an owned one.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.popTail() === skb; // → true
+   * queue.popTail(); // → null
+   */
   popTail(): Skb | null {
     return this.#pop(this.#tail);
   }
 
-  /** The first packet (skb_peek), which stays in the queue, or null. Borrowed. @throws EngineClosedError */
+  /**
+   * The first packet (skb_peek), which stays in the queue, or null. Borrowed.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.peek() === skb; // → true
+   * queue.length; // → 1
+   */
   peek(): Skb | null {
     this.#engine._open();
     return this.#head === null ? null : this.#head.skb;
   }
 
-  /** The last packet (skb_peek_tail), which stays in the queue, or null. Borrowed. @throws EngineClosedError */
+  /**
+   * The last packet (skb_peek_tail), which stays in the queue, or null. Borrowed.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.peekTail() === skb; // → true
+   * queue.length; // → 1
+   */
   peekTail(): Skb | null {
     this.#engine._open();
     return this.#tail === null ? null : this.#tail.skb;
   }
 
-  /** Takes a packet out, wherever it stands (__skb_unlink). Returns false if it is not in this queue. */
+  /**
+   * Takes a packet out, wherever it stands (__skb_unlink). Returns false if it is not in this queue.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.unlink(skb); // → true
+   * queue.unlink(skb); // → false
+   */
   unlink(skb: Skb): boolean {
     this.#engine._open();
     const node = skb instanceof Skb ? skb._node : null;
@@ -88,6 +158,12 @@ export class SkbQueue {
    * Moves all packets of another queue of the same engine to the end of this one, in order (skb_queue_splice_tail).
    *
    * @throws ArgumentTypeError, ForeignSkbError, EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * const from = new SkbQueue(engine);
+   * from.pushTail(skb);
+   * queue.splice(from);
+   * queue.length; // → 1
    */
   splice(from: SkbQueue): void {
     this.#engine._open();
@@ -106,7 +182,16 @@ export class SkbQueue {
     from.#length = 0;
   }
 
-  /** Releases all packets (skb_queue_purge). Returns how many. @throws EngineClosedError, ArgumentRangeError */
+  /**
+   * Releases all packets (skb_queue_purge). Returns how many.
+   *
+   * @throws EngineClosedError, ArgumentRangeError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * queue.purge(DropReason.full); // → 1
+   * skb.alive; // → false
+   */
   purge(reason: DropReason = DropReason.consumed): number {
     this.#engine._open();
     checkReason(reason);
@@ -115,8 +200,19 @@ export class SkbQueue {
     return n;
   }
 
-  /** The packets, first to last. They stay in the queue. Borrowed. The one just visited may be taken out. */
+  /**
+   * The packets, first to last. They stay in the queue. Borrowed. The one just visited may be taken
+   * out.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const queue = new SkbQueue(engine);
+   * queue.pushTail(skb);
+   * for (const packet of queue) packet.mark = 7;
+   * skb.mark; // → 7
+   */
   *[Symbol.iterator](): IterableIterator<Skb> {
+    this.#engine._open();
     for (let node = this.#head; node !== null; ) {
       // Read first, so that the loop's body may take the packet out.
       const next: QueueNode | null = node.next;

@@ -5,6 +5,11 @@ import { checkInteger } from "./check.js";
 
 /**
  * Reasons for `skb.release(reason)`. `stats().drops` counts all but `consumed`; 8 to 15 are yours to name.
+ *
+ * @example
+ * skb.release(DropReason.badChecksum);
+ * other.release(8);
+ * engine.stats().drops[DropReason.badChecksum]; // → 1
  */
 export const DropReason = {
   /** Not a drop: the packet did what it was for (consume_skb). The default. */

@@ -43,8 +43,8 @@ export const GIVEN_AWAY = 1;
  *
  * An `Skb` object is one owned reference. It ends with `release()`, or when it is given away (`addFragList`,
  * `tryCoalesce`); afterwards everything but `[Symbol.dispose]` throws `StaleSkbError`. Every method throws
- * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing that the packet says of itself: bytes,
- * lengths, metadata. (A packet that shares its data may have got a head or pages of its own meanwhile, if it is
+ * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing that the packet says of itself:
+ * bytes, lengths, metadata. (A packet that shares its data may have got a head or pages of its own meanwhile, if it is
  * PoolExhaustedError that was thrown.)
  *
  * Lengths and offsets are bytes. Views (`bytes`, what `put` returns ...) are `Uint8Array`s over the arena, good
@@ -52,9 +52,10 @@ export const GIVEN_AWAY = 1;
  * paths use `putData`, `readU16` and the like instead.
  *
  * @example
- * using skb = engine.alloc(1500, { headroom: 64 });
- * skb.putData(payload);
- * skb.push(8).set(header);
+ * const skb = engine.alloc(1500, { headroom: 64 });
+ * skb.putData(payload).push(8).fill(0);
+ * skb.length; // → 108
+ * skb.release();
  */
 export class Skb {
   /** @internal */
@@ -111,7 +112,7 @@ export class Skb {
     return this._engine._core.frags(this._live());
   }
 
-  /** Packets in the frag list. */
+  /** Packets in the frag list (frag_list). */
   get listLength(): number {
     return this._engine._core.listLength(this._live());
   }
@@ -154,7 +155,14 @@ export class Skb {
     return this._engine._core.zeroCopy(this._live()) === 1;
   }
 
-  /** Takes one more reference to the same packet (skb_get). Returns an owned one; the packet ends with the last. */
+  /**
+   * Takes one more reference to the same packet (skb_get). Returns an owned one; the packet ends with the last.
+   *
+   * @example
+   * const second = skb.get();
+   * skb.release();
+   * second.length; // → 100
+   */
   get(): Skb {
     const handle = this._handle;
     this._check(this._engine._core.get(handle));
@@ -167,6 +175,9 @@ export class Skb {
    * returns.
    *
    * @throws StaleSkbError, QueuedSkbError, ArgumentRangeError
+   * @example
+   * skb.release(DropReason.badChecksum);
+   * skb.alive; // → false
    */
   release(reason: DropReason = DropReason.consumed): void {
     const engine = this._engine;
@@ -178,7 +189,13 @@ export class Skb {
     if (engine._lent !== 0) engine._deliver();
   }
 
-  /** `release()`, but does nothing if this reference has ended, is in a queue, or the engine is closed. */
+  /**
+   * `release()`, but does nothing if this reference has ended, is in a queue, or the engine is closed.
+   *
+   * @example
+   * skb[Symbol.dispose]();
+   * skb.alive; // → false
+   */
   [Symbol.dispose](): void {
     if (this._node === null && this.alive) this.release();
   }
@@ -189,6 +206,10 @@ export class Skb {
    * Turns `n` bytes of tailroom into headroom; only while the packet is empty (skb_reserve).
    *
    * @throws RoomError, ArgumentRangeError
+   * @example
+   * const skb = engine.alloc(128);
+   * skb.reserve(16);
+   * skb.headroom; // → 16
    */
   reserve(n: number): void {
     this._count("n", n);
@@ -199,6 +220,9 @@ export class Skb {
    * Adds `n` bytes at the tail, contents undefined (skb_put). Returns a view of them.
    *
    * @throws RoomError, SharedDataError, ArgumentRangeError
+   * @example
+   * skb.put(4).set([1, 2, 3, 4]);
+   * skb.length; // → 104
    */
   put(n: number): Uint8Array {
     this._count("n", n);
@@ -209,6 +233,8 @@ export class Skb {
    * Copies bytes to the tail (skb_put_data). Borrows `bytes`.
    *
    * @throws RoomError, SharedDataError, ArgumentTypeError
+   * @example
+   * skb.putData(payload).length; // → 200
    */
   putData(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
@@ -216,7 +242,13 @@ export class Skb {
     return this;
   }
 
-  /** Adds `n` zero bytes at the tail (skb_put_zero). @throws RoomError, SharedDataError, ArgumentRangeError */
+  /**
+   * Adds `n` zero bytes at the tail (skb_put_zero).
+   *
+   * @throws RoomError, SharedDataError, ArgumentRangeError
+   * @example
+   * skb.putZeros(20).length; // → 120
+   */
   putZeros(n: number): this {
     this._count("n", n);
     this._engine._core.fill(this._address(this._engine._core.put(this._handle, n), n), 0, n);
@@ -227,13 +259,22 @@ export class Skb {
    * Adds `n` bytes in front, contents undefined (skb_push). Returns a view of them.
    *
    * @throws RoomError, SharedDataError, ArgumentRangeError
+   * @example
+   * skb.push(8).fill(0);
+   * skb.headroom; // → 56
    */
   push(n: number): Uint8Array {
     this._count("n", n);
     return this._engine._heap.view(this._address(this._engine._core.push(this._handle, n), n, "headroom"), n);
   }
 
-  /** Copies bytes in front of the packet. Borrows `bytes`. @throws RoomError, SharedDataError, ArgumentTypeError */
+  /**
+   * Copies bytes in front of the packet (skb_push). Borrows `bytes`.
+   *
+   * @throws RoomError, SharedDataError, ArgumentTypeError
+   * @example
+   * skb.pushData(Uint8Array.of(0x45, 0)).readU16(0); // → 0x4500
+   */
   pushData(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
     this._engine._heap.write(
@@ -248,6 +289,9 @@ export class Skb {
    * Removes `n` bytes in front, which must be in the head (skb_pull); `mayPull(n)` brings them there.
    *
    * @throws RoomError, ArgumentRangeError
+   * @example
+   * skb.pull(14);
+   * skb.readU8(0); // → 14
    */
   pull(n: number): void {
     this._count("n", n);
@@ -259,13 +303,22 @@ export class Skb {
    * Cuts the packet to `n` bytes, frags and frag list too (pskb_trim).
    *
    * @throws ArgumentRangeError; PoolExhaustedError where shared frags are cut
+   * @example
+   * skb.trim(60);
+   * skb.length; // → 60
    */
   trim(n: number): void {
     this._count("n", n);
     this._settle(this._engine._core.trim(this._handle, n), { what: "n", got: n });
   }
 
-  /** A view of the head's bytes: all of a linear packet, the first `linearLength` of another. */
+  /**
+   * A view of the head's bytes: all of a linear packet, the first `linearLength` of another.
+   *
+   * @example
+   * skb.bytes[0] = 0x45;
+   * skb.readU8(0); // → 0x45
+   */
   get bytes(): Uint8Array {
     const core = this._engine._core;
     const handle = this._live();
@@ -280,6 +333,11 @@ export class Skb {
    * Lent bytes are copied first if their ubuf says so.
    *
    * @throws PoolExhaustedError
+   * @example
+   * const twin = skb.clone();
+   * skb.cloned; // → true
+   * twin.release();
+   * skb.cloned; // → false
    */
   clone(): Skb {
     return this._twin(this._engine._core.clone(this._handle));
@@ -289,6 +347,10 @@ export class Skb {
    * A second packet, linear, with bytes of its own (skb_copy). Returns an owned one.
    *
    * @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does)
+   * @example
+   * const own = skb.copy();
+   * own.writeU8(0, 0xff);
+   * skb.readU8(0); // → 0
    */
   copy(): Skb {
     return this._twin(this._engine._core.copySkb(this._handle));
@@ -298,6 +360,10 @@ export class Skb {
    * A second packet with a head of its own; what is behind it is shared (pskb_copy). Returns an owned one.
    *
    * @throws PoolExhaustedError
+   * @example
+   * const own = skb.copyHead();
+   * own.writeU8(0, 0xff);
+   * skb.readU8(0); // → 0
    */
   copyHead(): Skb {
     return this._twin(this._engine._core.copyHead(this._handle));
@@ -308,6 +374,9 @@ export class Skb {
    * (pskb_expand_head). Afterwards the head can be written; frags stay shared.
    *
    * @throws PoolExhaustedError, ArgumentRangeError; RoomError if a head does not take it (128 KiB it does)
+   * @example
+   * skb.expandHead(32, 0);
+   * skb.headroom; // → 96
    */
   expandHead(head: number, tail: number): void {
     checkInteger("head", head, 0, MAX_LINEAR);
@@ -320,6 +389,11 @@ export class Skb {
    * what lies in pool pages (skb_unclone and skb_cow_data). Lent bytes stay lent; see `copyUbufs`.
    *
    * @throws PoolExhaustedError
+   * @example
+   * const twin = skb.clone();
+   * skb.unclone();
+   * skb.writeU8(0, 0xff);
+   * twin.readU8(0); // → 0
    */
   unclone(): void {
     this._settle(this._engine._core.unclone(this._handle));
@@ -328,7 +402,10 @@ export class Skb {
   /**
    * Lets go of this packet's data and becomes a clone of `from` (skb_morph). Borrows `from`.
    *
-   * @throws PoolExhaustedError, ForeignSkbError
+   * @throws PoolExhaustedError, ForeignSkbError, ArgumentTypeError
+   * @example
+   * skb.morph(other);
+   * skb.cloned; // → true
    */
   morph(from: Skb): void {
     const source = this._engine._own("from", from);
@@ -341,6 +418,9 @@ export class Skb {
    * Appends `n` bytes (1..131072), contents undefined, in fresh pages (skb_add_rx_frag). Returns a view of them.
    *
    * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentRangeError
+   * @example
+   * skb.addPageFrag(4096).fill(0);
+   * skb.dataLength; // → 4096
    */
   addPageFrag(n: number): Uint8Array {
     checkInteger("n", n, 1, MAX_LINEAR);
@@ -352,6 +432,8 @@ export class Skb {
    * (skb_append_datato_frags). Borrows `bytes`.
    *
    * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentTypeError
+   * @example
+   * skb.append(payload).length; // → 200
    */
   append(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
@@ -365,7 +447,12 @@ export class Skb {
    * Appends `n` bytes of a region from `offset` on, without a copy; the packet carries `ubuf` from now on
    * (skb_zerocopy_iter_stream). Borrows both. A packet carries one ubuf; a ubuf may be carried by many.
    *
-   * @throws FragLimitError, SharedDataError, UbufError, StaleRegionError, ArgumentRangeError
+   * @throws FragLimitError, SharedDataError, UbufError, StaleRegionError, ForeignSkbError, ArgumentTypeError,
+   * ArgumentRangeError
+   * @example
+   * skb.addUserFrag(region, 0, 1000, ubuf);
+   * skb.length; // → 1100
+   * skb.zeroCopy; // → true
    */
   addUserFrag(region: UserRegion, offset: number, n: number, ubuf: Ubuf): void {
     const engine = this._engine;
@@ -377,10 +464,16 @@ export class Skb {
   }
 
   /**
-   * Appends a packet to this one's frag list, without a copy. Takes it; what it has in a frag list of its own becomes
-   * its neighbour.
+   * Appends a packet to this one's frag list (frag_list), without a copy. Takes it; what it has in a frag list of its
+   * own becomes its neighbour.
    *
-   * @throws SharedDataError, HeldSkbError, QueuedSkbError, FragLimitError for the packet itself
+   * @throws SharedDataError, HeldSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError; FragLimitError for the
+   * packet itself
+   * @example
+   * skb.addFragList(other);
+   * skb.length; // → 200
+   * skb.listLength; // → 1
+   * other.alive; // → false
    */
   addFragList(skb: Skb): void {
     const handle = this._engine._own("skb", skb);
@@ -390,14 +483,30 @@ export class Skb {
     skb._end(GIVEN_AWAY);
   }
 
-  /** Copies lent bytes into pool pages and lets their ubufs go, as `copied` (skb_copy_ubufs). @throws PoolExhaustedError */
+  /**
+   * Copies lent bytes into pool pages and lets their ubufs go, as `copied` (skb_copy_ubufs).
+   *
+   * @throws PoolExhaustedError
+   * @example
+   * skb.addUserFrag(region, 0, 1000, ubuf);
+   * skb.copyUbufs();
+   * ubuf.status; // → "copied"
+   */
   copyUbufs(): void {
     this._settle(this._engine._core.copyUbufs(this._handle));
   }
 
   // ─── Between head and frags ──────────────────────────────────────────────────────────────────────────
 
-  /** Brings all bytes into the head (skb_linearize). @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does) */
+  /**
+   * Brings all bytes into the head (skb_linearize).
+   *
+   * @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does)
+   * @example
+   * skb.addPageFrag(1000).fill(0);
+   * skb.linearize();
+   * skb.linear; // → true
+   */
   linearize(): void {
     this._settle(this._engine._core.linearize(this._handle), { what: "length", got: this.length });
   }
@@ -406,13 +515,25 @@ export class Skb {
    * Brings at least the first `n` bytes into the head (pskb_may_pull).
    *
    * @throws PoolExhaustedError, ArgumentRangeError
+   * @example
+   * skb.addPageFrag(1000).fill(0);
+   * skb.mayPull(120);
+   * skb.pull(120);
+   * skb.length; // → 980
    */
   mayPull(n: number): void {
     this._count("n", n);
     this._settle(this._engine._core.mayPull(this._handle, n), { what: "n", got: n });
   }
 
-  /** Brings all bytes into the head if they fit its tailroom (skb_condense). Returns whether the packet is linear now. */
+  /**
+   * Brings all bytes into the head if they fit its tailroom (skb_condense). Returns whether the packet is linear now.
+   *
+   * @example
+   * skb.addPageFrag(50).fill(0);
+   * skb.condense(); // → true
+   * skb.linearLength; // → 150
+   */
   condense(): boolean {
     return this._tried(this._engine._core.condense(this._handle));
   }
@@ -422,6 +543,10 @@ export class Skb {
    * metadata (skb_split). Bytes in the head are copied, frags move.
    *
    * @throws ArgumentRangeError, PoolExhaustedError
+   * @example
+   * const rest = skb.split(60);
+   * skb.length; // → 60
+   * rest.length; // → 40
    */
   split(at: number): Skb {
     this._count("at", at);
@@ -435,7 +560,12 @@ export class Skb {
    * Moves the first `n` bytes of another packet to the end of this one without copying them (skb_shift). Returns `n`,
    * or 0 if they are not all in frags, either packet has a frag list or lent bytes, or the table is full.
    *
-   * @throws ArgumentRangeError, ForeignSkbError, PoolExhaustedError
+   * @throws ArgumentRangeError, ArgumentTypeError, ForeignSkbError, PoolExhaustedError
+   * @example
+   * const from = engine.alloc(0);
+   * from.addPageFrag(1000).fill(0);
+   * skb.shift(from, 600); // → 600
+   * from.length; // → 400
    */
   shift(from: Skb, n: number): number {
     const source = this._engine._own("from", from);
@@ -450,7 +580,10 @@ export class Skb {
    * Appends another packet and releases it, if that needs no allocation: into the tailroom, or frag by frag
    * (skb_try_coalesce). Returns whether it did; if so it took `from`.
    *
-   * @throws HeldSkbError, QueuedSkbError, ForeignSkbError
+   * @throws HeldSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError
+   * @example
+   * if (!skb.tryCoalesce(other)) skb.addFragList(other);
+   * skb.length; // → 200
    */
   tryCoalesce(from: Skb): boolean {
     const source = this._engine._own("from", from);
@@ -465,6 +598,11 @@ export class Skb {
   /**
    * Makes the packet empty and clean, as `alloc(size)` would (skb_recycle_check). Returns false, nothing changed, if
    * it is shared, not linear, carries lent bytes, or its head is smaller.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.recycle(1000); // → true
+   * skb.length; // → 0
    */
   recycle(size: number): boolean {
     checkInteger("size", size, 0, MAX_LINEAR);
@@ -473,25 +611,50 @@ export class Skb {
 
   // ─── Bytes at an offset, wherever they are ───────────────────────────────────────────────────────────
 
-  /** The byte at `offset`. @throws ArgumentRangeError */
+  /**
+   * The byte at `offset`.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.readU8(1); // → 1
+   */
   readU8(offset: number): number {
     this._count("offset", offset);
     return this._value(this._engine._core.readU8(this._handle, offset), offset, 1);
   }
 
-  /** The big-endian 16-bit number at `offset`. @throws ArgumentRangeError */
+  /**
+   * The big-endian 16-bit number at `offset`.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.readU16(1); // → 0x0102
+   */
   readU16(offset: number): number {
     this._count("offset", offset);
     return this._value(this._engine._core.readU16(this._handle, offset), offset, 2);
   }
 
-  /** The big-endian 32-bit number at `offset`. @throws ArgumentRangeError */
+  /**
+   * The big-endian 32-bit number at `offset`.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.readU32(1); // → 0x01020304
+   */
   readU32(offset: number): number {
     this._count("offset", offset);
     return this._value(this._engine._core.readU32(this._handle, offset), offset, 4);
   }
 
-  /** Writes the byte at `offset`. @throws ArgumentRangeError, SharedDataError */
+  /**
+   * Writes the byte at `offset`.
+   *
+   * @throws ArgumentRangeError, SharedDataError
+   * @example
+   * skb.writeU8(0, 0x45);
+   * skb.readU8(0); // → 0x45
+   */
   writeU8(offset: number, value: number): void {
     this._count("offset", offset);
     checkInteger("value", value, 0, 0xff);
@@ -499,7 +662,14 @@ export class Skb {
     if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 1 });
   }
 
-  /** Writes a big-endian 16-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
+  /**
+   * Writes a big-endian 16-bit number at `offset`.
+   *
+   * @throws ArgumentRangeError, SharedDataError
+   * @example
+   * skb.writeU16(0, 0x4500);
+   * skb.readU16(0); // → 0x4500
+   */
   writeU16(offset: number, value: number): void {
     this._count("offset", offset);
     checkInteger("value", value, 0, 0xffff);
@@ -507,7 +677,14 @@ export class Skb {
     if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 2 });
   }
 
-  /** Writes a big-endian 32-bit number at `offset`. @throws ArgumentRangeError, SharedDataError */
+  /**
+   * Writes a big-endian 32-bit number at `offset`.
+   *
+   * @throws ArgumentRangeError, SharedDataError
+   * @example
+   * skb.writeU32(0, 0x45000064);
+   * skb.readU32(0); // → 0x45000064
+   */
   writeU32(offset: number, value: number): void {
     this._count("offset", offset);
     checkInteger("value", value, 0, U32_MOST);
@@ -520,6 +697,10 @@ export class Skb {
    * the same bytes.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const into = new Uint8Array(4);
+   * skb.copyBits(1, into);
+   * into; // → Uint8Array.of(1, 2, 3, 4)
    */
   copyBits(offset: number, into: Uint8Array): void {
     this._count("offset", offset);
@@ -541,6 +722,9 @@ export class Skb {
    * Copies `from` over the bytes from `offset` on (skb_store_bits). Borrows `from`.
    *
    * @throws ArgumentRangeError, SharedDataError, ArgumentTypeError
+   * @example
+   * skb.storeBits(98, Uint8Array.of(7, 8));
+   * skb.readU16(98); // → 0x0708
    */
   storeBits(offset: number, from: Uint8Array): void {
     this._count("offset", offset);
@@ -553,7 +737,13 @@ export class Skb {
     this._writeSegments(offset, from, n);
   }
 
-  /** An owned copy of `n` bytes from `offset` on; of the whole packet without arguments. @throws ArgumentRangeError */
+  /**
+   * An owned copy of `n` bytes from `offset` on; of the whole packet without arguments.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.toBytes(1, 3); // → Uint8Array.of(1, 2, 3)
+   */
   toBytes(offset = 0, n?: number): Uint8Array {
     this._count("offset", offset);
     const bytes = n ?? Math.max(this.length - offset, 0);
@@ -573,6 +763,9 @@ export class Skb {
    * `dgram.send` (skb_to_sgvec).
    *
    * @throws ArgumentRangeError
+   * @example
+   * skb.addPageFrag(50).fill(0);
+   * skb.segments().map((view) => view.length); // → [100, 50]
    */
   segments(offset = 0, n?: number): Uint8Array[] {
     this._count("offset", offset);
@@ -594,6 +787,9 @@ export class Skb {
    * checksum it is 0xffff, and a checksum field is `~sum & 0xffff`.
    *
    * @throws ArgumentRangeError
+   * @example
+   * skb.checksum(0, 4); // → 0x0204
+   * ~skb.checksum(0, 4) & 0xffff; // → 0xfdfb
    */
   checksum(offset = 0, n?: number): number {
     this._count("offset", offset);
@@ -606,7 +802,14 @@ export class Skb {
 
   // ─── Metadata: the packet's own, not shared with clones ──────────────────────────────────────────────
 
-  /** EtherType or what you take for it, 16 bits (protocol). */
+  /**
+   * EtherType or what you take for it, 16 bits (protocol).
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.protocol = 0x0800;
+   * skb.protocol; // → 0x0800
+   */
   get protocol(): number {
     return this._engine._core.field16(this._live(), SKB_PROTOCOL);
   }
@@ -614,7 +817,7 @@ export class Skb {
     this._engine._core.setField16(this._live(), SKB_PROTOCOL, checkInteger("protocol", value, 0, 0xffff));
   }
 
-  /** Receive or transmit queue, 16 bits (queue_mapping). */
+  /** Receive or transmit queue, 16 bits (queue_mapping). @throws ArgumentRangeError */
   get queue(): number {
     return this._engine._core.field16(this._live(), SKB_QUEUE);
   }
@@ -622,7 +825,7 @@ export class Skb {
     this._engine._core.setField16(this._live(), SKB_QUEUE, checkInteger("queue", value, 0, 0xffff));
   }
 
-  /** A number of yours, 32 bits (mark). */
+  /** A number of yours, 32 bits (mark). @throws ArgumentRangeError */
   get mark(): number {
     return this._engine._core.field(this._live(), SKB_MARK) >>> 0;
   }
@@ -630,7 +833,7 @@ export class Skb {
     this._engine._core.setField(this._live(), SKB_MARK, checkInteger("mark", value, 0, U32_MOST));
   }
 
-  /** Scheduling priority, 32 bits (priority). */
+  /** Scheduling priority, 32 bits (priority). @throws ArgumentRangeError */
   get priority(): number {
     return this._engine._core.field(this._live(), SKB_PRIORITY) >>> 0;
   }
@@ -638,7 +841,7 @@ export class Skb {
     this._engine._core.setField(this._live(), SKB_PRIORITY, checkInteger("priority", value, 0, U32_MOST));
   }
 
-  /** Flow hash, 32 bits (hash). */
+  /** Flow hash, 32 bits (hash). @throws ArgumentRangeError */
   get hash(): number {
     return this._engine._core.field(this._live(), SKB_HASH) >>> 0;
   }
@@ -646,7 +849,13 @@ export class Skb {
     this._engine._core.setField(this._live(), SKB_HASH, checkInteger("hash", value, 0, U32_MOST));
   }
 
-  /** When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp). */
+  /**
+   * When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp).
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.timestamp = Date.now();
+   */
   get timestamp(): number {
     const handle = this._live();
     const core = this._engine._core;
@@ -661,12 +870,25 @@ export class Skb {
     this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, value % 2 ** 32);
   }
 
-  /** A view of 48 bytes for the layer that holds the packet (cb). A clone starts with a copy of them. */
+  /**
+   * A view of 48 bytes for the layer that holds the packet (cb). A clone starts with a copy of them.
+   *
+   * @example
+   * skb.cb[0] = 7;
+   * skb.clone().cb[0]; // → 7
+   */
   get cb(): Uint8Array {
     return this._engine._heap.view((this._engine._core.skbAddress(this._live()) >>> 0) + SKB_CB, CB_BYTES);
   }
 
-  /** Bytes of a segment of a GSO packet, 0 if it is none (gso_size). Shared with clones. @throws SharedDataError */
+  /**
+   * Bytes of a segment of a GSO packet, 0 if it is none (gso_size). Shared with clones.
+   *
+   * @throws SharedDataError, ArgumentRangeError
+   * @example
+   * skb.gsoSize = 1448;
+   * skb.clone().gsoSize; // → 1448
+   */
   get gsoSize(): number {
     return this._engine._core.infoField(this._live(), SHINFO_GSO_SIZE) >>> 0;
   }
@@ -674,7 +896,7 @@ export class Skb {
     this._setInfo(SHINFO_GSO_SIZE, checkInteger("gsoSize", value, 0, 0xffff));
   }
 
-  /** Segments of a GSO packet (gso_segs). Shared with clones. @throws SharedDataError */
+  /** Segments of a GSO packet (gso_segs). Shared with clones. @throws SharedDataError, ArgumentRangeError */
   get gsoSegments(): number {
     return this._engine._core.infoField(this._live(), SHINFO_GSO_SEGS) >>> 0;
   }
@@ -682,7 +904,11 @@ export class Skb {
     this._setInfo(SHINFO_GSO_SEGS, checkInteger("gsoSegments", value, 0, 0xffff));
   }
 
-  /** Kind of a GSO packet, a number of yours (gso_type). Shared with clones. @throws SharedDataError */
+  /**
+   * Kind of a GSO packet, a number of yours (gso_type). Shared with clones.
+   *
+   * @throws SharedDataError, ArgumentRangeError
+   */
   get gsoType(): number {
     return this._engine._core.infoField(this._live(), SHINFO_GSO_TYPE) >>> 0;
   }
@@ -693,6 +919,12 @@ export class Skb {
   /**
    * Where the link-layer header starts, counted from the first byte of the packet (skb_mac_offset): negative once it
    * has been pulled; null while it is not set. It stays with its byte when the packet is pushed, pulled or moved.
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.macHeader = 0;
+   * skb.pull(14);
+   * skb.macHeader; // → -14
    */
   get macHeader(): number | null {
     return this._header(SKB_MAC_HEADER);
@@ -701,7 +933,15 @@ export class Skb {
     this._setHeader("macHeader", SKB_MAC_HEADER, value);
   }
 
-  /** As `macHeader`, for the network header (skb_network_offset). */
+  /**
+   * As `macHeader`, for the network header (skb_network_offset).
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.networkHeader = 14;
+   * skb.pull(14);
+   * skb.networkHeader; // → 0
+   */
   get networkHeader(): number | null {
     return this._header(SKB_NETWORK_HEADER);
   }
@@ -709,7 +949,15 @@ export class Skb {
     this._setHeader("networkHeader", SKB_NETWORK_HEADER, value);
   }
 
-  /** As `macHeader`, for the transport header (skb_transport_offset). */
+  /**
+   * As `macHeader`, for the transport header (skb_transport_offset).
+   *
+   * @throws ArgumentRangeError
+   * @example
+   * skb.transportHeader = 34;
+   * skb.pull(14);
+   * skb.transportHeader; // → 20
+   */
   get transportHeader(): number | null {
     return this._header(SKB_TRANSPORT_HEADER);
   }

@@ -34,6 +34,7 @@ export interface UbufOptions {
  * const ubuf = engine.ubuf(({ desc, status }) => console.log(desc, status), { desc: 7 });
  * skb.addUserFrag(region, 0, 1000, ubuf);
  * skb.release(); // prints 7 sent
+ * ubuf.status; // → "sent"
  */
 export class Ubuf {
   /** The number given to `engine.ubuf`. */
@@ -73,9 +74,13 @@ export class Ubuf {
   }
 
   /**
-   * Gives up a ubuf that no packet carries. Its callback will not run. Does nothing after it has completed.
+   * Gives up a ubuf that no packet carries (net_zcopy_put_abort). Its callback will not run. Does nothing after it has
+   * completed.
    *
    * @throws UbufError while a packet carries it
+   * @example
+   * ubuf.cancel();
+   * ubuf.status; // → "cancelled"
    */
   cancel(): void {
     if (this._handle === 0) return;
@@ -95,6 +100,12 @@ export class Ubuf {
 /**
  * Memory of the arena that you write yourself and lend to packets with `skb.addUserFrag`. Made by
  * `engine.userRegion`.
+ *
+ * @example
+ * const region = engine.userRegion(4096);
+ * region.bytes.set(payload);
+ * skb.addUserFrag(region, 0, 100, ubuf);
+ * region.frags; // → 1
  */
 export class UserRegion {
   /** Bytes that can be lent. */
@@ -114,6 +125,10 @@ export class UserRegion {
    * The region's memory. While a packet refers to a part of it, do not write that part.
    *
    * @throws StaleRegionError, EngineClosedError
+   * @example
+   * region.bytes.set(payload);
+   * skb.addUserFrag(region, 10, 1, ubuf);
+   * skb.readU8(100); // → 10
    */
   get bytes(): Uint8Array {
     return this._engine._heap.view(this._live(), this.size);
@@ -134,6 +149,9 @@ export class UserRegion {
    * views of it must not be used any more.
    *
    * @throws StaleRegionError, EngineClosedError
+   * @example
+   * region.release();
+   * region.released; // → true
    */
   release(): void {
     this._engine._core.releaseRegion(this._live());
@@ -141,7 +159,13 @@ export class UserRegion {
     this.#address = 0;
   }
 
-  /** `release()`, but does nothing if that is done already. */
+  /**
+   * `release()`, but does nothing if that is done already.
+   *
+   * @example
+   * region[Symbol.dispose]();
+   * region.released; // → true
+   */
   [Symbol.dispose](): void {
     if (this.#address !== 0 && !this._engine.closed) this.release();
   }

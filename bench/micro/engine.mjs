@@ -49,6 +49,20 @@ export async function make({ engine: options }) {
       };
     },
 
+    *reuse(state) {
+      const size = state.get("size");
+      const out = new Array(BURST).fill(null);
+      const options = { reuse: true };
+      yield {
+        0: () => size,
+        bench(n) {
+          engine.allocBurst(out, n, options);
+          do_not_optimize(out);
+          engine.releaseBurst(out);
+        },
+      };
+    },
+
     *twin(state) {
       const size = state.get("size");
       yield {

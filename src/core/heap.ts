@@ -1,34 +1,43 @@
 // The arena's memory as the face sees it: the one place in src/ that reads or writes it. Everything else goes
 // through the core.
 
+import { STAGING, STAGING_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
-import type { Core } from "./load.js";
+import type { Core, Loaded } from "./load.js";
 
-// Below this, a loop beats the call of TypedArray.prototype.set.
-const LOOP_MOST = 24;
+// Up to here a loop over the bytes beats the calls that copy in bulk.
+const LOOP_WRITE_MOST = 24;
+const LOOP_READ_MOST = 96;
+
+// Between JS and shared memory, bulk copies take words only if both ends have the same place within a word; else they
+// go byte by byte, eight times slower. So the bytes go through the staging, at the right place in it, and from or to
+// there by the core, which does not care.
+const WORD_MASK = 7;
+const STAGED_MOST = STAGING_BYTES - WORD_MASK - 1;
 
 /** Views of the whole memory; good for as long as the engine lives, because the memory never grows. */
 export class Heap {
   readonly buffer: ArrayBufferLike;
+  /** The whole memory as signed words: for handles, which are small integers, and read faster as such. */
+  readonly handles: Int32Array;
   readonly #core: Core;
   readonly #bytes: Uint8Array;
-  /** The whole memory as 32-bit words; for what is read or written in bulk. */
-  readonly words: Uint32Array;
+  readonly #words: Uint32Array;
+  /** Address of the staging, or 0 where it saves nothing. */
+  readonly #staging: number;
 
-  constructor(buffer: ArrayBufferLike, core: Core) {
+  constructor({ buffer, core, kind, shared }: Loaded) {
     this.buffer = buffer;
     this.#core = core;
     this.#bytes = new Uint8Array(buffer);
-    this.words = new Uint32Array(buffer);
+    this.handles = new Int32Array(buffer);
+    this.#words = new Uint32Array(buffer);
+    this.#staging = kind === "wasm" && shared ? (core.scratch() >>> 0) + STAGING : 0;
   }
 
   /** The 32-bit word at an address that is a multiple of 4. */
   word(address: number): number {
-    return this.words[address >>> 2] as number;
-  }
-
-  setWord(address: number, value: number): void {
-    this.words[address >>> 2] = value;
+    return this.#words[address >>> 2] as number;
   }
 
   /** A view of `n` bytes. */
@@ -38,13 +47,23 @@ export class Heap {
 
   /** Copies the first `n` bytes of `from`, which has as many, to an address. */
   write(address: number, from: Uint8Array, n: number): void {
-    if (n <= LOOP_MOST) {
+    if (n <= LOOP_WRITE_MOST) {
       const bytes = this.#bytes;
       for (let i = 0; i < n; i++) bytes[address + i] = from[i] as number;
-    } else if (bufferOf(from) === this.buffer) {
-      this.#core.copy(address, offsetOf(from), n);
-    } else {
-      this.#bytes.set(from, address);
+      return;
+    }
+    const offset = offsetOf(from);
+    if (bufferOf(from) === this.buffer) this.#core.copy(address, offset, n);
+    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0) this.#bytes.set(from, address);
+    else this.#writeStaged(address, from, offset, n);
+  }
+
+  #writeStaged(address: number, from: Uint8Array, offset: number, n: number): void {
+    const staged = this.#staging + (offset & WORD_MASK);
+    for (let done = 0; done < n; done += STAGED_MOST) {
+      const some = Math.min(n - done, STAGED_MOST);
+      this.#bytes.set(some === n ? from : part(from, done, some), staged);
+      this.#core.copy(address + done, staged, some);
     }
   }
 
@@ -55,14 +74,29 @@ export class Heap {
 
   /** Copies `n` bytes from an address to `into`, from its byte `start` on. */
   read(address: number, into: Uint8Array, start: number, n: number): void {
-    if (bufferOf(into) === this.buffer) this.#core.copy(offsetOf(into) + start, address, n);
-    else if (n <= LOOP_MOST) {
+    if (n <= LOOP_READ_MOST) {
       const bytes = this.#bytes;
       for (let i = 0; i < n; i++) into[start + i] = bytes[address + i] as number;
-    } else into.set(this.#bytes.subarray(address, address + n), start);
+      return;
+    }
+    const offset = offsetOf(into) + start;
+    if (bufferOf(into) === this.buffer) this.#core.copy(offset, address, n);
+    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0)
+      into.set(this.view(address, n), start);
+    else this.#readStaged(address, into, offset, start, n);
+  }
+
+  #readStaged(address: number, into: Uint8Array, offset: number, start: number, n: number): void {
+    const staged = this.#staging + (offset & WORD_MASK);
+    for (let done = 0; done < n; done += STAGED_MOST) {
+      const some = Math.min(n - done, STAGED_MOST);
+      this.#core.copy(staged, address + done, some);
+      into.set(this.view(staged, some), start + done);
+    }
   }
 }
 
+/** A view of `n` bytes of a view. */
 function part(bytes: Uint8Array, start: number, n: number): Uint8Array {
   return new Uint8Array(bufferOf(bytes), offsetOf(bytes) + start, n);
 }

@@ -102,9 +102,18 @@ export class Machine {
     };
     const [a, b] = [run(0), run(1)];
     same(what, a.outcome, b.outcome);
+    if (a.outcome.code === "ERR_SKB_EXHAUSTED" && this.failing === 0)
+      this.#judgeExhausted(a.outcome.error as string);
     this.failing = 0;
     const pair = a.outcome.error === null ? ([a.value as T, b.value as T] as const) : null;
     return { ...a.outcome, pair };
+  }
+
+  /** Nothing may be called exhausted while there is plenty of it. Runs are another matter: they can be broken up. */
+  #judgeExhausted(error: string): void {
+    const { skbs, pages } = this.engines[0].stats();
+    const plenty = skbs.total - skbs.used > 30 && pages.total - pages.used > 50;
+    if (plenty && !error.includes("run")) throw new Difference(`called exhausted: ${error}`);
   }
 
   get full(): boolean {

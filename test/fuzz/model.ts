@@ -56,9 +56,16 @@ export class Part {
     }
   }
 
-  /** The bytes went somewhere else by copying. */
-  copied(): void {
-    for (const tag of this.tags) if (tag !== null) tag.perhapsCopied = true;
+  /**
+   * The bytes went somewhere else by copying. What is left of the part they were in, if nobody shares it, has let go
+   * of their ubuf for that reason if it has no more of it.
+   */
+  copied(left: Part | null): void {
+    for (const tag of this.tags) {
+      if (tag === null) continue;
+      tag.perhapsCopied = true;
+      if (left !== null && !left.tags.includes(tag)) tag.surelyCopied = true;
+    }
     this.tags.fill(null);
   }
 }
@@ -135,13 +142,13 @@ export class ModelPacket {
       head.bytes.slice(linear, linear + wanted),
       head.tags.splice(linear, wanted, ...new Array<null>(Math.min(wanted, inFrags)).fill(null)),
     );
-    eaten.copied();
+    eaten.copied(this.lone ? head : null);
     let rest = wanted - Math.min(wanted, inFrags);
     while (rest > 0) {
       const member = this.parts[1] as Part;
       if (member.bytes.length <= rest) this.parts.splice(1, 1);
       const moved = member.take(rest);
-      moved.copied();
+      moved.copied(this.lone ? member : null);
       head.add(moved.bytes);
       rest -= moved.bytes.length;
     }

@@ -528,7 +528,7 @@ export const OPERATIONS: Record<string, Operation> = {
       if (done !== true) return;
       for (const part of other.packet.model.parts) {
         packet.model.head.add(part.bytes);
-        part.copied();
+        part.copied(null);
       }
       packet.model.lone = false;
       m.end(other);
@@ -557,13 +557,15 @@ export const OPERATIONS: Record<string, Operation> = {
   copyBits: on(
     "copyBits",
     (skb, _side, packet, b, c) => {
-      const into = new Uint8Array(c % 500);
-      skb.copyBits(within(packet.model.length, b), into);
+      const at = within(packet.model.length, b);
+      const into = new Uint8Array(within(Math.max(packet.model.length - at, 0), c));
+      skb.copyBits(at, into);
       return [...into].join();
     },
     (packet, [bytes], b, c) => {
       const at = within(packet.model.length, b);
-      if (bytes !== packet.model.bytes.slice(at, at + (c % 500)).join()) throw new Difference("copyBits");
+      const n = within(Math.max(packet.model.length - at, 0), c);
+      if (bytes !== packet.model.bytes.slice(at, at + n).join()) throw new Difference("copyBits");
     },
   ),
   segments: on(
@@ -576,10 +578,14 @@ export const OPERATIONS: Record<string, Operation> = {
   ),
   checksum: on(
     "checksum",
-    (skb, _side, packet, b, c) => skb.checksum(within(packet.model.length, b), c % 3000),
+    (skb, _side, packet, b, c) => {
+      const at = within(packet.model.length, b);
+      return skb.checksum(at, within(Math.max(packet.model.length - at, 0), c));
+    },
     (packet, [sum], b, c) => {
       const at = within(packet.model.length, b);
-      const wanted = naiveChecksum(packet.model.bytes.slice(at, at + (c % 3000)));
+      const n = within(Math.max(packet.model.length - at, 0), c);
+      const wanted = naiveChecksum(packet.model.bytes.slice(at, at + n));
       if (sum !== wanted) throw new Difference(`checksum: ${sum}, not ${wanted}`);
     },
   ),
@@ -647,3 +653,11 @@ function prepend(packet: Packet, bytes: Uint8Array): void {
   head.bytes.unshift(...bytes);
   head.tags.unshift(...new Array<null>(bytes.length).fill(null));
 }
+
+/** What changes the shape of packets comes more often than what only looks at them. */
+export const WEIGHTED: readonly string[] = Object.keys(OPERATIONS).flatMap((name) => {
+  const often =
+    /^(clone|copyHead|split|append|addFragList|linearize|mayPull|trim|morph|tryCoalesce|shift|checksum)$/;
+  const veryOften = /^(addUserFrag|addLongUserFrag|addPageFrag|newUbuf|newSharingUbuf|newRegion)$/;
+  return new Array<string>(veryOften.test(name) ? 4 : often.test(name) ? 3 : 1).fill(name);
+});

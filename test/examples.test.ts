@@ -1,0 +1,135 @@
+// The examples in the docstrings. Each is run, and a line `expression; // → value` gives that value; and no method of
+// a public class is without one.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { DropReason, Engine, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { describe, expect, it } from "vitest";
+import { DISPOSE } from "./members.js";
+
+// What the library calls it where Node has no name for it yet.
+if (Symbol.dispose === undefined) Object.defineProperty(Symbol, "dispose", { value: DISPOSE });
+
+interface Example {
+  /** `Skb.pull`, or `Skb` for the class's own. */
+  readonly member: string;
+  readonly file: string;
+  readonly code: string;
+}
+
+const SOURCES = new URL("../src/", import.meta.url);
+const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
+const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
+const MEMBER = /^ +(?:(?:private|protected|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
+const RESULT = /^(.+);\s*\/\/ → (.+)$/;
+
+/** The example blocks of a source file: from `@example` to the next tag or the end of the comment. */
+function examplesOf(file: string, source: string): Example[] {
+  const found: Example[] = [];
+  let owner = "";
+  for (const [, indent = "", comment = "", declaration = ""] of source.matchAll(COMMENT)) {
+    if (indent === "") owner = TOP.exec(declaration)?.[2] ?? "";
+    const name = indent === "" ? undefined : MEMBER.exec(declaration)?.[1];
+    const member = name === undefined ? owner : `${owner}.${name}`;
+    const text = comment.replace(/^ *\* ?/gm, "");
+    for (const [, code = ""] of text.matchAll(/^@example\n([\s\S]*?)(?=^@\w|(?![\s\S]))/gm))
+      found.push({ member, file: `src/${file}`, code: code.trim() });
+  }
+  return found;
+}
+
+const examples = readdirSync(SOURCES)
+  .filter((file) => file.endsWith(".ts"))
+  .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
+
+/** The example with its results asserted. */
+function asserting(code: string): string {
+  return code
+    .split("\n")
+    .map((line) => {
+      if (!line.includes("→")) return line;
+      const [, expression, value] = RESULT.exec(line) ?? [];
+      if (value === undefined) throw new Error(`not an expression and its result: ${line}`);
+      return `assert.deepEqual((${expression}), (${value}));`;
+    })
+    .join("\n");
+}
+
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
+  ...parameters: string[]
+) => (...values: unknown[]) => Promise<void>;
+
+async function run(code: string): Promise<void> {
+  const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, core: "wasm" });
+  const payload = Uint8Array.from({ length: 100 }, (_, i) => i);
+  const scope = {
+    assert,
+    console: { log() {}, warn() {}, error() {} },
+    engine,
+    Engine,
+    SkbQueue,
+    DropReason,
+    payload,
+    skb: engine.alloc(1500, { headroom: 64 }).putData(payload),
+    other: engine.alloc(1500, { headroom: 64 }).putData(payload),
+    region: engine.userRegion(4096),
+    ubuf: engine.ubuf(),
+  };
+  scope.region.bytes.set(payload);
+  try {
+    // In a block, so that an example can declare a name that is in scope.
+    await new AsyncFunction(...Object.keys(scope), `"use strict"; {\n${asserting(code)}\n}`)(
+      ...Object.values(scope),
+    );
+    if (!engine.closed) expect(engine.audit().problems).toEqual([]);
+  } finally {
+    engine.close({ force: true });
+  }
+}
+
+/** The methods of a class, in the way the examples are named. What starts with _ is not public. */
+function methodsOf(type: { prototype: object }): string[] {
+  const methods: string[] = [];
+  for (const object of [type, type.prototype]) {
+    for (const key of Reflect.ownKeys(object)) {
+      const symbol = key === DISPOSE ? "[Symbol.dispose]" : `[${String((key as symbol).description)}]`;
+      const name = typeof key === "symbol" ? symbol : key;
+      if (name.startsWith("_") || name === "constructor") continue;
+      const { value } = Object.getOwnPropertyDescriptor(object, key) as PropertyDescriptor;
+      if (typeof value === "function") methods.push(name);
+    }
+  }
+  return methods;
+}
+
+describe("the example of", () => {
+  it.each(examples)("$member in $file", ({ code }) => run(code));
+});
+
+describe("each method has an example, of", () => {
+  it.each(Object.entries({ Engine, Skb, SkbQueue, Ubuf, UserRegion }))("%s", (name, type) => {
+    const shown = new Set(examples.map(({ member }) => member));
+    const methods = methodsOf(type);
+    expect(methods).not.toEqual([]);
+    expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
+  });
+});
+
+describe("what checks the examples", () => {
+  it("sees a wrong result, a result of no expression, and what throws", async () => {
+    await run("skb.length; // → 100");
+    await expect(run("skb.length; // → 101")).rejects.toThrow(assert.AssertionError);
+    await expect(run("const n = skb.length; // → 100")).rejects.toThrow(SyntaxError);
+    await expect(run("skb.length // → 100")).rejects.toThrow("not an expression");
+    await expect(run("skb.pull(101);")).rejects.toMatchObject({ code: "ERR_SKB_ROOM" });
+  });
+
+  it("finds each example by its member", () => {
+    const top = "/**\n * @example\n * a();\n * @throws B\n */\nexport class A {\n";
+    const member = "  /**\n   * @example\n   * b();\n   */\n  static async *c() {}\n}\n";
+    expect(examplesOf("a.ts", top + member)).toEqual([
+      { member: "A", file: "src/a.ts", code: "a();" },
+      { member: "A.c", file: "src/a.ts", code: "b();" },
+    ]);
+  });
+});
