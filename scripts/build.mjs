@@ -92,8 +92,6 @@ async function bundle() {
     format: "esm",
     platform: "neutral",
     target: "es2022",
-    // Users read these names in errors and in the console.
-    keepNames: true,
     external: ["node:*"],
     logLevel: "warning",
   });
