@@ -28,7 +28,7 @@ export const BURST = 32;
 export const OPS = [
   { id: "alloc", title: "alloc + release" },
   { id: "burst", title: `alloc + release in bursts of ${BURST}, a packet`, per: BURST },
-  { id: "reuse", title: `the same with { reuse: true }: the Skb objects are used again`, per: BURST },
+  { id: "reuse", title: "the same, Skb objects reused", per: BURST },
   { id: "twin", title: "alloc + clone + release x 2" },
   { id: "clone", title: "clone + release" },
   { id: "copy", title: "copy + release" },
