@@ -20,7 +20,7 @@ const USAGE = `node bench/micro.mjs [--quick] [--op <id>]...
   --op     only this operation; writes no results. Operations:
            ${OPS.map(({ id }) => id).join(" ")}`;
 
-const ROUNDS = 5;
+const ROUNDS = 8;
 const DENSITY_SIZES = [64, 1500, 65536];
 const RESULTS = new URL("./results/", import.meta.url);
 const WASM = new URL("../build/shared.wasm", import.meta.url);

@@ -47,7 +47,7 @@ export interface EngineOptions {
   skbs?: number;
   /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
   ubufs?: number;
-  /** Threads that can use the arena at a time, 1..64. 16 if not given. */
+  /** Threads that the arena is laid out for, 1..64; each takes 8 KiB of it. 16 if not given. */
   threads?: number;
   /** Objects in half a magazine, 1..31: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;

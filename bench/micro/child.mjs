@@ -5,7 +5,7 @@ import { measure } from "mitata";
 import { OPS, SIZES, SUBJECTS } from "./ops.mjs";
 
 // Long enough that young collections happen inside, so that whoever leaves garbage pays for it.
-const SAMPLE_NS = 5e6;
+const SAMPLE_NS = 3e6;
 const QUICK_SAMPLE_NS = 2.5e6;
 const UNROLL = 4;
 /** A difference smaller than this part of what was taken off cannot be told from noise. */
@@ -33,7 +33,7 @@ async function time(op, size, quick) {
     batch_samples: Math.max(2, Math.ceil(calls / UNROLL)) * UNROLL,
     // mitata drops the two fastest and the two slowest. Of the rest the lower quartile: other programs on the machine
     // make a sample slower, never faster.
-    min_samples: quick ? 13 : 16,
+    min_samples: 13,
     min_cpu_time: 0,
   });
   return p25;
