@@ -82,7 +82,6 @@ export const HEAD_CLASS_SHIFT: u32 = 8;
 export const CLASS_PAGE: u32 = 5;
 export const CLASS_SKB: u32 = 6;
 export const CLASS_UBUF: u32 = 7;
-export const CLASSES: u32 = 8;
 
 // ─── Links ─────────────────────────────────────────────────────────────────────────────────────────────
 // Every pooled object has these three words somewhere (LINK_* below says where), used only while it is free:
@@ -98,7 +97,6 @@ export const LINK_COUNT: u32 = 8;
 //    0 next: the block below it in its stack    4.. objects
 
 export const BLOCK_SHIFT: u32 = 7;
-export const BLOCK_BYTES: u32 = 128;
 export const BLOCK_NEXT: u32 = 0;
 export const BLOCK_OBJECTS: u32 = 4;
 /** Objects exchanged at once: the cost of an exchange, two CAS, is spread over as many. What fits a block. */

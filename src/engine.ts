@@ -234,16 +234,17 @@ export class Engine {
         for (; i < n; i++) {
           const handle = handles[first + i] as number;
           const old = reuse ? out[done + i] : undefined;
-          // What has ended is in no queue.
-          if (old?._engine === this && old._handle < ERROR_LIMIT) {
+          // Only an Skb has all three: a Ubuf that has completed must not be taken for one.
+          if (old?._engine === this && old._node === null && old._handle < ERROR_LIMIT) {
             old._handle = handle;
             if (this._debug !== null) this._debug.born(old, handle);
           } else out[done + i] = this._wrap(handle);
         }
       } catch {
-        // A frozen array, say. What it does not take goes back, and so does what it took.
+        // A frozen array, say. What this call has put into it goes back, and so does what it did not take.
+        const taken = done + i;
         for (; i < n; i++) this._core.release(handles[first + i] as number, DropReason.consumed);
-        for (const skb of out) if (skb?._engine === this) skb[Symbol.dispose]();
+        for (let j = 0; j < taken; j++) (out[j] as Skb)[Symbol.dispose]();
         throw new ArgumentTypeError("out", "an array that takes packets", out);
       }
       done += n;
@@ -289,15 +290,25 @@ export class Engine {
 
   /** More than fit one burst: all are looked at before the first is released. */
   #releaseMany(skbs: readonly (Skb | null | undefined)[], total: number): void {
-    const seen = new Set<unknown>();
+    const ended: number[] = [];
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = this.#refusal("skb", skb) ?? (seen.has(skb) ? staleError(skb) : null);
-      if (error !== null) throw error;
-      seen.add(skb);
+      const error = this.#refusal("skb", skb);
+      if (error !== null) {
+        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
+        throw error;
+      }
+      ended.push(skb._handle);
+      skb._handle = RELEASED;
     }
-    for (let i = 0; i < total; i += BURST_MOST)
-      this.releaseBurst(skbs.slice(i, Math.min(i + BURST_MOST, total)));
+    if (this._debug !== null) for (let i = 0; i < total; i++) this._debug.died(skbs[i] as Skb);
+    for (let i = 0; i < total; i += BURST_MOST) {
+      const some = ended.slice(i, i + BURST_MOST);
+      this._heap.handles.set(some, this.#scratch >>> 2);
+      this._core.releaseBurst(some.length);
+    }
+    // Callbacks last: they may do anything to what is not released yet.
+    if (this._lent !== 0) this._deliver();
   }
 
   // ─── Lent memory ─────────────────────────────────────────────────────────────────────────────────────
@@ -399,6 +410,8 @@ export class Engine {
     const { force } = checkOptions(options);
     if (this.#closed) return [];
     this._deliver();
+    // A callback may have closed it.
+    if (this.#closed) return [];
     const holders = this.#holders();
     if (holders.length > 0 && force !== true) throw new InUseError(holders);
     this.#closed = true;

@@ -335,6 +335,54 @@ forEachEngine((_name, make) => {
     expect(engine.stats().skbs.used).toBe(0);
   });
 
+  it("a burst into an array that takes some, and holds packets of before", async () => {
+    const engine = await make();
+    const live = engine.alloc(10).putZeros(3);
+    const frozen = Object.freeze([live, live]) as unknown as Skb[];
+    expectTyped(
+      caught(() => engine.allocBurst(frozen, 1)),
+      "frozen",
+    );
+    expect([live.length, engine.stats().skbs.used]).toEqual([3, 1]);
+    // Two are taken before the place that takes none, behind which a packet of before stands.
+    const some: Skb[] = [];
+    some[3] = live;
+    Object.defineProperty(some, 2, { value: null, writable: false });
+    expectTyped(
+      caught(() => engine.allocBurst(some, 1)),
+      "some",
+    );
+    expect([live.length, some.slice(0, 2).map((skb) => skb.alive), engine.stats().skbs.used]).toEqual([
+      3,
+      [false, false],
+      1,
+    ]);
+  });
+
+  it("a burst that reuses takes a ubuf that has completed for no packet", async () => {
+    const engine = await make();
+    const ubuf = engine.ubuf();
+    ubuf.cancel();
+    const out = [ubuf] as unknown as Skb[];
+    expect(engine.allocBurst(out, 1, { reuse: true })).toBe(1);
+    expect([(out[0] as unknown) === ubuf, ubuf.carriers, out[0]?.alive]).toEqual([false, 0, true]);
+  });
+
+  it.each([2, 300])("a burst of %i releases, whose callback releases one of them again", async (n) => {
+    const errors: unknown[] = [];
+    const engine = await make({ onError: (error) => errors.push(error) });
+    const packets = Array.from({ length: n }, () => engine.alloc(10));
+    const region = engine.userRegion(10);
+    const last = packets.at(-1) as Skb;
+    const ubuf = engine.ubuf(() => last.release());
+    packets[0]?.addUserFrag(region, 0, 10, ubuf);
+    engine.releaseBurst(packets);
+    await Promise.resolve();
+    expect(errors.map((error) => (error as { code: string }).code)).toEqual(["ERR_SKB_STALE"]);
+    expect(engine.stats().skbs.used).toBe(0);
+    region.release();
+  });
+
   it("a burst of releases with one packet that may not go", async () => {
     const engine = await make();
     const w = new World(engine);
