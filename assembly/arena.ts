@@ -41,7 +41,7 @@ import {
   THREAD_BYTES,
   UBUF_SHIFT,
 } from "./layout";
-import { atomicStore32, fill, load32, store32 } from "./memory";
+import { atomicLoad32, atomicStore32, fill, load32, store32 } from "./memory";
 
 export let arena: u32 = 0;
 export let depots: u32 = 0;
@@ -65,6 +65,9 @@ export let skbMask: u32 = 0;
 export let ubufTable: u32 = 0;
 export let ubufCount: u32 = 0;
 export let ubufMask: u32 = 0;
+
+export let ringTable: u32 = 0;
+export let ringCount: u32 = 0;
 
 export let pageTable: u32 = 0;
 export let pageCount: u32 = 0;
@@ -156,7 +159,8 @@ function partialWord(n: u32): u32 {
 
 /** Finds the arena at `base`. Returns OK or E_LAYOUT. */
 export function attach(base: u32): u32 {
-  if (load32(base + HEADER_MAGIC) !== MAGIC || load32(base + HEADER_VERSION) !== LAYOUT_VERSION)
+  // The magic was stored last: whoever reads it reads all the rest. Nothing of it ever changes.
+  if (atomicLoad32(base + HEADER_MAGIC) !== MAGIC || load32(base + HEADER_VERSION) !== LAYOUT_VERSION)
     return E_LAYOUT;
   arena = base;
   depots = base + HEADER_DEPOTS;
@@ -172,6 +176,8 @@ export function attach(base: u32): u32 {
   ubufTable = load32(base + HEADER_UBUF_TABLE);
   ubufCount = load32(base + HEADER_UBUFS);
   ubufMask = ubufCount - 1;
+  ringTable = load32(base + HEADER_RING_TABLE);
+  ringCount = load32(base + HEADER_RINGS);
   pageTable = load32(base + HEADER_PAGE_TABLE);
   pageCount = load32(base + HEADER_PAGES);
   bitmap = load32(base + HEADER_BITMAP);

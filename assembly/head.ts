@@ -4,7 +4,7 @@
 // Free heads of a slab are in magazines and depots like every object. Only when pages run out are they
 // gathered: each goes back to its slab's `slots`, and a slab that has all of its heads again is a page again.
 
-import { arena, pageCount } from "./arena";
+import { arena, exchange, pageCount } from "./arena";
 import {
   CLASS_HEADS,
   HEAD_CLASS_SHIFT,
@@ -36,7 +36,7 @@ import {
   quotient,
   store32,
 } from "./memory";
-import { entryAt, entryOf, freeToBitmap, pageAddress, putPage, takePage, takeRun } from "./page";
+import { countReturn, entryAt, entryOf, freeToBitmap, pageAddress, putPage, takePage, takeRun } from "./page";
 
 // Where this thread last found a slab with free slots; only a hint.
 let slabHint: u32 = 0;
@@ -108,10 +108,30 @@ function takeFromSlabs(headClass: u32, bytes: u32): u32 {
     const entry = takePage(KIND_SLAB);
     if (entry === 0) return 0;
     store32(entry + PAGE_SPAN, headClass);
-    atomicStore32(entry + PAGE_SLOTS, slabTag(headClass));
-    giveSlots(headClass, bytes, pageAddress(entry), allSlots(headClass) & SLOTS_MASK);
+    const slots = allSlots(headClass) & SLOTS_MASK;
+    const ours = lowest(slots, exchange);
+    if (ours !== slots) {
+      atomicAdd32(arena + HEADER_SLAB_FREE + (headClass << 2), countOf(slots) - countOf(ours));
+      countReturn();
+    }
+    // Publishes the slab: the CAS in takeSlots synchronises with it.
+    atomicStore32(entry + PAGE_SLOTS, (slabTag(headClass) | (slots - ours)) >>> 0);
+    giveSlots(headClass, bytes, pageAddress(entry), ours);
   }
   return take(CLASS_HEADS + headClass, headLink(headClass));
+}
+
+function countOf(slots: u32): u32 {
+  let n: u32 = 0;
+  for (let bits = slots; bits !== 0; bits = (bits & (bits - 1)) >>> 0) n += 1;
+  return n;
+}
+
+/** The lowest `n` of the bits: no more than what this thread may keep to itself. */
+function lowest(slots: u32, n: u32): u32 {
+  let rest = slots;
+  for (let i: u32 = 0; i < n && rest !== 0; i++) rest = (rest & (rest - 1)) >>> 0;
+  return slots - rest;
 }
 
 /** What `slots` holds when all heads of a slab are free. */
@@ -134,7 +154,7 @@ function giveSlots(headClass: u32, bytes: u32, page: u32, slots: u32): void {
   }
 }
 
-/** Takes all free heads of one slab of a class. */
+/** Takes a batch of free heads of one slab of a class. */
 function takeSlots(headClass: u32, bytes: u32): bool {
   const free = arena + HEADER_SLAB_FREE + (headClass << 2);
   if (atomicLoad32(free) === 0) return false;
@@ -143,16 +163,19 @@ function takeSlots(headClass: u32, bytes: u32): bool {
   for (let looked: u32 = 0; looked < pageCount; looked++) {
     if (index >= pageCount) index = 0;
     const entry = entryAt(index);
-    const word = atomicLoad32(entry + PAGE_SLOTS);
-    const slots = word & SLOTS_MASK;
-    // The CAS takes the heads: each bit goes to one thread. It synchronises with putSlot's OR.
-    if (slots !== 0 && word - slots === tag && atomicCas32(entry + PAGE_SLOTS, word, tag) === word) {
-      let n: u32 = 0;
-      for (let bits = slots; bits !== 0; bits >>>= 1) n += bits & 1;
-      atomicSub32(free, n);
-      slabHint = index;
-      giveSlots(headClass, bytes, pageAddress(entry), slots);
-      return true;
+    let word = atomicLoad32(entry + PAGE_SLOTS);
+    // While it is a slab of this class with a free head: another thread may take heads, or put some, under our eyes.
+    while (word > tag && word <= (tag | SLOTS_MASK) >>> 0) {
+      const ours = lowest(word - tag, exchange);
+      // The CAS takes the heads: each bit goes to one thread. It synchronises with putSlot's OR.
+      const seen = atomicCas32(entry + PAGE_SLOTS, word, word - ours);
+      if (seen === word) {
+        atomicSub32(free, countOf(ours));
+        slabHint = index;
+        giveSlots(headClass, bytes, pageAddress(entry), ours);
+        return true;
+      }
+      word = seen;
     }
     index += 1;
   }
@@ -167,6 +190,7 @@ function putSlot(headClass: u32, head: u32): void {
   const all = allSlots(headClass);
   // Before the bit is there for takeSlots to see, so that the sum never goes below 0.
   atomicAdd32(free, 1);
+  countReturn();
   const slots = (atomicOr32(entry + PAGE_SLOTS, bit) | bit) >>> 0;
   // The CAS takes the whole slab: it fails if another thread took heads, or the slab, in between.
   if (slots === all && atomicCas32(entry + PAGE_SLOTS, all, 0) === all) {

@@ -1,6 +1,7 @@
 // What the core offers. Handles in, statuses, handles and addresses out (layout.ts: Results).
 
 export { attach as attachArena, format } from "./arena";
+export { dequeueBurst, enqueueBurst } from "./burst";
 export { clone, copyHead, copySkb, expandHead, morph, unclone } from "./clone";
 export {
   dataAddress,
@@ -23,8 +24,25 @@ export {
   users,
 } from "./fields";
 export { copy, fill } from "./memory";
+export { park, spin, unpark } from "./park";
 export { failAllocation, flushMagazines, shortOf } from "./pool";
 export { addPageFrag, condense, extend, linearize, mayPull, trim } from "./resize";
+export {
+  closeRing,
+  createRing,
+  joinRing,
+  leaveRing,
+  ringCapacity,
+  ringConsumer,
+  ringGeneration,
+  ringIndex,
+  ringProducer,
+  ringSize,
+  ringState,
+  takeConsumer,
+  takeProducer,
+} from "./ring";
+export { scatter, setTarget } from "./scatter";
 export { alloc, allocBurst, checkSole, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
 export { addFragList, recycle, shift, split, tryCoalesce } from "./split";
 export {
@@ -36,13 +54,14 @@ export {
   inMagazine,
   inSlabs,
   magazineMost,
+  threadAsleep,
   threadState,
   threads,
   totalPages,
   totalSkbs,
   totalUbufs,
 } from "./stats";
-export { claimThread, scratch } from "./thread";
+export { claimThread, freeThread, scratch, threadSelf } from "./thread";
 export { cancelUbuf, createUbuf, finishUbuf, takeCompletion, ubufDesc, ubufRefs, ubufState } from "./ubuf";
 export {
   checksum,

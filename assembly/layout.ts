@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 1;
+export const LAYOUT_VERSION: u32 = 2;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -47,8 +47,14 @@ export const E_LINEAR: u32 = 9;
 export const E_THREADS: u32 = 10;
 /** The memory holds no arena of this version. */
 export const E_LAYOUT: u32 = 11;
-/** Not an error: what was tried cannot be done without a copy, and nothing was changed. */
+/** Not an error: what was tried cannot be done without a copy, or not now, and nothing was changed. */
 export const NOT_DONE: u32 = 12;
+/** The ring was closed; on the consumer's side, and has been drained. */
+export const E_CLOSED: u32 = 13;
+/** Another thread has this end of the ring. */
+export const E_ROLE: u32 = 14;
+/** No entry of the ring table is free. */
+export const E_RINGS: u32 = 15;
 
 export const ERROR_LIMIT: u32 = 64;
 
@@ -56,6 +62,8 @@ export const ERROR_LIMIT: u32 = 64;
 export const READ_FAILED: u32 = 0xa5a5a5a5;
 /** checksum() returns 16 bits, or this plus the status. */
 export const CHECKSUM_FAILED: u32 = 0x10000;
+/** A burst returns how many packets it moved, or this plus the status. */
+export const BURST_FAILED: u32 = 0x10000;
 
 // ─── Sizes ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -109,7 +117,9 @@ export const EXCHANGE_MOST: u32 = 31;
 //  128 carve cursors, slots never given out yet, each on a line of its own: skbs, ubufs (192), blocks (320)
 //  256 free heads that lie in slab bitmaps, one word for each head class
 //  384 empty blocks: top | tag
-//  512 depots, one cache line for each class: blocks top | tag | chains top | tag | objects (approximate)
+//  512 depots, one cache line for each class: blocks top | tag | chains top | tag | objects given | taken
+// 1024 returns: pages and heads that were put where everybody finds them, outside of the depots
+// 1088 run claims in progress that take more than one word of the bitmap
 
 export const HEADER_MAGIC: u32 = 0;
 export const HEADER_VERSION: u32 = 4;
@@ -134,6 +144,8 @@ export const HEADER_SLAB_FREE: u32 = 256;
 export const HEADER_CARVED_BLOCKS: u32 = 320;
 export const HEADER_EMPTY_BLOCKS: u32 = 384;
 export const HEADER_DEPOTS: u32 = 512;
+export const HEADER_RETURNS: u32 = 1024;
+export const HEADER_CLAIMS: u32 = 1088;
 export const HEADER_BYTES: u32 = 4096;
 
 /** A stack that several threads push to and pop from: the address on top, and a tag that changes with each. */
@@ -143,14 +155,19 @@ export const STACK_TAG: u32 = 4;
 export const DEPOT_SHIFT: u32 = 6;
 export const DEPOT_BLOCKS: u32 = 0;
 export const DEPOT_CHAINS: u32 = 8;
-export const DEPOT_OBJECTS: u32 = 16;
+/** Objects ever given to the depot, and taken from it; they wrap. What it holds is the difference. */
+export const DEPOT_GIVEN: u32 = 16;
+export const DEPOT_TAKEN: u32 = 20;
 
 // ─── Thread block, 2 pages ─────────────────────────────────────────────────────────────────────────────
 //    0 state  4 number
-//   64 remote completions: ubufs let go by other threads    68 wake word
+//   64 remote completions: ubufs let go by other threads
+//   68 wake: 1 while the thread sleeps, or is about to
+//   72 1 if it wants to be woken for a remote completion
 //  128 local completions: ubufs let go by this thread
 //  192 journal of the operation in flight
 //  512 counters, 64 words
+//  768 targets: the rings among which a scatter chooses, 64 words
 // 1024 magazines, 256 B for each class:  count | addresses of free objects, the last given on top
 // 4096 scratch: lists that one call passes in or out, meaningless between calls
 // 6144 staging: bytes on their way between JS and a packet
@@ -161,14 +178,19 @@ export const THREAD_STATE: u32 = 0;
 export const THREAD_NUMBER: u32 = 4;
 export const THREAD_REMOTE: u32 = 64;
 export const THREAD_WAKE: u32 = 68;
+export const THREAD_WANTS_COMPLETIONS: u32 = 72;
 export const THREAD_LOCAL: u32 = 128;
 export const THREAD_JOURNAL: u32 = 192;
 export const THREAD_COUNTERS: u32 = 512;
+export const THREAD_TARGETS: u32 = 768;
 export const THREAD_MAGAZINES: u32 = 1024;
 export const THREAD_SCRATCH: u32 = 4096;
 
 export const THREAD_FREE: u32 = 0;
 export const THREAD_LIVE: u32 = 1;
+
+export const AWAKE: u32 = 0;
+export const ASLEEP: u32 = 1;
 
 export const MAGAZINE_SHIFT: u32 = 8;
 export const MAGAZINE_COUNT: u32 = 0;
@@ -194,6 +216,14 @@ export const COUNT_COMPLETED_SENT: u32 = 7;
 export const COUNT_COMPLETED_COPIED: u32 = 8;
 export const COUNT_EXCHANGES: u32 = 9;
 export const COUNT_RECLAIMS: u32 = 10;
+export const COUNT_ENQUEUED: u32 = 11;
+export const COUNT_DEQUEUED: u32 = 12;
+/** Packets that a ring had no room for. They stay their owner's. */
+export const COUNT_REFUSED: u32 = 13;
+/** Times that the thread went to sleep. */
+export const COUNT_PARKS: u32 = 14;
+/** Sleeping threads that it woke. */
+export const COUNT_WAKES: u32 = 15;
 /** One counter for each reason given to release(); reason 0 is consume_skb, not a drop. */
 export const COUNT_REASONS: u32 = 16;
 export const REASONS: u32 = 16;
@@ -240,6 +270,8 @@ export const LINK_SKB: u32 = SKB_NEXT;
 
 /** Owner words: 0 nobody (free), 1..64 a thread, OWNER_LIST the head whose frag list holds the skb. */
 export const OWNER_LIST: u32 = 0xffff;
+/** From here on: a ring, by its place in the table. */
+export const OWNER_RING: u32 = 0x10000;
 
 /** Handles are 30 bits, slot index below and generation above: a small integer in every JS engine. */
 export const HANDLE_MASK: u32 = 0x3fffffff;
@@ -296,6 +328,8 @@ export const KIND_HEAD: u32 = 3;
 export const KIND_USER: u32 = 4;
 /** A run's second and later pages. */
 export const KIND_TAIL: u32 = 5;
+/** The slots of a ring. */
+export const KIND_RING: u32 = 6;
 
 // ─── ubuf, 32 B ────────────────────────────────────────────────────────────────────────────────────────
 //    0 refs   4 owner   8 desc   12 state   16 next  20 chain  24 count   28 handle
@@ -319,6 +353,39 @@ export const UBUF_SHARING: u32 = 4;
 /** Some head let go early because the engine copied the bytes. */
 export const UBUF_COPIED: u32 = 8;
 
-// ─── Ring, 256 B: descriptor, producer's line, consumer's line, waiting ────────────────────────────────
+// ─── Ring, 256 B: four cache lines ─────────────────────────────────────────────────────────────────────
+//    0 life     4 spare     8 slots   12 mask            what both sides read
+//   64 tail    68 producer 72 head as last seen          written by the producer
+//      76 packets staged
+//  128 head   132 consumer 136 tail as last seen         written by the consumer
+//  192 wants packets       196 wants room                set by whoever is about to sleep
+// slots: a run of pages with (mask + 1) handles; those in [head, tail) are packets that the ring owns.
+// head, tail: positions modulo 2^31. The top bit of tail says that the ring is closed: it is in the same word, so
+// that nothing is ever enqueued behind the end.
 
 export const RING_SHIFT: u32 = 8;
+/** Generation, and below it the ring objects of all threads that refer to it; one word, so that one CAS joins or leaves. */
+export const RING_LIFE: u32 = 0;
+export const RING_SLOTS: u32 = 8;
+export const RING_MASK: u32 = 12;
+export const RING_TAIL: u32 = 64;
+export const RING_PRODUCER: u32 = 68;
+export const RING_SEEN_HEAD: u32 = 72;
+export const RING_STAGED: u32 = 76;
+export const RING_HEAD: u32 = 128;
+export const RING_CONSUMER: u32 = 132;
+export const RING_SEEN_TAIL: u32 = 136;
+export const RING_WANTS_PACKETS: u32 = 192;
+/** How many free slots the producer waits for; 0 while it does not. */
+export const RING_WANTS_ROOM: u32 = 196;
+
+export const RING_GENERATION_SHIFT: u32 = 12;
+export const RING_REFS_MASK: u32 = 0xfff;
+/** In place of a number of references: the entry is being made or given up, and nobody may join. */
+export const RING_CHANGING: u32 = 0xfff;
+export const RING_CLOSED: u32 = 0x80000000;
+export const POSITION_MASK: u32 = 0x7fffffff;
+/** Most packets that a ring can hold. */
+export const RING_MOST: u32 = 1048576;
+/** Rings that a scatter can choose among. */
+export const TARGETS_MOST: u32 = 64;

@@ -23,8 +23,9 @@ import {
   COUNT_EXCHANGES,
   DEPOT_BLOCKS,
   DEPOT_CHAINS,
-  DEPOT_OBJECTS,
+  DEPOT_GIVEN,
   DEPOT_SHIFT,
+  DEPOT_TAKEN,
   HEADER_CARVED_BLOCKS,
   HEADER_EMPTY_BLOCKS,
   LINK_CHAIN,
@@ -42,10 +43,10 @@ import {
   atomicCas32,
   atomicLoad32,
   atomicStore32,
-  atomicSub32,
   cas64,
   copy,
   load32,
+  speculate32,
   store32,
   wrapAdd,
 } from "./memory";
@@ -119,10 +120,16 @@ export function giveMany(kind: u32, from: u32, n: u32): void {
 /** Gives all of this thread's magazine to the depot, where every thread finds it. */
 export function flush(kind: u32, link: u32): void {
   const m = magazineOf(kind);
-  const n = load32(m + MAGAZINE_COUNT);
+  let n = load32(m + MAGAZINE_COUNT);
+  if (n > exchange) n = send(m, kind, link);
   if (n === 0) return;
   store32(m + MAGAZINE_COUNT, 0);
   sendChain(m + MAGAZINE_OBJECTS, n, kind, link);
+}
+
+/** Objects that were ever given to the depot of a class. */
+export function given(kind: u32): u32 {
+  return atomicLoad32(depots + (kind << DEPOT_SHIFT) + DEPOT_GIVEN);
 }
 
 /** Fills an empty magazine with a batch or a chain from the depot. Returns how many there are now. */
@@ -142,12 +149,12 @@ function fetch(m: u32, kind: u32, link: u32): u32 {
       object = load32(object + link + LINK_NEXT);
     }
   }
-  atomicSub32(depot + DEPOT_OBJECTS, n);
+  atomicAdd32(depot + DEPOT_TAKEN, n);
   store32(m + MAGAZINE_COUNT, n);
   return n;
 }
 
-/** Sends the older half of a full magazine to the depot. Returns how many are left. */
+/** Sends the oldest batch of a magazine, which has at least one, to the depot. Returns how many are left. */
 function send(m: u32, kind: u32, link: u32): u32 {
   const block = emptyBlock();
   if (block === 0) {
@@ -155,12 +162,12 @@ function send(m: u32, kind: u32, link: u32): u32 {
   } else {
     const depot = depots + (kind << DEPOT_SHIFT);
     copy(block + BLOCK_OBJECTS, m + MAGAZINE_OBJECTS, exchange << 2);
-    // Only for the statistics; before the push, so that the fetch of the same block comes after.
-    atomicAdd32(depot + DEPOT_OBJECTS, exchange);
+    // Before the push: whoever looked for objects before they were there, and then finds this changed, looks again.
+    atomicAdd32(depot + DEPOT_GIVEN, exchange);
     push(depot + DEPOT_BLOCKS, BLOCK_NEXT, block);
     count(COUNT_EXCHANGES, 1);
   }
-  const left = magazineMost - exchange;
+  const left = load32(m + MAGAZINE_COUNT) - exchange;
   copy(m + MAGAZINE_OBJECTS, m + MAGAZINE_OBJECTS + (exchange << 2), left << 2);
   store32(m + MAGAZINE_COUNT, left);
   return left;
@@ -176,7 +183,7 @@ function sendChain(from: u32, n: u32, kind: u32, link: u32): void {
     below = object;
   }
   store32(below + link + LINK_COUNT, n);
-  atomicAdd32(depot + DEPOT_OBJECTS, n);
+  atomicAdd32(depot + DEPOT_GIVEN, n); // before the push, as in `send`
   push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);
   count(COUNT_EXCHANGES, 1);
 }
@@ -214,7 +221,7 @@ function pop(stack: u32, next: u32): u32 {
     const tag = atomicLoad32(stack + STACK_TAG);
     const top = atomicLoad32(stack + STACK_TOP);
     if (top === 0) return 0;
-    const below = atomicLoad32(top + next);
+    const below = speculate32(top + next);
     if (cas64(stack, top, tag, below, wrapAdd(tag, 1))) return top;
   }
 }

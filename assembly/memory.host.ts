@@ -4,13 +4,18 @@
 let bytes: Uint8Array = new Uint8Array(0);
 let halves: Uint16Array = new Uint16Array(0);
 let words: Uint32Array = new Uint32Array(0);
+let signed: Int32Array = new Int32Array(0);
 let doubles: BigInt64Array = new BigInt64Array(0);
+
+// Some milliseconds, as in memory.ts.
+const SPIN_MOST: u32 = 1 << 20;
 
 /** Gives this instance its memory. The views stay good because the memory never grows. */
 export function bind(buffer: ArrayBufferLike): void {
   bytes = new Uint8Array(buffer);
   halves = new Uint16Array(buffer);
   words = new Uint32Array(buffer);
+  signed = new Int32Array(buffer);
   doubles = new BigInt64Array(buffer);
 }
 
@@ -80,8 +85,26 @@ export function cas64(p: u32, low: u32, high: u32, newLow: u32, newHigh: u32): b
   return Atomics.compareExchange(doubles, p >>> 3, expected, desired) === expected;
 }
 
+export function speculate32(p: u32): u32 {
+  return atomicLoad32(p);
+}
+export function notify(p: u32): void {
+  // Sleeping needs signed words.
+  Atomics.notify(signed, p >>> 2);
+}
+export function spinWhile(p: u32, value: u32): void {
+  let left = SPIN_MOST;
+  while (left !== 0 && atomicLoad32(p) === value) left -= 1;
+}
+
 export function wrapAdd(a: u32, b: u32): u32 {
   return (a + b) >>> 0;
+}
+export function wrapSub(a: u32, b: u32): u32 {
+  return (a - b) >>> 0;
+}
+export function wrapMul(a: u32, b: u32): u32 {
+  return Math.imul(a, b) >>> 0;
 }
 export function leadingZeros(v: u32): u32 {
   return Math.clz32(v);

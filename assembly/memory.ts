@@ -4,6 +4,9 @@
 // Wasm and JS have; the reason for each stands where it is called. In a build without threads nobody else
 // can see the memory, so they are plain as well.
 
+// Some milliseconds: longer than any thread stands between two steps, unless it was taken off its core.
+const SPIN_MOST: u32 = 1 << 22;
+
 export function load8(p: u32): u32 {
   return load<u8>(p);
 }
@@ -93,9 +96,34 @@ export function cas64(p: u32, low: u32, high: u32, newLow: u32, newHigh: u32): b
   return true;
 }
 
+/**
+ * An atomic load of a word that may be somebody else's by now: what it returns counts only if a later
+ * compare-and-swap finds that nothing has changed.
+ */
+export function speculate32(p: u32): u32 {
+  return atomicLoad32(p);
+}
+/** Wakes all threads that sleep at `p`. */
+export function notify(p: u32): void {
+  if (ASC_FEATURE_THREADS) atomic.notify(p, -1);
+}
+/** Waits until the word at `p` is not `value`: it changes within a few steps of another thread, unless that one died. */
+export function spinWhile(p: u32, value: u32): void {
+  let left = SPIN_MOST;
+  while (left !== 0 && atomicLoad32(p) === value) left -= 1;
+}
+
 /** a + b modulo 2^32, for what is meant to wrap: counters, generations, tags. */
 export function wrapAdd(a: u32, b: u32): u32 {
   return a + b;
+}
+/** a - b modulo 2^32. */
+export function wrapSub(a: u32, b: u32): u32 {
+  return a - b;
+}
+/** a * b modulo 2^32. */
+export function wrapMul(a: u32, b: u32): u32 {
+  return a * b;
 }
 /** Leading zero bits. */
 export function leadingZeros(v: u32): u32 {

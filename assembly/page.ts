@@ -4,9 +4,11 @@
 // hands of one thread. Single pages are taken from the low end of the bitmap and runs from the high end, so
 // that long-lived single pages do not sit in the middle of what could be a run.
 
-import { bitmap, bitmapWords, exchange, firstPage, pageCount, pageTable, threadNumber } from "./arena";
+import { arena, bitmap, bitmapWords, exchange, firstPage, pageCount, pageTable, threadNumber } from "./arena";
 import {
   CLASS_PAGE,
+  HEADER_CLAIMS,
+  HEADER_RETURNS,
   KIND_FREE,
   KIND_TAIL,
   LINK_PAGE,
@@ -27,6 +29,7 @@ import {
   atomicSub32,
   leadingZeros,
   load32,
+  spinWhile,
   store32,
 } from "./memory";
 
@@ -134,7 +137,9 @@ export function takeRun(n: u32, kind: u32): u32 {
         markRun(entry, n, kind);
         return entry;
       }
-      length = 0; // somebody was faster: look on below
+      // Somebody was faster with one of them: look at all of them again, the rest may still do.
+      below += n;
+      length = 0;
     }
   }
   return 0;
@@ -152,9 +157,27 @@ function nextWord(page: u32): u32 {
   return ((page >>> 5) + 1) << 5;
 }
 
-/** Clears the bits of a run, word by word; if one is gone, sets those it cleared again. */
+/** Takes the bits of a run, or none. */
 function claimBits(first: u32, n: u32): bool {
   const end = first + n;
+  if (nextWord(first) >= end) return clearBits(first, end);
+  // A claim over several words that fails puts back what it took, which others miss meanwhile. This tells them.
+  atomicAdd32(arena + HEADER_CLAIMS, 1);
+  const claimed = clearBits(first, end);
+  atomicSub32(arena + HEADER_CLAIMS, 1);
+  return claimed;
+}
+
+/** If other threads are claiming runs: waits until one of them has or has not, and says so. */
+export function awaitClaims(): bool {
+  const claims = atomicLoad32(arena + HEADER_CLAIMS);
+  if (claims === 0) return false;
+  spinWhile(arena + HEADER_CLAIMS, claims);
+  return atomicLoad32(arena + HEADER_CLAIMS) !== claims;
+}
+
+/** Clears bits [first, end), word by word; if one is gone, sets those it cleared again. */
+function clearBits(first: u32, end: u32): bool {
   for (let at = first; at < end; at = nextWord(at)) {
     const word = bitmap + ((at >>> 5) << 2);
     const mask = maskFrom(at, end);
@@ -172,8 +195,17 @@ function claimBits(first: u32, n: u32): bool {
   return true;
 }
 
+/**
+ * Counts something that is about to be put into the bitmap, or into a slab's slots. Before it is there: whoever looked
+ * for it too early, and then finds this changed, looks again (pool.ts).
+ */
+export function countReturn(): void {
+  atomicAdd32(arena + HEADER_RETURNS, 1);
+}
+
 /** Sets the bits of pages [first, end): they are anybody's from here on. */
 function setBits(first: u32, end: u32): void {
+  countReturn();
   for (let at = first; at < end; at = nextWord(at)) {
     // Publishes what markFree wrote: whoever clears the bits reads the entries as free.
     atomicOr32(bitmap + ((at >>> 5) << 2), maskFrom(at, end));

@@ -16,6 +16,7 @@ import {
   HEAD_CLASSES,
   HEADER_CARVED_SKBS,
   HEADER_CARVED_UBUFS,
+  HEADER_RETURNS,
   LINK_NEXT,
   LINK_PAGE,
   LINK_SKB,
@@ -30,9 +31,9 @@ import {
   UBUF_SHIFT,
   UBUF_STATE,
 } from "./layout";
-import { flush, give, giveHeld, giveMany, held, take } from "./magazine";
-import { atomicCas32, atomicLoad32, atomicStore32, load32, store32 } from "./memory";
-import { drainPages, putPage, takePage, takeRun } from "./page";
+import { flush, give, giveHeld, giveMany, given, held, take } from "./magazine";
+import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, wrapAdd } from "./memory";
+import { awaitClaims, drainPages, putPage, takePage, takeRun } from "./page";
 import { count } from "./thread";
 
 /** What the last failed allocation wanted: a class, or SHORT_OF_RUN. */
@@ -78,6 +79,18 @@ function reclaimPages(): void {
   drainPages();
 }
 
+// Objects move from place to place while a thread looks through the places: one that was free all the time can be
+// missed. So every batch is counted before it is put somewhere, and whoever found nothing looks again if anything was
+// counted while it looked. If nothing was, then what it missed was, when it began to look, in the hands of running
+// threads: a batch each, or in their magazines. That is all that an exhausted pool can still have.
+
+/** Changes when a page, or a head, is put where every thread finds it. */
+function returned(): u32 {
+  let sum = atomicLoad32(arena + HEADER_RETURNS);
+  for (let kind = CLASS_HEADS; kind <= CLASS_PAGE; kind++) sum = wrapAdd(sum, given(kind));
+  return sum;
+}
+
 /** Gives everything in this thread's magazines to the depots, where every thread finds it. */
 export function flushMagazines(): void {
   for (let c: u32 = 0; c < HEAD_CLASSES; c++) flush(CLASS_HEADS + c, headLink(c));
@@ -88,15 +101,17 @@ export function flushMagazines(): void {
 
 /** Returns a head of exactly `bytes`, or 0. */
 export function allocHead(bytes: u32): u32 {
-  let head: u32 = 0;
   if (!mustFail()) {
-    head = takeHead(bytes);
-    if (head === 0) {
+    let head = takeHead(bytes);
+    while (head === 0) {
       reclaimPages();
+      const before = returned();
       head = takeHead(bytes);
+      if (head === 0 && !awaitClaims() && returned() === before) break;
     }
+    if (head !== 0) return head;
   }
-  return head !== 0 ? head : exhausted(bytes > PAGE_BYTES ? SHORT_OF_RUN : CLASS_HEADS);
+  return exhausted(bytes > PAGE_BYTES ? SHORT_OF_RUN : CLASS_HEADS);
 }
 
 /** Returns the entry of a run of `n` pages, or of a single page, of a kind; or 0. */
@@ -104,10 +119,12 @@ export function allocPages(n: u32, kind: u32): u32 {
   if (mustFail()) return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
   if (n === 0 || n > pageCount) return exhausted(SHORT_OF_RUN);
   let entry = takePages(n, kind);
-  if (entry === 0) {
+  while (entry === 0) {
     reclaimPages();
+    const before = returned();
     entry = takePages(n, kind);
-    if (entry === 0) return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
+    if (entry === 0 && !awaitClaims() && returned() === before)
+      return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
   }
   return entry;
 }
@@ -170,9 +187,14 @@ export function freeSkb(skb: u32): void {
 export function takeSkb(): u32 {
   if (mustFail()) return exhausted(CLASS_SKB);
   let skb = take(CLASS_SKB, LINK_SKB);
-  if (skb === 0) {
+  while (skb === 0) {
+    const before = given(CLASS_SKB);
     const first = carve(HEADER_CARVED_SKBS, skbCount);
-    if (first === 0) return exhausted(CLASS_SKB);
+    if (first === 0) {
+      skb = take(CLASS_SKB, LINK_SKB);
+      if (skb === 0 && given(CLASS_SKB) === before) return exhausted(CLASS_SKB);
+      continue;
+    }
     for (let i = carvedEnd(first, skbCount) - 1; i >= first; i--) {
       const fresh = skbTable + (i << SKB_SHIFT);
       store32(fresh + SKB_HANDLE, i);
@@ -218,9 +240,14 @@ export function giveSkbs(from: u32, n: u32): void {
 export function allocUbuf(): u32 {
   if (mustFail()) return exhausted(CLASS_UBUF);
   let ubuf = take(CLASS_UBUF, LINK_UBUF);
-  if (ubuf === 0) {
+  while (ubuf === 0) {
+    const before = given(CLASS_UBUF);
     const first = carve(HEADER_CARVED_UBUFS, ubufCount);
-    if (first === 0) return exhausted(CLASS_UBUF);
+    if (first === 0) {
+      ubuf = take(CLASS_UBUF, LINK_UBUF);
+      if (ubuf === 0 && given(CLASS_UBUF) === before) return exhausted(CLASS_UBUF);
+      continue;
+    }
     for (let i = carvedEnd(first, ubufCount) - 1; i >= first; i--) {
       const fresh = ubufTable + (i << UBUF_SHIFT);
       store32(fresh + UBUF_HANDLE, i);

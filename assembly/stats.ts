@@ -13,8 +13,9 @@ import {
   ubufCount,
 } from "./arena";
 import {
-  DEPOT_OBJECTS,
+  DEPOT_GIVEN,
   DEPOT_SHIFT,
+  DEPOT_TAKEN,
   ERROR_LIMIT,
   HEADER_CARVED_SKBS,
   HEADER_CARVED_UBUFS,
@@ -25,8 +26,9 @@ import {
   THREAD_COUNTERS,
   THREAD_MAGAZINES,
   THREAD_STATE,
+  THREAD_WAKE,
 } from "./layout";
-import { atomicLoad32 } from "./memory";
+import { atomicLoad32, wrapSub } from "./memory";
 
 // Other threads' blocks are read atomically only so that no read is torn; the values may be old.
 function blockOf(number: u32): u32 {
@@ -40,6 +42,10 @@ export function threads(): u32 {
 export function threadState(number: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_STATE);
 }
+/** ASLEEP while thread `number` sleeps, or is about to. */
+export function threadAsleep(number: u32): u32 {
+  return atomicLoad32(blockOf(number) + THREAD_WAKE);
+}
 /** One of the COUNT_ counters of thread `number`. */
 export function counter(number: u32, which: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_COUNTERS + (which << 2));
@@ -49,7 +55,10 @@ export function inMagazine(number: u32, kind: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_COUNT);
 }
 export function inDepot(kind: u32): u32 {
-  return atomicLoad32(depots + (kind << DEPOT_SHIFT) + DEPOT_OBJECTS);
+  const depot = depots + (kind << DEPOT_SHIFT);
+  // Taken first: it never overtakes what was given.
+  const taken = atomicLoad32(depot + DEPOT_TAKEN);
+  return wrapSub(atomicLoad32(depot + DEPOT_GIVEN), taken);
 }
 export function inSlabs(headClass: u32): u32 {
   return atomicLoad32(arena + HEADER_SLAB_FREE + (headClass << 2));

@@ -1,7 +1,7 @@
 // Thread blocks: what one thread keeps in the arena for itself. Only its own thread writes to a block, but for
-// the line of remote completions.
+// the line of remote completions and waking.
 
-import { joinAs, thread, threadBlocks, threadCount } from "./arena";
+import { joinAs, thread, threadBlocks, threadCount, threadNumber } from "./arena";
 import {
   E_THREADS,
   OK,
@@ -13,7 +13,7 @@ import {
   THREAD_SCRATCH,
   THREAD_STATE,
 } from "./layout";
-import { atomicCas32, load32, store32, wrapAdd } from "./memory";
+import { atomicCas32, atomicStore32, load32, store32, wrapAdd } from "./memory";
 
 /** Takes a free thread block for this instance. Returns OK, or E_THREADS if every one is taken. */
 export function claimThread(): u32 {
@@ -27,6 +27,18 @@ export function claimThread(): u32 {
     }
   }
   return E_THREADS;
+}
+
+/** This thread's number. */
+export function threadSelf(): u32 {
+  return threadNumber;
+}
+
+/** Gives this thread's block to whoever claims it next. Nothing may be in it: no completion, no object in a magazine. */
+export function freeThread(): void {
+  // Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.
+  atomicStore32(thread + THREAD_STATE, THREAD_FREE);
+  joinAs(0, 0);
 }
 
 /** Address of this thread's scratch, for what is passed in and out in bulk. */

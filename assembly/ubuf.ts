@@ -20,6 +20,7 @@ import {
   THREAD_BYTES,
   THREAD_LOCAL,
   THREAD_REMOTE,
+  THREAD_WANTS_COMPLETIONS,
   UBUF_COPIED,
   UBUF_DESC,
   UBUF_DONE,
@@ -46,6 +47,7 @@ import {
 import { allocUbuf, freeUbufSlot } from "./pool";
 import { fragCount, userFrags } from "./shinfo";
 import { count } from "./thread";
+import { answer } from "./wake";
 
 /** Address of the ubuf that the handle names, or 0. */
 export function ubufOf(handle: u32): u32 {
@@ -113,9 +115,10 @@ export function putUbuf(ubuf: u32, copied: bool): void {
     // Publishes the ubuf: the exchange in takeCompletion synchronises with it. No tag is needed, because the
     // owner takes the whole list, so no thread ever reads the `next` of a ubuf it may not own.
     const seen = atomicCas32(list, top, ubuf);
-    if (seen === top) return;
+    if (seen === top) break;
     top = seen;
   }
+  answer(threadBlocks + (owner - 1) * THREAD_BYTES + THREAD_WANTS_COMPLETIONS, owner);
 }
 
 /** A head that has no user frag left lets go of its ubuf. */

@@ -10,8 +10,9 @@ import {
   CLASS_UBUF,
   DEPOT_BLOCKS,
   DEPOT_CHAINS,
-  DEPOT_OBJECTS,
+  DEPOT_GIVEN,
   DEPOT_SHIFT,
+  DEPOT_TAKEN,
   ERROR_LIMIT,
   FRAG_ADDRESS,
   FRAG_SHIFT,
@@ -28,7 +29,10 @@ import {
   HEADER_FIRST_PAGE,
   HEADER_PAGE_TABLE,
   HEADER_PAGES,
+  HEADER_RING_TABLE,
+  HEADER_RINGS,
   HEADER_SKB_TABLE,
+  HEADER_SKBS,
   HEADER_SLAB_FREE,
   HEADER_THREAD_BLOCKS,
   HEADER_THREADS,
@@ -36,6 +40,7 @@ import {
   KIND_FRAG,
   KIND_FREE,
   KIND_HEAD,
+  KIND_RING,
   KIND_SLAB,
   KIND_TAIL,
   KIND_USER,
@@ -51,6 +56,7 @@ import {
   MAGAZINE_SHIFT,
   MAX_FRAGS,
   OWNER_LIST,
+  OWNER_RING,
   PAGE_BYTES,
   PAGE_ENTRY_SHIFT,
   PAGE_KIND,
@@ -58,6 +64,16 @@ import {
   PAGE_REFS,
   PAGE_SLOTS,
   PAGE_SPAN,
+  POSITION_MASK,
+  RING_CHANGING,
+  RING_HEAD,
+  RING_LIFE,
+  RING_MASK,
+  RING_REFS_MASK,
+  RING_SHIFT,
+  RING_SLOTS,
+  RING_STAGED,
+  RING_TAIL,
   SHINFO_BYTES,
   SHINFO_DATAREF,
   SHINFO_FRAG_COUNT,
@@ -80,9 +96,11 @@ import {
   SMALLEST_HEAD,
   STACK_TOP,
   THREAD_BYTES,
+  THREAD_LIVE,
   THREAD_LOCAL,
   THREAD_MAGAZINES,
   THREAD_REMOTE,
+  THREAD_STATE,
   UBUF_DONE,
   UBUF_LIVE,
   UBUF_NEXT,
@@ -97,12 +115,18 @@ export interface LivePacket {
   /** Bytes. */
   readonly length: number;
   readonly users: number;
+  /** `thread 2`, or `ring 0` while it is in one. */
+  readonly owner: string;
 }
 
 /** What an audit found. */
 export interface AuditReport {
   /** Whether there are no problems. */
   readonly clean: boolean;
+  /** Whether everything was checked: no other thread changed anything meanwhile. */
+  readonly complete: boolean;
+  /** What was not checked, because other threads were changing it. */
+  readonly unchecked: readonly string[];
   /** Each object that is not where, or not referred to as often as, it should be. */
   readonly problems: readonly string[];
   /** Every packet that is out, members of frag lists not included. */
@@ -115,16 +139,82 @@ export interface AuditReport {
   readonly dataPages: number;
   /** Pages of heads. */
   readonly headPages: number;
+  /** Pages of rings' slots. */
+  readonly ringPages: number;
 }
+
+type PageCounts = Pick<AuditReport, "freePages" | "dataPages" | "headPages" | "ringPages">;
 
 /** Reads the 32-bit word at an address. */
 interface Words {
   word(address: number): number;
 }
 
-/** Audits the arena at `base`. Complete while no other thread changes it. @internal */
-export function auditArena(memory: Words, base: number): AuditReport {
-  return new Audit(memory, base).run();
+/** Times that the arena is read in the hope that nobody changes it meanwhile. */
+const ATTEMPTS = 4;
+
+/** Audits the arena at `base`, as `thread` sees it. @internal */
+export function auditArena(memory: Words, base: number, thread: number): AuditReport {
+  const others = liveThreads(memory, base).filter((other) => other !== thread);
+  if (others.length === 0) return new Audit(memory, base).run();
+  // Twice the same words, each read twice: what was read was there all at once, in the moment between.
+  let before = 0;
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const digest = new Digest(memory);
+    const report = new Audit(digest, base).run();
+    if (i > 0 && digest.sum === before) return report;
+    before = digest.sum;
+  }
+  return new Audit(memory, base).own(thread, others);
+}
+
+/** Reads, and sums up what it has read where. */
+class Digest implements Words {
+  readonly #memory: Words;
+  sum = 0;
+
+  constructor(memory: Words) {
+    this.#memory = memory;
+  }
+
+  word(address: number): number {
+    // An address may be made of words that do not belong together; outside of the memory there is nothing.
+    const value = this.#memory.word(address) ?? 0;
+    this.sum = (Math.imul(this.sum ^ address, 0x01000193) ^ Math.imul(value, 0x9e3779b1)) | 0;
+    return value;
+  }
+}
+
+function liveThreads(memory: Words, base: number): number[] {
+  const blocks = memory.word(base + HEADER_THREAD_BLOCKS);
+  const all = Array.from({ length: memory.word(base + HEADER_THREADS) }, (_, i) => i + 1);
+  return all.filter((n) => memory.word(blocks + (n - 1) * THREAD_BYTES + THREAD_STATE) === THREAD_LIVE);
+}
+
+function ownerName(owner: number): string {
+  return owner >= OWNER_RING ? `ring ${owner - OWNER_RING}` : `thread ${owner}`;
+}
+
+/**
+ * The packets of a thread, members of frag lists not included; 0: of all threads and rings. Exact for the own thread, and
+ * for the others while they change nothing. @internal
+ */
+export function packetsOf(memory: Words, base: number, thread: number): LivePacket[] {
+  const packets: LivePacket[] = [];
+  const table = memory.word(base + HEADER_SKB_TABLE);
+  const carved = Math.min(memory.word(base + HEADER_CARVED_SKBS), memory.word(base + HEADER_SKBS));
+  for (let i = ERROR_LIMIT; i < carved; i++) {
+    const skb = table + i * SKB_BYTES;
+    const owner = memory.word(skb + SKB_OWNER);
+    if (thread === 0 ? owner === 0 || owner === OWNER_LIST : owner !== thread) continue;
+    packets.push({
+      handle: memory.word(skb + SKB_HANDLE),
+      length: memory.word(skb + SKB_LEN),
+      users: memory.word(skb + SKB_USERS),
+      owner: ownerName(owner),
+    });
+  }
+  return packets;
 }
 
 class Audit {
@@ -157,13 +247,59 @@ class Audit {
     this.#collect(CLASS_SKB, LINK_SKB);
     this.#collect(CLASS_UBUF, LINK_UBUF);
     this.#checkBlocks();
+    this.#rings();
     const packets = this.#skbs();
     for (const [shinfo, head] of this.#heads) this.#head(shinfo, head.skbs, head.bytes);
     for (const skb of this.#owned)
       if (!this.#members.has(skb)) this.#bad(`skb ${skb}: owned by a frag list, in none`);
     const ubufs = this.#ubufs();
     const pages = this.#pageEntries();
-    return { clean: this.#problems.length === 0, problems: this.#problems, packets, ubufs, ...pages };
+    return this.#report([], packets, { ubufs, ...pages });
+  }
+
+  /** What can be said while other threads run: that this thread's packets are whole. */
+  own(thread: number, others: readonly number[]): AuditReport {
+    const packets = packetsOf(this.#memory, this.#base, thread);
+    const table = this.#header(HEADER_SKB_TABLE);
+    const mask = this.#header(HEADER_SKBS) - 1;
+    for (const { handle } of packets) this.#data(handle & mask, table + (handle & mask) * SKB_BYTES);
+    for (const [shinfo, { skbs, bytes }] of this.#heads) {
+      const refs = this.#word(shinfo + SHINFO_DATAREF);
+      const name = `head at ${shinfo + SHINFO_BYTES - bytes}`;
+      if (refs < skbs.length) this.#bad(`${name}: dataref ${refs}, ${skbs.length} skbs of this thread`);
+      this.#place(name, shinfo + SHINFO_BYTES - bytes, bytes);
+      this.#behind(name, shinfo);
+    }
+    for (const [entry, frags] of this.#frags) {
+      const refs = this.#word(entry + PAGE_REFS);
+      if (refs < frags)
+        this.#bad(`page ${this.#indexOf(entry)}: refs ${refs}, ${frags} frags of this thread`);
+    }
+    const who = others.length === 1 ? `thread ${others[0]}` : `threads ${others.join(", ")}`;
+    const unchecked = [`free lists, rings, counts, and packets of others: ${who} changed them meanwhile`];
+    return this.#report(unchecked, packets, {
+      ubufs: 0,
+      freePages: 0,
+      dataPages: 0,
+      headPages: 0,
+      ringPages: 0,
+    });
+  }
+
+  #report(
+    unchecked: readonly string[],
+    packets: readonly LivePacket[],
+    numbers: Pick<AuditReport, "ubufs"> & PageCounts,
+  ): AuditReport {
+    const problems = this.#problems;
+    return {
+      clean: problems.length === 0,
+      complete: unchecked.length === 0,
+      unchecked,
+      problems,
+      packets,
+      ...numbers,
+    };
   }
 
   readonly #owned: number[] = []; // skbs that say that a frag list owns them
@@ -196,7 +332,8 @@ class Audit {
       const m = threads + t * THREAD_BYTES + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT);
       const count = this.#word(m + MAGAZINE_COUNT);
       if (count > 2 * batch) this.#bad(`${where}: ${count} objects, more than ${2 * batch}`);
-      for (let i = 0; i < count; i++) add(where, this.#word(m + MAGAZINE_OBJECTS + i * 4));
+      for (let i = 0; i < Math.min(count, 2 * batch); i++)
+        add(where, this.#word(m + MAGAZINE_OBJECTS + i * 4));
     }
     const where = `class ${kind}, depot`;
     const depot = this.#base + HEADER_DEPOTS + (kind << DEPOT_SHIFT);
@@ -208,15 +345,16 @@ class Audit {
     });
     this.#stack(depot + DEPOT_CHAINS, link + LINK_CHAIN, (first) => {
       const count = this.#word(first + link + LINK_COUNT);
+      if (count > 2 * batch) this.#bad(`${where}: a chain of ${count}`);
       let object = first;
-      for (let i = 0; i < count; i++) {
+      for (let i = 0; i < Math.min(count, 2 * batch); i++) {
         add(where, object);
         object = this.#word(object + link + LINK_NEXT);
       }
       if (object !== 0) this.#bad(`${where}: a chain is longer than its ${count}`);
       inDepot += count;
     });
-    const said = this.#word(depot + DEPOT_OBJECTS);
+    const said = (this.#word(depot + DEPOT_GIVEN) - this.#word(depot + DEPOT_TAKEN)) >>> 0;
     if (said !== inDepot) this.#bad(`${where}: says ${said} objects, has ${inDepot}`);
   }
 
@@ -248,6 +386,39 @@ class Audit {
       this.#bad(`blocks: ${carved} in use, ${this.#blocks.size} accounted for`);
   }
 
+  // ─── Rings ───────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #inRings = new Map<number, number>(); // skb → ring, by its place in the table
+  readonly #ringPages = new Map<number, number>(); // page entry → ring
+
+  #rings(): void {
+    const table = this.#header(HEADER_RING_TABLE);
+    const mask = this.#header(HEADER_SKBS) - 1;
+    for (let r = 0; r < this.#header(HEADER_RINGS); r++) {
+      const ring = table + (r << RING_SHIFT);
+      const refs = this.#word(ring + RING_LIFE) & RING_REFS_MASK;
+      if (refs === 0) continue;
+      if (refs === RING_CHANGING) {
+        this.#bad(`ring ${r}: being made or given up`);
+        continue;
+      }
+      const capacity = this.#word(ring + RING_MASK) + 1;
+      const head = this.#word(ring + RING_HEAD);
+      const size = (this.#word(ring + RING_TAIL) - head) & POSITION_MASK;
+      if (size > capacity) this.#bad(`ring ${r}: ${size} packets, has room for ${capacity}`);
+      if (this.#word(ring + RING_STAGED) !== 0) this.#bad(`ring ${r}: packets staged and not published`);
+      const slots = this.#word(ring + RING_SLOTS);
+      this.#ringPages.set(this.#entryOf(slots), r);
+      for (let i = 0; i < Math.min(size, capacity); i++) {
+        const handle = this.#word(slots + ((head + i) & (capacity - 1)) * 4);
+        const skb = this.#header(HEADER_SKB_TABLE) + (handle & mask) * SKB_BYTES;
+        if (this.#word(skb + SKB_HANDLE) !== handle) this.#bad(`ring ${r}: has stale handle ${handle}`);
+        if (this.#inRings.has(skb)) this.#bad(`ring ${r}: has skb ${handle}, which is in a ring already`);
+        this.#inRings.set(skb, r);
+      }
+    }
+  }
+
   // ─── skbs and their heads ────────────────────────────────────────────────────────────────────────────
 
   #skbs(): LivePacket[] {
@@ -267,9 +438,13 @@ class Audit {
         this.#bad(`skb ${i}: lost (${users} users, owner ${owner})`);
         continue;
       }
+      const inRing = this.#inRings.get(skb);
+      if (owner >= OWNER_RING ? inRing !== owner - OWNER_RING || users !== 1 : inRing !== undefined)
+        this.#bad(`skb ${i}: owner ${ownerName(owner)}, ${users} users, in ring ${inRing ?? "none"}`);
       if (owner === OWNER_LIST) this.#owned.push(skb);
       else {
-        packets.push({ handle: this.#word(skb + SKB_HANDLE), length: this.#word(skb + SKB_LEN), users });
+        const [handle, length] = [this.#word(skb + SKB_HANDLE), this.#word(skb + SKB_LEN)];
+        packets.push({ handle, length, users, owner: ownerName(owner) });
       }
       this.#data(i, skb);
     }
@@ -437,7 +612,7 @@ class Audit {
       : entry;
   }
 
-  #pageEntries(): { freePages: number; dataPages: number; headPages: number } {
+  #pageEntries(): PageCounts {
     for (let c = 0; c < HEAD_CLASSES; c++) {
       for (const head of this.#free[CLASS_HEADS + c] as Set<number>) {
         const entry = this.#entryOf(head);
@@ -452,6 +627,7 @@ class Audit {
     let freePages = 0;
     let dataPages = 0;
     let headPages = 0;
+    let ringPages = 0;
     const chained = this.#free[CLASS_PAGE] as Set<number>;
     for (let i = 0; i < this.#pages; ) {
       const entry = this.#entry(i);
@@ -459,7 +635,8 @@ class Audit {
       const span = this.#word(entry + PAGE_SPAN);
       const bit = (this.#word(bitmap + (i >>> 5) * 4) >>> (i & 31)) & 1;
       const free = bit + (chained.has(entry) ? 1 : 0);
-      const run = kind === KIND_FRAG || kind === KIND_HEAD || kind === KIND_USER ? Math.max(span, 1) : 1;
+      const runs = kind === KIND_FRAG || kind === KIND_HEAD || kind === KIND_USER || kind === KIND_RING;
+      const run = runs ? Math.max(span, 1) : 1;
       if (free !== (kind === KIND_FREE ? 1 : 0)) this.#bad(`page ${i}: kind ${kind}, free in ${free} places`);
       const word = this.#word(entry + PAGE_SLOTS);
       if (kind !== KIND_SLAB && word !== 0) this.#bad(`page ${i}: kind ${kind}, with slots`);
@@ -474,6 +651,9 @@ class Audit {
       } else if (kind === KIND_FRAG || kind === KIND_USER) {
         dataPages += span;
         this.#counted(i, entry, kind);
+      } else if (kind === KIND_RING) {
+        ringPages += span;
+        if (!this.#ringPages.has(entry)) this.#bad(`page ${i}: slots of no ring`);
       } else this.#bad(`page ${i}: the tail of no run`);
       for (let t = 1; t < run; t++) this.#tail(i + t, t, bitmap, chained);
       i += run;
@@ -482,7 +662,7 @@ class Audit {
       const said = this.#word(this.#base + HEADER_SLAB_FREE + c * 4);
       if (said !== inSlots[c]) this.#bad(`class ${c}: says ${said} heads free in slabs, has ${inSlots[c]}`);
     }
-    return { freePages, dataPages, headPages };
+    return { freePages, dataPages, headPages, ringPages };
   }
 
   #tail(i: number, distance: number, bitmap: number, chained: Set<number>): void {

@@ -48,6 +48,16 @@ export class Debug {
     else this.#live.set(life.handle, others);
   }
 
+  /** It did not die after all. */
+  revived(skb: Skb): void {
+    const life = this.#lives.get(skb);
+    if (life === undefined) return;
+    life.releasedAt = undefined;
+    const others = this.#live.get(life.handle);
+    if (others === undefined) this.#live.set(life.handle, [life]);
+    else others.push(life);
+  }
+
   of(skb: Skb): { allocatedAt: string; releasedAt: string | undefined } | undefined {
     return this.#lives.get(skb);
   }

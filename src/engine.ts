@@ -3,18 +3,23 @@
 import {
   BURST_MOST,
   E_EXHAUSTED,
+  E_RINGS,
+  E_STALE,
   ERROR_LIMIT,
+  LAYOUT_VERSION,
   MAX_LINEAR,
   MAX_THREADS,
   OK,
   PAGE_BYTES,
+  THREAD_LIVE,
   UBUF_COPIED,
   UBUF_SHARING,
 } from "../assembly/layout.js";
-import { type AuditReport, auditArena } from "./audit.js";
+import { type AuditReport, auditArena, packetsOf } from "./audit.js";
+import { stage, unload } from "./burst.js";
 import { checkFunction, checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
 import { Heap } from "./core/heap.js";
-import { type Core, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
+import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
 import { Debug, type Leak } from "./debug.js";
 import {
   ArgumentRangeError,
@@ -22,19 +27,34 @@ import {
   EngineClosedError,
   ForeignSkbError,
   InUseError,
+  PoolExhaustedError,
   QueuedSkbError,
+  RingClosedError,
+  SharedMemoryError,
+  ThreadLimitError,
 } from "./errors.js";
-import { DropReason } from "./reason.js";
+import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
 import { refusal, staleError } from "./refusal.js";
+import { checkCapacity, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
 import { readStats, type Stats } from "./stats.js";
+import {
+  checkEngineToken,
+  checkToken,
+  type EngineToken,
+  layoutError,
+  type MeshToken,
+  type RingToken,
+} from "./token.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import { checkWait, Waiter } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
 const BASE = PAGE_BYTES;
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
-const RINGS = 64;
+/** Entries of the ring table. */
+const RINGS_MOST = 4096;
 
 export interface EngineOptions {
   /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
@@ -49,6 +69,8 @@ export interface EngineOptions {
   ubufs?: number;
   /** Threads that the arena is laid out for, 1..64; each takes 8 KiB of it. 16 if not given. */
   threads?: number;
+  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
+  rings?: number;
   /** Objects in half a magazine, 1..31: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;
   /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
@@ -57,6 +79,19 @@ export interface EngineOptions {
   onLeak?: (leak: Leak) => void;
   /** Told what a completion callback threw. If not given, it is thrown on the event loop's next turn. */
   onError?: (error: unknown) => void;
+}
+
+/** Settings of one thread's way into an engine. */
+export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
+  /** The core of this thread, whatever the others have; the one of the thread that shared it if not given. */
+  core?: "wasm" | "js";
+}
+
+export interface DetachOptions {
+  /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
+  completions?: "refuse" | "wait";
+  /** Milliseconds to wait for them at most; without limit if not given. */
+  timeout?: number;
 }
 
 export interface AllocOptions {
@@ -89,6 +124,8 @@ export class Engine {
   readonly shared: boolean;
   /** Bytes of the arena. */
   readonly memory: number;
+  /** Number of this thread in the arena, from 1 on. */
+  readonly thread: number;
   /** @internal */
   _core: Core;
   /** @internal */
@@ -99,12 +136,24 @@ export class Engine {
   _lent = 0;
   /** @internal */
   readonly _regions = new Set<UserRegion>();
+  /** @internal */
+  readonly _rings = new Set<Ring>();
+  /** What tells this arena's tokens from those of others. @internal */
+  readonly _identity: number;
+  /** Where lists go to the core and come from it. @internal */
+  readonly _scratch: number;
+  /** @internal */
+  readonly _waiter: Waiter;
+  /** Whose rings the core's scatter chooses from. @internal */
+  _targets: Sender | null = null;
+  readonly #loaded: Loaded;
+  /** Whether other threads can be there. */
+  #several: boolean;
   readonly #ubufs = new Map<number, Ubuf>();
   readonly #onError: ((error: unknown) => void) | undefined;
-  readonly #scratch: number;
   #closed = false;
 
-  private constructor(loaded: Loaded, options: Partial<EngineOptions>) {
+  private constructor(loaded: Loaded, options: Partial<EngineOptions>, token?: EngineToken) {
     this.core = loaded.kind;
     this.shared = loaded.shared;
     this.memory = loaded.buffer.byteLength;
@@ -112,7 +161,12 @@ export class Engine {
     this._heap = new Heap(loaded);
     this._debug = options.debug === true ? new Debug(options.onLeak ?? warn) : null;
     this.#onError = options.onError;
-    this.#scratch = loaded.core.scratch() >>> 0;
+    this._scratch = loaded.core.scratch() >>> 0;
+    this._waiter = new Waiter(this, this._scratch);
+    this._identity = token?.identity ?? Math.floor(Math.random() * 2 ** 32);
+    this.#several = token !== undefined;
+    this.#loaded = loaded;
+    this.thread = loaded.core.threadSelf();
   }
 
   /**
@@ -146,9 +200,10 @@ export class Engine {
     );
     const threads = checkInteger("threads", given.threads ?? 16, 1, MAX_THREADS);
     const magazine = given.magazine === undefined ? 0 : checkInteger("magazine", given.magazine, 1, 31);
+    const rings = checkInteger("rings", given.rings ?? 64, 0, RINGS_MOST);
     const loaded = await load(kind, shared, bytes);
     const pages = Math.min(bytes / PAGE_BYTES - 1, MOST_PAGES);
-    if (loaded.core.format(BASE, pages, skbs, ubufs, threads, RINGS, magazine) !== OK) {
+    if (loaded.core.format(BASE, pages, skbs, ubufs, threads, rings, magazine) !== OK) {
       throw new ArgumentRangeError(
         "memory",
         "more than the tables of its packets, ubufs and threads take",
@@ -223,30 +278,11 @@ export class Engine {
     const headroom = options === undefined ? 0 : headroomOf(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     const reuse = options?.reuse === true;
-    const { handles } = this._heap;
-    const first = this.#scratch >>> 2;
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
       const n = this._core.allocBurst(ask, size, headroom);
-      let i = 0;
-      try {
-        for (; i < n; i++) {
-          const handle = handles[first + i] as number;
-          const old = reuse ? out[done + i] : undefined;
-          // Only an Skb has all three: a Ubuf that has completed must not be taken for one.
-          if (old?._engine === this && old._node === null && old._handle < ERROR_LIMIT) {
-            old._handle = handle;
-            if (this._debug !== null) this._debug.born(old, handle);
-          } else out[done + i] = this._wrap(handle);
-        }
-      } catch {
-        // A frozen array, say. What this call has put into it goes back, and so does what it did not take.
-        const taken = done + i;
-        for (; i < n; i++) this._core.release(handles[first + i] as number, DropReason.consumed);
-        for (let j = 0; j < taken; j++) (out[j] as Skb)[Symbol.dispose]();
-        throw new ArgumentTypeError("out", "an array that takes packets", out);
-      }
+      unload(this, out, done, n, reuse);
       done += n;
       if (n < ask) break;
     }
@@ -269,21 +305,8 @@ export class Engine {
       this.#releaseMany(skbs, total);
       return;
     }
-    const { handles } = this._heap;
-    const first = this.#scratch >>> 2;
-    for (let i = 0; i < total; i++) {
-      const skb = skbs[i] as Skb;
-      // Only an Skb has all three; a look at them costs less than instanceof.
-      if (skb?._engine !== this || skb._node !== null || skb._handle < ERROR_LIMIT) {
-        const error = this.#refusal("skb", skb);
-        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = handles[first + j] as number;
-        throw error;
-      }
-      handles[first + i] = skb._handle;
-      // Ending each reference as it is met finds one that is there twice.
-      skb._handle = RELEASED;
-    }
-    if (this._debug !== null) for (let i = 0; i < total; i++) this._debug.died(skbs[i] as Skb);
+    const error = stage(this, skbs, 0, total, RELEASED);
+    if (error !== null) throw error;
     this._core.releaseBurst(total);
     if (this._lent !== 0) this._deliver();
   }
@@ -293,7 +316,7 @@ export class Engine {
     const ended: number[] = [];
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = this.#refusal("skb", skb);
+      const error = this._refusal("skb", skb);
       if (error !== null) {
         for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
         throw error;
@@ -304,7 +327,7 @@ export class Engine {
     if (this._debug !== null) for (let i = 0; i < total; i++) this._debug.died(skbs[i] as Skb);
     for (let i = 0; i < total; i += BURST_MOST) {
       const some = ended.slice(i, i + BURST_MOST);
-      this._heap.handles.set(some, this.#scratch >>> 2);
+      this._heap.handles.set(some, this._scratch >>> 2);
       this._core.releaseBurst(some.length);
     }
     // Callbacks last: they may do anything to what is not released yet.
@@ -353,6 +376,7 @@ export class Engine {
     const ubuf = new Ubuf(this, handle, { desc, sharing }, callback);
     this.#ubufs.set(handle, ubuf);
     this._lent++;
+    if (this.#several) this._waiter.listen();
     return ubuf;
   }
 
@@ -366,6 +390,208 @@ export class Engine {
   poll(): number {
     this._open();
     return this._lent === 0 ? 0 : this._deliver();
+  }
+
+  // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * What another thread needs for `Engine.attach`. Send it with `postMessage`: it has the memory and the compiled module.
+   *
+   * @throws SharedMemoryError if the arena is not in shared memory
+   * @example
+   * const worker = await Engine.attach(engine.share());
+   * worker.thread; // → 2
+   * worker.detach();
+   */
+  share(): EngineToken {
+    this._open();
+    if (!this.shared) {
+      const got = typeof SharedArrayBuffer === "undefined" ? "an environment without" : "unshared memory";
+      throw new SharedMemoryError(
+        "SharedArrayBuffer; pages have it if served with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
+        got,
+      );
+    }
+    this.#several = true;
+    if (this._lent > 0) this._waiter.listen();
+    const { memory, module } = this.#loaded;
+    const { core, _identity: identity } = this;
+    return { skbuff: "engine", layout: LAYOUT_VERSION, identity, core, base: BASE, memory, module };
+  }
+
+  /**
+   * A further thread's way into an arena: claims one of its thread blocks. Compiles nothing, unless this thread wants
+   * Wasm and the one that shared the engine has the JS core.
+   *
+   * @throws ThreadLimitError, TokenError, UnsupportedError, ArgumentTypeError (as rejections)
+   * @example
+   * const worker = await Engine.attach(engine.share(), { core: "js" });
+   * worker.alloc(64).release();
+   * worker.detach();
+   */
+  static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
+    const { core: kind, base, memory, module } = checkEngineToken(token);
+    const given = checkOptions(options);
+    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkFunction("onLeak", given.onLeak);
+    checkFunction("onError", given.onError);
+    const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
+    if (loaded.core.attachArena(base) !== OK) throw layoutError("another one");
+    if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
+    return new Engine(loaded, given, token);
+  }
+
+  /**
+   * Ends this thread's part in the arena: gives back its thread block, its ends of rings, and everything in its magazines.
+   * Everything of this engine throws EngineClosedError from then on; other threads' go on.
+   *
+   * @throws InUseError, which names them, while packets, regions or ubufs of this thread are out; it stays attached.
+   * With `completions: "wait"`, UnsupportedError on a thread that must not block
+   * @example
+   * const worker = await Engine.attach(engine.share());
+   * worker.detach();
+   * worker.closed; // → true
+   */
+  detach(options?: DetachOptions): void {
+    const { completions = "refuse", timeout } = checkOptions(options);
+    checkOneOf("completions", completions, ["refuse", "wait"]);
+    const wait = checkWait(
+      timeout === undefined ? { completions: true } : { timeout, completions: true },
+      [],
+    );
+    const deadline = performance.now() + wait.timeout;
+    this._deliver();
+    while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
+      this._waiter.block({ ...wait, timeout: deadline - performance.now() });
+    this.#leave();
+  }
+
+  /**
+   * As `detach`, but waits for completions without blocking.
+   *
+   * @throws InUseError (as a rejection)
+   * @example
+   * const worker = await Engine.attach(engine.share());
+   * await worker.detachAsync({ completions: "wait" });
+   */
+  async detachAsync(options?: DetachOptions): Promise<void> {
+    const { completions = "refuse", timeout } = checkOptions(options);
+    checkOneOf("completions", completions, ["refuse", "wait"]);
+    const wait = checkWait(
+      timeout === undefined ? { completions: true } : { timeout, completions: true },
+      [],
+    );
+    const deadline = performance.now() + wait.timeout;
+    this._deliver();
+    while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
+      await this._waiter.wait({ ...wait, timeout: deadline - performance.now() });
+    this.#leave();
+  }
+
+  /** Whether ubufs are all that keeps this thread from leaving. */
+  #mayComplete(): boolean {
+    return (
+      !this.#closed &&
+      [...this.#ubufs.values()].some((ubuf) => ubuf.carriers > 0) &&
+      this.#held().length === 0
+    );
+  }
+
+  #leave(): void {
+    if (this.#closed) return;
+    const holders = [...this.#held(), ...this.#lentOut()];
+    if (holders.length > 0) throw new InUseError(holders);
+    this.#free();
+  }
+
+  /** Gives back what this thread has in the arena. */
+  #free(): void {
+    this._waiter.forget(0, new EngineClosedError());
+    for (const ring of this._rings) ring.release();
+    this._core.flushMagazines();
+    this._core.freeThread();
+    this.#closed = true;
+    this._core = closedCore(this._core);
+  }
+
+  /**
+   * Gives all that is free in this thread's magazines to the other threads. Waiting does it; call it before this thread is
+   * idle for other reasons.
+   *
+   * @throws EngineClosedError
+   * @example
+   * engine.flush();
+   * engine.stats().skbs.inMagazines; // → 0
+   */
+  flush(): void {
+    this._core.flushMagazines();
+  }
+
+  /**
+   * Makes a ring. Returns an owned one.
+   *
+   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const ring = engine.ring({ capacity: 100 });
+   * ring.capacity; // → 128
+   */
+  ring(options?: RingOptions): Ring {
+    this._open();
+    const address = this._core.createRing(checkCapacity(options)) >>> 0;
+    if (address === E_RINGS)
+      throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
+    if (address < ERROR_LIMIT) throw refusal(this, address, null);
+    return this.#ring(address);
+  }
+
+  /**
+   * Opens a ring that another thread made. Returns an owned one.
+   *
+   * @throws TokenError, RingClosedError if nobody has the ring any more
+   * @example
+   * const ring = engine.ring();
+   * const other = engine.openRing(ring.share());
+   * other.enqueue(skb);
+   * ring.size; // → 1
+   */
+  openRing(token: RingToken): Ring {
+    this._open();
+    const { index, generation } = checkToken("ring", token, this._identity);
+    const address = this._core.joinRing(index, generation) >>> 0;
+    if (address === E_STALE) throw new RingClosedError("one that is gone");
+    return this.#ring(address);
+  }
+
+  #ring(address: number): Ring {
+    const ring = new Ring(this, address);
+    this._rings.add(ring);
+    return ring;
+  }
+
+  /**
+   * Makes a ring for each pair of `producers` and `consumers`, 1..64 each. Returns an owned mesh.
+   *
+   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const mesh = engine.mesh(2, 3, { capacity: 64, spread: "in-turn" });
+   * mesh.consumers; // → 3
+   */
+  mesh(producers: number, consumers: number, options?: MeshOptions): Mesh {
+    this._open();
+    return Mesh._make(this, producers, consumers, options);
+  }
+
+  /**
+   * Opens a mesh that another thread made.
+   *
+   * @throws TokenError
+   * @example
+   * const mesh = engine.openMesh(engine.mesh(2, 3).share());
+   * mesh.producers; // → 2
+   */
+  openMesh(token: MeshToken): Mesh {
+    this._open();
+    return Mesh._open(this, token);
   }
 
   // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
@@ -385,7 +611,8 @@ export class Engine {
 
   /**
    * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
-   * Takes time in proportion to the arena.
+   * Takes time in proportion to the arena. While other threads change it, only this thread's own packets can be checked:
+   * then `complete` is false, and `unchecked` says what was not.
    *
    * @throws EngineClosedError
    * @example
@@ -393,17 +620,18 @@ export class Engine {
    */
   audit(): AuditReport {
     this._open();
-    return auditArena(this._heap, BASE);
+    return auditArena(this._heap, BASE, this.thread);
   }
 
   /**
    * Ends the engine: everything of it throws EngineClosedError from then on. Returns a line for each packet, region and
-   * ubuf that was still out: none, unless `force` says to close regardless. Closing again does nothing.
+   * ubuf that was still out, and each thread that is attached: none, unless `force` says to close regardless. Closing
+   * again does nothing.
    *
    * @throws InUseError if something is out and `force` is not set; the engine stays open
    * @example
    * const out = engine.close({ force: true });
-   * out[0]; // → "skb 64: 100 bytes, 1 users"
+   * out[0]; // → "skb 64: 100 bytes, 1 users, thread 1"
    * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
@@ -414,19 +642,37 @@ export class Engine {
     if (this.#closed) return [];
     const holders = this.#holders();
     if (holders.length > 0 && force !== true) throw new InUseError(holders);
-    this.#closed = true;
-    this._core = closedCore(this._core);
+    if (holders.length === 0) this.#free();
+    else {
+      this._waiter.forget(0, new EngineClosedError());
+      this.#closed = true;
+      this._core = closedCore(this._core);
+    }
     return holders;
   }
 
+  /** What keeps the arena in use. */
   #holders(): string[] {
-    const lines = auditArena(this._heap, BASE).packets.map(({ handle, length, users }) => {
+    const others: string[] = [];
+    for (let thread = 1; thread <= this._core.threads(); thread++) {
+      if (thread !== this.thread && this._core.threadState(thread) === THREAD_LIVE)
+        others.push(`thread ${thread}: attached`);
+    }
+    return [...this.#held(0), ...this.#lentOut(), ...others];
+  }
+
+  /** Packets and regions that are out: this thread's, or, of packets, everybody's. */
+  #held(thread = this.thread): string[] {
+    const lines = packetsOf(this._heap, BASE, thread).map(({ handle, length, users, owner }) => {
       const at = this._debug?.allocatedAt(handle);
-      return `skb ${handle}: ${length} bytes, ${users} users${at === undefined ? "" : `, ${at}`}`;
+      return `skb ${handle}: ${length} bytes, ${users} users, ${owner}${at === undefined ? "" : `, ${at}`}`;
     });
     for (const region of this._regions) lines.push(`region: ${region.size} bytes, ${region.frags} frags`);
-    for (const ubuf of this.#ubufs.values()) lines.push(`ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
     return lines;
+  }
+
+  #lentOut(): string[] {
+    return [...this.#ubufs.values()].map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
   }
 
   // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
@@ -451,7 +697,8 @@ export class Engine {
     return skb._live();
   }
 
-  #refusal(what: string, skb: Skb): Error | null {
+  /** What is wrong with a packet that is to be given away; null if nothing. @internal */
+  _refusal(what: string, skb: Skb): Error | null {
     if (this.#closed) return new EngineClosedError();
     if (!(skb instanceof Skb)) return new ArgumentTypeError(what, "an Skb", skb);
     if (skb._engine !== this) return new ForeignSkbError(what);

@@ -147,7 +147,47 @@ export class StaleRegionError extends SkbuffError {
   }
 }
 
-/** The engine was closed. */
+/** The arena has a block for so many threads, and all are taken. */
+export class ThreadLimitError extends SkbuffError {
+  /** @internal */
+  constructor(threads: number) {
+    super("ERR_SKB_THREADS", expected("thread", `one of at most ${threads}`, "one more"));
+  }
+}
+
+/** What came from `share()` of another version, of another engine, or is no token at all. */
+export class TokenError extends SkbuffError {
+  /** @internal */
+  constructor(wanted: string, got: string) {
+    super("ERR_SKB_TOKEN", expected("token", wanted, got));
+  }
+}
+
+/** Threads need shared memory, and there is none. The message says how to get it. */
+export class SharedMemoryError extends SkbuffError {
+  /** @internal */
+  constructor(wanted: string, got: string) {
+    super("ERR_SKB_SHARED_MEMORY", expected("memory", wanted, got));
+  }
+}
+
+/** The ring takes nothing any more: it, or this end of it, was closed. The packets stay their owner's. */
+export class RingClosedError extends SkbuffError {
+  /** @internal */
+  constructor(got: string) {
+    super("ERR_SKB_RING_CLOSED", expected("ring", "an open one", got));
+  }
+}
+
+/** Another thread has this end of the ring: there is one producer, and one consumer. */
+export class RingRoleError extends SkbuffError {
+  /** @internal */
+  constructor(role: "producer" | "consumer", thread: number) {
+    super("ERR_SKB_RING_ROLE", expected(role, "this thread", `thread ${thread}`));
+  }
+}
+
+/** The engine was closed, or detached. */
 export class EngineClosedError extends SkbuffError {
   /** @internal */
   constructor() {
@@ -155,7 +195,7 @@ export class EngineClosedError extends SkbuffError {
   }
 }
 
-/** `close()` found something still out; `holders` names it. The engine is as it was. */
+/** `close()` or `detach()` found something still out; `holders` names it. The engine is as it was. */
 export class InUseError extends SkbuffError {
   /** One line for each skb, region and ubuf that was not given back. */
   readonly holders: readonly string[];

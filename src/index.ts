@@ -5,7 +5,9 @@ export type { AuditReport, LivePacket } from "./audit.js";
 export type { Leak } from "./debug.js";
 export {
   type AllocOptions,
+  type AttachOptions,
   type BurstOptions,
+  type DetachOptions,
   Engine,
   type EngineOptions,
 } from "./engine.js";
@@ -19,16 +21,25 @@ export {
   InUseError,
   PoolExhaustedError,
   QueuedSkbError,
+  RingClosedError,
+  RingRoleError,
   RoomError,
   SharedDataError,
+  SharedMemoryError,
   SkbuffError,
   StaleRegionError,
   StaleSkbError,
+  ThreadLimitError,
+  TokenError,
   UbufError,
   UnsupportedError,
 } from "./errors.js";
+export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
+export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
 export { Skb } from "./skb.js";
-export type { PoolStats, Stats } from "./stats.js";
+export type { Counters, Magazines, PoolStats, Stats, ThreadStats } from "./stats.js";
+export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+export type { WaitOptions, Woken } from "./waiter.js";

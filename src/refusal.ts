@@ -29,7 +29,7 @@ import {
   UbufError,
 } from "./errors.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
-import type { PoolStats } from "./stats.js";
+import type { Magazines, PoolStats } from "./stats.js";
 
 /** What was asked, for the message. */
 export interface Asked {
@@ -99,15 +99,37 @@ function rangeOf(skb: Skb | null, bytes: number | undefined): string {
 }
 
 function exhausted(engine: Engine): Error {
-  const { skbs, ubufTable, pages } = engine.stats();
+  const { skbs, ubufTable, pages, threads } = engine.stats();
   const short = engine._core.shortOf();
-  if (short === CLASS_SKB) return new PoolExhaustedError("skb", used(skbs));
-  if (short === CLASS_UBUF) return new PoolExhaustedError("ubuf", used(ubufTable));
-  if (short === CLASS_PAGE) return new PoolExhaustedError("page", used(pages));
-  return new PoolExhaustedError(short < HEAD_CLASSES ? "head" : "run of pages", used(pages));
-}
-
-function used(pool: PoolStats): string {
-  const hidden = pool.inMagazines === 0 ? "" : `, ${pool.inMagazines} in magazines`;
-  return `0 (${pool.used} of ${pool.total} in use${hidden})`;
+  // Free objects that only other threads can reach now, and how many each has.
+  const used = (pool: PoolStats, count: (magazines: Magazines) => number): string => {
+    const hiding = threads
+      .map(({ thread, magazines }) => ({ thread, n: count(magazines) }))
+      .filter(({ n }) => n > 0);
+    const where = hiding.map(({ thread, n }) => `, ${n} free in magazines of thread ${thread}`).join("");
+    return `0 (${pool.used} of ${pool.total} in use${where})`;
+  };
+  if (short === CLASS_SKB)
+    return new PoolExhaustedError(
+      "skb",
+      used(skbs, (magazines) => magazines.skbs),
+    );
+  if (short === CLASS_UBUF)
+    return new PoolExhaustedError(
+      "ubuf",
+      used(ubufTable, (magazines) => magazines.ubufs),
+    );
+  if (short === CLASS_PAGE)
+    return new PoolExhaustedError(
+      "page",
+      used(pages, (magazines) => magazines.pages),
+    );
+  if (short >= HEAD_CLASSES)
+    return new PoolExhaustedError(
+      "run of pages",
+      used(pages, (magazines) => magazines.pages),
+    );
+  const heads = (magazines: Magazines): number =>
+    magazines.heads.reduce((sum, n) => sum + n, magazines.pages);
+  return new PoolExhaustedError("head", used(pages, heads));
 }

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { DropReason, Engine, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { DISPOSE } from "./members.js";
 
@@ -60,7 +60,7 @@ const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
 ) => (...values: unknown[]) => Promise<void>;
 
 async function run(code: string): Promise<void> {
-  const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, core: "wasm" });
+  const engine = await Engine.create({ memory: 1024 * 1024, threads: 2, core: "wasm" });
   const payload = Uint8Array.from({ length: 100 }, (_, i) => i);
   const scope = {
     assert,
@@ -107,12 +107,17 @@ describe("the example of", () => {
 });
 
 describe("each method has an example, of", () => {
-  it.each(Object.entries({ Engine, Skb, SkbQueue, Ubuf, UserRegion }))("%s", (name, type) => {
-    const shown = new Set(examples.map(({ member }) => member));
-    const methods = methodsOf(type);
-    expect(methods).not.toEqual([]);
-    expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
-  });
+  it.each(Object.entries({ Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion }))(
+    "%s",
+    (name, type) => {
+      const shown = new Set(examples.map(({ member }) => member));
+      const methods = methodsOf(type);
+      expect(methods).not.toEqual([]);
+      expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual(
+        [],
+      );
+    },
+  );
 });
 
 describe("what checks the examples", () => {

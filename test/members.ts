@@ -1,7 +1,17 @@
 // Every member of the public classes, with a call that succeeds. The suites enumerate the prototypes, so a member
 // that is new and not in a table makes them fail.
 
-import { type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import {
+  type Engine,
+  type Mesh,
+  type Receiver,
+  type Ring,
+  type Sender,
+  type Skb,
+  SkbQueue,
+  type Ubuf,
+  type UserRegion,
+} from "skbuff";
 
 /** What the calls may use besides the object they are made on. */
 export interface Props {
@@ -143,6 +153,90 @@ export const ENGINE: Record<string, Call<Engine>> = {
   stats: (engine) => engine.stats(),
   audit: (engine) => engine.audit(),
   close: (engine) => engine.close({ force: true }),
+  share: (engine) => (engine.shared || engine.closed ? engine.share() : undefined),
+  detach: (engine) => engine.detach(),
+  detachAsync: (engine) => engine.detachAsync(),
+  flush: (engine) => engine.flush(),
+  ring: (engine) => engine.ring().release(),
+  openRing: (engine) => {
+    const ring = engine.ring();
+    engine.openRing(ring.share()).release();
+    ring.release();
+  },
+  mesh: (engine) => engine.mesh(1, 1).release(),
+  openMesh: (engine) => {
+    const mesh = engine.mesh(1, 1);
+    engine.openMesh(mesh.share()).release();
+    mesh.release();
+  },
+};
+
+/** Members of the engine after which it is closed. */
+export const ENDING = ["close", "detach", "detachAsync"];
+
+const soon = { timeout: 1 };
+
+export const RING: Record<string, Call<Ring>> = {
+  size: (ring) => ring.size,
+  closed: (ring) => ring.closed,
+  ended: (ring) => ring.ended,
+  enqueue: (ring, { other }) => ring.enqueue(other),
+  enqueueBurst: (ring, { other }) => ring.enqueueBurst([other]),
+  dequeue: (ring) => ring.dequeue()?.release(),
+  dequeueBurst: (ring) => ring.dequeueBurst([], {}, 0),
+  // Unshared memory has nobody who could wake this thread, so that it may not block.
+  wait: (ring) => {
+    ring.close();
+    return ring.wait(soon);
+  },
+  waitAsync: (ring) => ring.waitAsync(soon),
+  waitWritable: (ring) => ring.waitWritable(1, soon),
+  waitWritableAsync: (ring) => ring.waitWritableAsync(1, soon),
+  close: (ring) => ring.close(),
+  share: (ring) => ring.share(),
+  release: (ring) => ring.release(),
+  "[dispose]": (ring) => (ring as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  "[asyncIterator]": async (ring) => {
+    ring.close();
+    for await (const skb of ring) skb.release();
+  },
+};
+
+export const MESH: Record<string, Call<Mesh>> = {
+  sender: (mesh) => mesh.sender(0).release(),
+  receiver: (mesh) => mesh.receiver(0).release(),
+  share: (mesh) => mesh.share(),
+  release: (mesh) => mesh.release(),
+  "[dispose]": (mesh) => (mesh as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+};
+
+export const SENDER: Record<string, Call<Sender>> = {
+  enqueue: (sender, { other }) => sender.enqueue(other),
+  enqueueBurst: (sender, { other }) => sender.enqueueBurst([other]),
+  waitWritable: (sender) => sender.waitWritable(1, soon),
+  waitWritableAsync: (sender) => sender.waitWritableAsync(1, soon),
+  close: (sender) => sender.close(),
+  release: (sender) => sender.release(),
+  "[dispose]": (sender) => (sender as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+};
+
+export const RECEIVER: Record<string, Call<Receiver>> = {
+  size: (receiver) => receiver.size,
+  ended: (receiver) => receiver.ended,
+  dequeue: (receiver) => receiver.dequeue()?.release(),
+  dequeueBurst: (receiver) => receiver.dequeueBurst([], {}, 1),
+  wait: (receiver) => {
+    receiver.close();
+    return receiver.wait(soon);
+  },
+  waitAsync: (receiver) => receiver.waitAsync(soon),
+  close: (receiver) => receiver.close(),
+  release: (receiver) => receiver.release(),
+  "[dispose]": (receiver) => (receiver as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  "[asyncIterator]": async (receiver) => {
+    receiver.close();
+    for await (const skb of receiver) skb.release();
+  },
 };
 
 export const UBUF: Record<string, Call<Ubuf>> = {

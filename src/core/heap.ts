@@ -1,7 +1,7 @@
 // The arena's memory as the face sees it: the one place in src/ that reads or writes it. Everything else goes
 // through the core.
 
-import { STAGING, STAGING_BYTES } from "../../assembly/layout.js";
+import { ASLEEP, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
 import type { Core, Loaded } from "./load.js";
 
@@ -15,12 +15,25 @@ const LOOP_READ_MOST = 96;
 const WORD_MASK = 7;
 const STAGED_MOST = STAGING_BYTES - WORD_MASK - 1;
 
+/** Milliseconds between looks, where Atomics.waitAsync is missing. */
+const POLL_MS = 4;
+
+/** ES2024. */
+interface WithWaitAsync {
+  waitAsync?(
+    words: Int32Array,
+    index: number,
+    value: number,
+  ): { async: boolean; value: Promise<unknown> | string };
+}
+
 /** Views of the whole memory; good for as long as the engine lives, because the memory never grows. */
 export class Heap {
   readonly buffer: ArrayBufferLike;
   /** The whole memory as signed words: for handles, which are small integers, and read faster as such. */
   readonly handles: Int32Array;
   readonly #core: Core;
+  readonly #shared: boolean;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
   /** Address of the staging, or 0 where it saves nothing. */
@@ -28,6 +41,7 @@ export class Heap {
 
   constructor({ buffer, core, kind, shared }: Loaded) {
     this.buffer = buffer;
+    this.#shared = shared;
     this.#core = core;
     this.#bytes = new Uint8Array(buffer);
     this.handles = new Int32Array(buffer);
@@ -38,6 +52,29 @@ export class Heap {
   /** The 32-bit word at an address that is a multiple of 4. */
   word(address: number): number {
     return this.#words[address >>> 2] as number;
+  }
+
+  /** Sets the 32-bit word at an address that is a multiple of 4. */
+  setWord(address: number, value: number): void {
+    this.#words[address >>> 2] = value;
+  }
+
+  /** Blocks while the word at an address holds ASLEEP, until it is notified, for at most `ms` milliseconds. */
+  sleep(address: number, ms: number): void {
+    Atomics.wait(this.handles, address >>> 2, ASLEEP, ms);
+  }
+
+  /** The same without blocking. undefined on unshared memory, where nobody else could wake this thread. */
+  sleepAsync(address: number): Promise<unknown> | undefined {
+    if (!this.#shared) return undefined;
+    const { waitAsync } = Atomics as WithWaitAsync;
+    if (waitAsync === undefined) return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    return Promise.resolve(waitAsync(this.handles, address >>> 2, ASLEEP).value);
+  }
+
+  /** Wakes all who sleep at an address. */
+  wake(address: number): void {
+    Atomics.notify(this.handles, address >>> 2);
   }
 
   /** A view of `n` bytes. */

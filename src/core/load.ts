@@ -8,6 +8,9 @@ export type Core = typeof import("../../assembly/index");
 /** A core and the memory it works on. */
 export interface Loaded {
   readonly core: Core;
+  /** What another thread needs of it; a SharedArrayBuffer where there is no WebAssembly. */
+  readonly memory: WebAssembly.Memory | ArrayBufferLike;
+  readonly module: WebAssembly.Module | undefined;
   readonly buffer: ArrayBufferLike;
   readonly kind: "wasm" | "js";
   readonly shared: boolean;
@@ -55,18 +58,61 @@ export async function load(
 
 async function loadWasm(shared: boolean, bytes: number): Promise<Loaded> {
   const module = await compiled(shared);
-  const pages = bytes / WASM_PAGE_BYTES;
-  const memory = allocate(bytes, () => new WebAssembly.Memory({ initial: pages, maximum: pages, shared }));
+  return onWasm(
+    module,
+    allocate(bytes, () => wasmMemory(shared, bytes)),
+    shared,
+  );
+}
+
+async function onWasm(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  shared: boolean,
+): Promise<Loaded> {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  return { core: exports as unknown as Core, buffer: memory.buffer, kind: "wasm", shared };
+  return { core: exports as unknown as Core, memory, module, buffer: memory.buffer, kind: "wasm", shared };
 }
 
 async function loadJs(shared: boolean, bytes: number): Promise<Loaded> {
+  // Shared memory is a WebAssembly.Memory where that exists, so that threads with a Wasm core can attach to it.
+  const memory = allocate(bytes, () => {
+    if (!shared) return new ArrayBuffer(bytes);
+    return typeof WebAssembly === "undefined" ? new SharedArrayBuffer(bytes) : wasmMemory(true, bytes);
+  });
+  return onJs(memory, shared);
+}
+
+async function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Promise<Loaded> {
   const { default: instantiate } = await import("../../build/core-js.js");
   const { bind, ...core } = instantiate();
-  const buffer = allocate(bytes, () => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)));
+  const buffer = bufferOf(memory);
   bind(buffer);
-  return { core, buffer, kind: "js", shared };
+  return { core, memory, module: undefined, buffer, kind: "js", shared };
+}
+
+/** A core of a kind on a memory that another thread has made. Compiles only if no module came with it. */
+export async function join(
+  kind: "wasm" | "js",
+  memory: WebAssembly.Memory | ArrayBufferLike,
+  module: WebAssembly.Module | undefined,
+): Promise<Loaded> {
+  if (kind === "js") return onJs(memory, true);
+  if (typeof WebAssembly === "undefined" || !(memory instanceof WebAssembly.Memory)) {
+    throw new UnsupportedError("core", "WebAssembly to exist on both threads", "an environment without it");
+  }
+  return onWasm(module ?? (await compiled(true)), memory, true);
+}
+
+function bufferOf(memory: WebAssembly.Memory | ArrayBufferLike): ArrayBufferLike {
+  return typeof WebAssembly !== "undefined" && memory instanceof WebAssembly.Memory
+    ? memory.buffer
+    : (memory as ArrayBufferLike);
+}
+
+function wasmMemory(shared: boolean, bytes: number): WebAssembly.Memory {
+  const pages = bytes / WASM_PAGE_BYTES;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
 }
 
 function allocate<T>(bytes: number, make: () => T): T {

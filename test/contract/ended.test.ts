@@ -1,10 +1,25 @@
 // What has ended says so: every member of every object, after release, after being given away, while queued and
 // after the engine was closed.
 
-import { Engine, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
-import { type Call, DISPOSE, ENGINE, membersOf, type Props, QUEUE, REGION, SKB, UBUF } from "../members.js";
+import {
+  type Call,
+  DISPOSE,
+  ENDING,
+  ENGINE,
+  MESH,
+  membersOf,
+  type Props,
+  QUEUE,
+  RECEIVER,
+  REGION,
+  RING,
+  SENDER,
+  SKB,
+  UBUF,
+} from "../members.js";
 import { bytesAt, caught, codeOf, used, World } from "../packets.js";
 
 /** Members that never throw, and what they say of a packet that has ended. */
@@ -17,19 +32,31 @@ const HARMLESS = new Map<string, unknown>([
 /** Members that would take a queued packet away from its queue. */
 const MOVING = ["release"];
 
-function expectEach<T>(
+/** As codeOf, also for what returns a promise. */
+async function codeOfAny(run: () => unknown): Promise<string | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return codeOf(() => {
+      throw error;
+    });
+  }
+}
+
+async function expectEach<T>(
   table: Record<string, Call<T>>,
   object: T,
   props: () => Props,
   code: string,
   harmless: Map<string, unknown> = HARMLESS,
-): void {
+): Promise<void> {
   const got: Record<string, unknown> = {};
   const wanted: Record<string, unknown> = {};
   for (const [name, call] of Object.entries(table)) {
     const spares = harmless.has(name);
     wanted[name] = spares ? harmless.get(name) : code;
-    got[name] = spares ? call(object, props()) : codeOf(() => call(object, props()));
+    got[name] = await (spares ? call(object, props()) : codeOfAny(() => call(object, props())));
   }
   expect(got).toEqual(wanted);
 }
@@ -41,6 +68,10 @@ describe("the tables", () => {
     ["Ubuf", Ubuf, UBUF],
     ["UserRegion", UserRegion, REGION],
     ["SkbQueue", SkbQueue, QUEUE],
+    ["Ring", Ring, RING],
+    ["Mesh", Mesh, MESH],
+    ["Sender", Sender, SENDER],
+    ["Receiver", Receiver, RECEIVER],
   ] as const)("have every member of %s", (_name, type, table) => {
     expect(Object.keys(table).sort()).toEqual(membersOf(type));
   });
@@ -91,14 +122,27 @@ forEachEngine((_name, make) => {
       queue.purge();
       w.clean();
     }
-    for (const [name, call] of Object.entries(ENGINE)) {
-      expect(
-        caught(() => call(engine, propsOf(w))),
-        name,
-      ).toBeUndefined();
-      if (name !== "close") w.clean();
+    const tables = [
+      [RING, () => engine.ring()],
+      [MESH, () => engine.mesh(1, 1)],
+      [SENDER, () => engine.mesh(1, 1).sender(0)],
+      [RECEIVER, () => engine.mesh(1, 1).receiver(0)],
+    ] as const;
+    for (const [table, makeOne] of tables) {
+      for (const [name, call] of Object.entries<Call<never>>(table)) {
+        const one = makeOne();
+        expect(await codeOfAny(() => call(one as never, propsOf(w))), name).toBeUndefined();
+        for (const ring of (engine as unknown as { _rings: Set<Ring> })._rings) ring.release();
+        w.clean();
+      }
     }
-    expect(engine.closed).toBe(true);
+    for (const [name, call] of Object.entries(ENGINE)) {
+      const other = ENDING.includes(name) ? await make() : engine;
+      const props = other === engine ? propsOf(w) : propsOf(new World(await make()));
+      expect(await codeOfAny(() => call(other, props)), name).toBeUndefined();
+      expect(other.closed, name).toBe(other !== engine);
+      if (other === engine) w.clean();
+    }
   });
 
   it("every member of a released packet throws StaleSkbError, and nothing changes", async () => {
@@ -111,7 +155,7 @@ forEachEngine((_name, make) => {
     const next = w.linear(10, { at: 50 });
     expect(next.toBytes()).toEqual(bytesAt(50, 10));
     const { allocs, releases } = engine.stats();
-    expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
+    await expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
     expect(engine.stats()).toMatchObject({ allocs, releases });
     expect(next.toBytes()).toEqual(bytesAt(50, 10));
     expect(props.other.length).toBe(20);
@@ -130,7 +174,7 @@ forEachEngine((_name, make) => {
       const skb = able(w);
       give(skb);
       const props = propsOf(w);
-      expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
+      await expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
       expect(String(caught(() => skb.length)), name).toContain(
         name === "releaseBurst" ? "one that was released" : "one that was given away",
       );
@@ -217,11 +261,14 @@ forEachEngine((_name, make) => {
     const ubuf = w.ubuf();
     const region = w.region(7);
     expect(carrier.zeroCopy).toBe(true);
+    const ring = engine.ring();
+    const mesh = engine.mesh(1, 1);
+    const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
     engine.close({ force: true });
-    expectEach(SKB, live, () => props, "ERR_SKB_CLOSED");
-    expectEach(SKB, released, () => props, "ERR_SKB_CLOSED");
-    expectEach(SKB, queued, () => props, "ERR_SKB_CLOSED", new Map([...HARMLESS, ["queued", true]]));
-    expectEach(
+    await expectEach(SKB, live, () => props, "ERR_SKB_CLOSED");
+    await expectEach(SKB, released, () => props, "ERR_SKB_CLOSED");
+    await expectEach(SKB, queued, () => props, "ERR_SKB_CLOSED", new Map([...HARMLESS, ["queued", true]]));
+    await expectEach(
       ENGINE,
       engine,
       () => props,
@@ -229,10 +276,12 @@ forEachEngine((_name, make) => {
       new Map<string, unknown>([
         ["closed", true],
         ["close", []],
+        ["detach", undefined],
+        ["detachAsync", undefined],
       ]),
     );
-    expectEach(UBUF, ubuf, () => props, "ERR_SKB_CLOSED");
-    expectEach(
+    await expectEach(UBUF, ubuf, () => props, "ERR_SKB_CLOSED");
+    await expectEach(
       REGION,
       region,
       () => props,
@@ -242,7 +291,44 @@ forEachEngine((_name, make) => {
         ["[dispose]", undefined],
       ]),
     );
-    expectEach(QUEUE, queue, () => props, "ERR_SKB_CLOSED", new Map([["length", 1]]));
+    await expectEach(QUEUE, queue, () => props, "ERR_SKB_CLOSED", new Map([["length", 1]]));
+    const releasing = new Map<string, unknown>([
+      ["release", undefined],
+      ["[dispose]", undefined],
+    ]);
+    await expectEach(RING, ring, () => props, "ERR_SKB_CLOSED", releasing);
+    await expectEach(MESH, mesh, () => props, "ERR_SKB_CLOSED", releasing);
+    await expectEach(SENDER, sender, () => props, "ERR_SKB_CLOSED", releasing);
+    await expectEach(RECEIVER, receiver, () => props, "ERR_SKB_CLOSED", releasing);
+  });
+
+  it("a released ring, sender or receiver says so", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const props = propsOf(w);
+    const mesh = engine.mesh(1, 1);
+    const ended = [
+      [RING, engine.ring()],
+      [SENDER, mesh.sender(0)],
+      [RECEIVER, mesh.receiver(0)],
+    ] as const;
+    const releasing = new Map<string, unknown>([
+      ["release", undefined],
+      ["[dispose]", undefined],
+    ]);
+    for (const [table, one] of ended) {
+      one.release();
+      await expectEach(
+        table as Record<string, Call<never>>,
+        one as never,
+        () => props,
+        "ERR_SKB_RING_CLOSED",
+        releasing,
+      );
+    }
+    expect(props.other.length).toBe(20);
+    mesh.release();
+    w.clean();
   });
 
   it("a released region says so", async () => {
@@ -256,7 +342,7 @@ forEachEngine((_name, make) => {
       ["released", true],
       ["[dispose]", undefined],
     ]);
-    expectEach(REGION, region, () => props, "ERR_SKB_REGION", harmless);
+    await expectEach(REGION, region, () => props, "ERR_SKB_REGION", harmless);
     expect(codeOf(() => able(w).addUserFrag(region, 0, 1, props.ubuf))).toBe("ERR_SKB_REGION");
     const disposed = w.region(9);
     (disposed as unknown as Record<symbol, () => void>)[DISPOSE]?.();

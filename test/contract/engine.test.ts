@@ -159,10 +159,13 @@ forEachEngine((_name, make) => {
       const skb = engine.alloc(10).putZeros(3);
       const error = caught(() => engine.close()) as InUseError;
       expect(error).toBeInstanceOf(InUseError);
-      expect([error.holders, engine.closed]).toEqual([[`skb ${skb.handle}: 3 bytes, 1 users`], false]);
+      expect([error.holders, engine.closed]).toEqual([
+        [`skb ${skb.handle}: 3 bytes, 1 users, thread 1`],
+        false,
+      ]);
       expect(skb.length).toBe(3);
       const { handle } = skb.get();
-      expect(engine.close({ force: true })).toEqual([`skb ${handle}: 3 bytes, 2 users`]);
+      expect(engine.close({ force: true })).toEqual([`skb ${handle}: 3 bytes, 2 users, thread 1`]);
       expect([engine.closed, engine.close(), engine.close({ force: true })]).toEqual([true, [], []]);
     });
   });

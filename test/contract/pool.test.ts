@@ -223,7 +223,7 @@ forEachEngine((_name, make) => {
     const audit = engine.audit();
     expect(audit).toMatchObject({ clean: true, problems: [], ubufs: 0, dataPages: 0 });
     expect(audit.packets.length).toBe(4);
-    expect(audit.packets[0]).toEqual({ handle: skb.handle, length: 100, users: 1 });
+    expect(audit.packets[0]).toEqual({ handle: skb.handle, length: 100, users: 1, owner: "thread 1" });
     expect(audit.freePages + audit.headPages).toBe(engine.stats().pages.total);
     w.grow(w.linear(1), 5000);
     expect(engine.audit().dataPages).toBe(2);

@@ -310,7 +310,7 @@ forEachEngine((_name, make) => {
     const error = caught(() => engine.close()) as { code: string; message: string; holders: string[] };
     expect(error.code).toBe("ERR_SKB_IN_USE");
     expect(error.holders).toEqual([
-      `skb ${skb.handle}: 7 bytes, 1 users`,
+      `skb ${skb.handle}: 7 bytes, 1 users, thread 1`,
       "region: 7 bytes, 1 frags",
       "ubuf: desc 1, lent",
       "ubuf: desc 2, idle",

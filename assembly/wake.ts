@@ -1,0 +1,33 @@
+// Sleeping and waking. Each thread sleeps on one word of its own block, whatever it waits for, and asks with a flag at
+// each of those things to be woken.
+//
+//   the one who waits                        the one who brings
+//   1  wake word := ASLEEP                   a  publishes what it brings
+//   2  flag := what it wants                 b  flag set?  no: done, one load
+//   3  is it there? then stay awake          c  flag := 0
+//   4  sleep while the word is ASLEEP        d  wake word := AWAKE; if it was ASLEEP, notify
+//
+// All of these are sequentially consistent: of 2, 3 and a, b either the bringer sees the flag or the other sees what
+// was brought, so no wake-up is lost. 1 comes before 2, so whoever sees the flag finds the word set. A flag that is
+// left over wakes somebody in vain, who looks and sleeps on.
+
+import { threadBlocks } from "./arena";
+import { ASLEEP, AWAKE, COUNT_WAKES, THREAD_BYTES, THREAD_WAKE } from "./layout";
+import { atomicExchange32, atomicLoad32, atomicStore32, notify } from "./memory";
+import { count } from "./thread";
+
+/** Wakes thread `number`, if it set a flag. Call it after what the flag asks for has been published. */
+export function answer(flag: u32, number: u32): void {
+  if (atomicLoad32(flag) === 0) return;
+  atomicStore32(flag, 0);
+  if (number !== 0) wakeThread(number);
+}
+
+/** Wakes thread `number`, if it sleeps. */
+export function wakeThread(number: u32): void {
+  const word = threadBlocks + (number - 1) * THREAD_BYTES + THREAD_WAKE;
+  // The exchange makes one thread, of several that bring something, the one that notifies.
+  if (atomicExchange32(word, AWAKE) !== ASLEEP) return;
+  notify(word);
+  count(COUNT_WAKES, 1);
+}

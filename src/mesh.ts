@@ -1,0 +1,524 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Mesh: packets from several threads to several threads, through a ring for each pair.
+
+import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, TARGETS_MOST } from "../assembly/layout.js";
+import { stage, unstage } from "./burst.js";
+import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
+import type { Engine } from "./engine.js";
+import { ArgumentTypeError } from "./errors.js";
+import {
+  checkCapacity,
+  type DequeueOptions,
+  heldOf,
+  type Ring,
+  type RingOptions,
+  type Wakeup,
+} from "./ring.js";
+import { GIVEN_AWAY, type Skb } from "./skb.js";
+import { checkToken, type MeshToken } from "./token.js";
+import { checkWait, type WaitOptions } from "./waiter.js";
+
+export interface MeshOptions extends RingOptions {
+  /**
+   * How a sender chooses. `hash`, if not given: by `skb.hash`, so that the packets of a flow go to one receiver, in
+   * order. `in-turn`: one receiver after the other, passing over those whose ring is full.
+   */
+  spread?: "hash" | "in-turn";
+}
+
+/**
+ * Rings from each of several producers to each of several consumers. Made by `engine.mesh`; each thread opens it with
+ * `engine.openMesh` and takes its place as a sender or a receiver.
+ *
+ * @example
+ * const mesh = engine.mesh(1, 2);
+ * const sender = mesh.sender(0);
+ * skb.hash = 7;
+ * other.hash = 7;
+ * sender.enqueueBurst([skb, other]); // → 2
+ * const receivers = [mesh.receiver(0), mesh.receiver(1)];
+ * receivers.map((receiver) => receiver.size).sort(); // → [0, 2]
+ */
+export class Mesh {
+  /** Senders. */
+  readonly producers: number;
+  /** Receivers. */
+  readonly consumers: number;
+  readonly #engine: Engine;
+  readonly #token: MeshToken;
+  /** What keeps the rings alive while nobody has opened them; only where the mesh was made. */
+  #rings: Ring[];
+
+  /** @internal */
+  constructor(engine: Engine, token: MeshToken, rings: Ring[]) {
+    this.#engine = engine;
+    this.#token = token;
+    this.#rings = rings;
+    this.producers = token.rings.length;
+    this.consumers = token.consumers;
+  }
+
+  /** @internal */
+  static _make(engine: Engine, producers: number, consumers: number, options?: MeshOptions): Mesh {
+    checkInteger("producers", producers, 1, TARGETS_MOST);
+    checkInteger("consumers", consumers, 1, TARGETS_MOST);
+    const capacity = checkCapacity(options);
+    const { spread = "hash" } = checkOptions(options);
+    checkOneOf("spread", spread, ["hash", "in-turn"]);
+    const rings: Ring[] = [];
+    try {
+      for (let i = 0; i < producers * consumers; i++) rings.push(engine.ring({ capacity }));
+    } catch (error) {
+      for (const ring of rings) ring.release();
+      throw error;
+    }
+    const rows = Array.from({ length: producers }, (_, p) =>
+      rings.slice(p * consumers, (p + 1) * consumers).map((ring) => ring.share()),
+    );
+    const identity = engine._identity;
+    const token = { skbuff: "mesh", identity, consumers, inTurn: spread === "in-turn", rings: rows } as const;
+    return new Mesh(engine, token, rings);
+  }
+
+  /** @internal */
+  static _open(engine: Engine, token: MeshToken): Mesh {
+    return new Mesh(engine, checkToken("mesh", token, engine._identity), []);
+  }
+
+  /**
+   * Takes the place of sender number `i`. One thread can have it.
+   *
+   * @throws ArgumentRangeError, RingClosedError if the mesh is gone
+   * @example
+   * const sender = engine.mesh(2, 2).sender(1);
+   * sender.enqueue(skb); // → true
+   */
+  sender(i: number): Sender {
+    this.#engine._open();
+    const row = this.#token.rings[checkInteger("i", i, 0, this.producers - 1)] ?? [];
+    const rings = row.map((token) => this.#engine.openRing(token));
+    return new Sender(this.#engine, rings, this.#token.inTurn);
+  }
+
+  /**
+   * Takes the place of receiver number `i`. One thread can have it.
+   *
+   * @throws ArgumentRangeError, RingClosedError if the mesh is gone
+   * @example
+   * const receiver = engine.mesh(2, 2).receiver(0);
+   * receiver.dequeue(); // → null
+   */
+  receiver(i: number): Receiver {
+    this.#engine._open();
+    checkInteger("i", i, 0, this.consumers - 1);
+    const rings = this.#token.rings.flatMap((row) =>
+      row.slice(i, i + 1).map((token) => this.#engine.openRing(token)),
+    );
+    return new Receiver(this.#engine, rings);
+  }
+
+  /**
+   * What another thread needs for `engine.openMesh`. Send it with `postMessage`.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const mesh = engine.mesh(1, 2);
+   * engine.openMesh(mesh.share()).consumers; // → 2
+   */
+  share(): MeshToken {
+    this.#engine._open();
+    return this.#token;
+  }
+
+  /**
+   * Lets go of the mesh; senders and receivers go on. On the thread that made it: once they are all open, so that the
+   * last of them to be released frees the rings.
+   *
+   * @example
+   * engine.mesh(1, 2).release();
+   */
+  release(): void {
+    for (const ring of this.#rings) ring.release();
+    this.#rings = [];
+  }
+
+  /**
+   * `release()`.
+   *
+   * @example
+   * engine.mesh(1, 2)[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/**
+ * One producer's place in a mesh.
+ *
+ * @example
+ * const mesh = engine.mesh(1, 2, { spread: "in-turn" });
+ * const sender = mesh.sender(0);
+ * sender.enqueueBurst([skb, other]); // → 2
+ * mesh.receiver(0).size; // → 1
+ */
+export class Sender {
+  readonly #engine: Engine;
+  readonly #rings: readonly Ring[];
+  /** With `in-turn`, whose turn it is; else as many as there are. */
+  #turn: number;
+  readonly #inTurn: boolean;
+
+  /** @internal */
+  constructor(engine: Engine, rings: readonly Ring[], inTurn: boolean) {
+    this.#engine = engine;
+    this.#rings = rings;
+    this.#inTurn = inTurn;
+    this.#turn = inTurn ? 0 : rings.length;
+  }
+
+  /**
+   * Gives a packet to a receiver. Takes it and returns true; or returns false if the ring for it is full, and the packet
+   * stays yours.
+   *
+   * @throws as `ring.enqueue`
+   * @example
+   * const mesh = engine.mesh(1, 2);
+   * mesh.sender(0).enqueue(skb); // → true
+   */
+  enqueue(skb: Skb): boolean {
+    return this.enqueueBurst([skb], 1) === 1;
+  }
+
+  /**
+   * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
+   * many. The others stay yours and are then the first of the array, in the order they had.
+   *
+   * @throws as `ring.enqueueBurst`; all packets stay yours
+   * @example
+   * const mesh = engine.mesh(1, 1, { capacity: 1 });
+   * const burst = [skb, other];
+   * mesh.sender(0).enqueueBurst(burst); // → 1
+   * burst[0] === other; // → true
+   */
+  enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number {
+    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    this.#use();
+    let left = 0; // [0, left) were refused; [left, at) were taken
+    for (let at = 0; at < total; at += BURST_MOST) {
+      const n = Math.min(total - at, BURST_MOST);
+      const error = stage(this.#engine, skbs, at, n, GIVEN_AWAY);
+      if (error !== null) {
+        if (at === 0) throw error;
+        left = this.#keep(skbs, left, at, total);
+        break;
+      }
+      // Behind one that was refused, no packet of the same flow may overtake it.
+      if (left > 0 && !this.#inTurn) {
+        unstage(this.#engine, skbs, at, n, 0);
+        left = this.#keep(skbs, left, at, total);
+        break;
+      }
+      left = this.#scatter(skbs, left, at, n);
+    }
+    if (!this.#engine.shared) this.#engine._waiter.kick();
+    return total - left;
+  }
+
+  /** Sends those in [at, at + n); returns where those that were refused now end. */
+  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number {
+    const { _core: core, _heap: heap, _scratch: scratch } = this.#engine;
+    const result = core.scatter(n, this.#rings.length, this.#turn);
+    if (result >= BURST_FAILED) {
+      unstage(this.#engine, skbs, at, n, 0);
+      if (at === 0) throw this.#refusal(result - BURST_FAILED, heldOf(skbs, at, n));
+      return this.#keep(skbs, left, at, at + n);
+    }
+    if (this.#inTurn) this.#turn = (this.#turn + result) % this.#rings.length;
+    if (result === n) return left;
+    for (let i = 0; i < n; i++) {
+      const handle = heap.handles[(scratch >>> 2) + i] as number;
+      if (handle === 0) continue;
+      (skbs[at + i] as Skb)._handle = handle;
+      this.#engine._debug?.revived(skbs[at + i] as Skb);
+      swap(skbs, left++, at + i);
+    }
+    return left;
+  }
+
+  /** Moves those in [at, end), which stay the caller's, in front of those that were taken. */
+  #keep(skbs: (Skb | null | undefined)[], left: number, at: number, end: number): number {
+    for (let i = at; i < end; i++) swap(skbs, left++, i);
+    return left;
+  }
+
+  /** Tells the core whose rings it is to choose from. */
+  #use(): void {
+    if (this.#engine._targets === this) return;
+    for (const [i, ring] of this.#rings.entries()) this.#engine._core.setTarget(i, ring._live());
+    this.#engine._targets = this;
+  }
+
+  #refusal(status: number, skb: Skb | null): Error {
+    const ring = this.#rings.find((one) =>
+      status === E_CLOSED
+        ? one.closed
+        : status === E_ROLE && one._engine._core.takeProducer(one._live()) === 0,
+    );
+    return (ring ?? (this.#rings[0] as Ring))._refusal(status, "producer", skb);
+  }
+
+  /**
+   * Blocks this thread until the ring to each receiver has room for `room` packets, or one is closed: `ended`. As
+   * `ring.waitWritable`.
+   *
+   * @throws as `ring.waitWritable`
+   * @example
+   * const sender = engine.mesh(1, 2).sender(0);
+   * sender.waitWritable(); // → "ready"
+   */
+  waitWritable(room?: number, options?: WaitOptions): Wakeup {
+    const left = countdown(options);
+    for (const ring of this.#rings) {
+      const woken = ring.waitWritable(room, { ...options, timeout: left() });
+      if (woken !== "ready") return woken;
+    }
+    return "ready";
+  }
+
+  /**
+   * As `waitWritable`, but returns a promise instead of blocking.
+   *
+   * @throws as `ring.waitWritableAsync`
+   * @example
+   * const sender = engine.mesh(1, 2).sender(0);
+   * await sender.waitWritableAsync(); // → "ready"
+   */
+  async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
+    const left = countdown(options);
+    for (const ring of this.#rings) {
+      const woken = await ring.waitWritableAsync(room, { ...options, timeout: left() });
+      if (woken !== "ready") return woken;
+    }
+    return "ready";
+  }
+
+  /**
+   * Closes this sender's rings: the receivers drain them, and end when all their senders are closed.
+   *
+   * @throws RingClosedError after `release()`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * mesh.sender(0).close();
+   * mesh.receiver(0).ended; // → true
+   */
+  close(): void {
+    for (const ring of this.#rings) ring.close();
+  }
+
+  /**
+   * Gives the place up, without closing it: another thread may take it. Doing it again does nothing.
+   *
+   * @example
+   * engine.mesh(1, 1).sender(0).release();
+   */
+  release(): void {
+    if (this.#engine._targets === this) this.#engine._targets = null;
+    for (const ring of this.#rings) ring.release();
+  }
+
+  /**
+   * `release()`.
+   *
+   * @example
+   * engine.mesh(1, 1).sender(0)[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/**
+ * One consumer's place in a mesh.
+ *
+ * @example
+ * const mesh = engine.mesh(2, 1);
+ * mesh.sender(1).enqueue(skb);
+ * const receiver = mesh.receiver(0);
+ * receiver.wait(); // → "ready"
+ * receiver.dequeue().release();
+ */
+export class Receiver {
+  readonly #engine: Engine;
+  readonly #rings: readonly Ring[];
+  /** The ring that is drained first next time: after the one that was drained last. */
+  #next = 0;
+
+  /** @internal */
+  constructor(engine: Engine, rings: readonly Ring[]) {
+    this.#engine = engine;
+    this.#rings = rings;
+  }
+
+  /** Packets that wait in all rings; while others use them, a moment ago. @throws RingClosedError after `release()` */
+  get size(): number {
+    return this.#rings.reduce((sum, ring) => sum + ring.size, 0);
+  }
+
+  /** Whether all senders have closed, and all is drained. @throws RingClosedError after `release()` */
+  get ended(): boolean {
+    return this.#rings.every((ring) => ring.ended);
+  }
+
+  /**
+   * Takes a packet out, from one sender after the other. Returns an owned one, or null.
+   *
+   * @throws as `ring.dequeue`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * mesh.sender(0).enqueue(skb);
+   * mesh.receiver(0).dequeue().length; // → 100
+   */
+  dequeue(): Skb | null {
+    for (let i = 0; i < this.#rings.length; i++) {
+      const skb = this.#turn().dequeue();
+      if (skb !== null) return skb;
+    }
+    return null;
+  }
+
+  /**
+   * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
+   * many; the rest of `out` stays as it is. `count` is `out.length` if not given.
+   *
+   * @throws as `ring.dequeueBurst`
+   * @example
+   * const mesh = engine.mesh(2, 1);
+   * mesh.sender(0).enqueue(skb);
+   * mesh.sender(1).enqueue(other);
+   * const burst = new Array(32);
+   * mesh.receiver(0).dequeueBurst(burst); // → 2
+   * engine.releaseBurst(burst, 2);
+   */
+  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
+    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    const share = Math.ceil(wanted / this.#rings.length);
+    let done = 0;
+    // Twice around: first everybody's share, then what others left of theirs.
+    for (let i = 0; i < 2 * this.#rings.length && done < wanted; i++) {
+      const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
+      done += this.#turn()._dequeue(out, done, ask, options);
+    }
+    return done;
+  }
+
+  #turn(): Ring {
+    const ring = this.#rings[this.#next] as Ring;
+    this.#next = (this.#next + 1) % this.#rings.length;
+    return ring;
+  }
+
+  /**
+   * Blocks this thread until a sender's packet is there, or all have `ended`. As `ring.wait`.
+   *
+   * @throws as `ring.wait`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * mesh.sender(0).close();
+   * mesh.receiver(0).wait(); // → "ended"
+   */
+  wait(options?: WaitOptions): Wakeup {
+    const wait = checkWait(options, this.#open());
+    if (wait.ends.length === 0) return "ended";
+    const woken = this.#engine._waiter.block(wait);
+    return woken === "ready" && this.ended ? "ended" : woken;
+  }
+
+  /**
+   * As `wait`, but returns a promise instead of blocking.
+   *
+   * @throws as `ring.waitAsync`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * mesh.sender(0).enqueue(skb);
+   * await mesh.receiver(0).waitAsync(); // → "ready"
+   */
+  async waitAsync(options?: WaitOptions): Promise<Wakeup> {
+    const wait = checkWait(options, this.#open());
+    if (wait.ends.length === 0) return "ended";
+    const woken = await this.#engine._waiter.wait(wait);
+    return woken === "ready" && this.ended ? "ended" : woken;
+  }
+
+  /** The ends that can still become ready: one that has ended would end every wait at once. */
+  #open(): { ring: number; room: number }[] {
+    return this.#rings.filter((ring) => !ring.ended).map((ring) => ring._consumerEnd());
+  }
+
+  /**
+   * The packets as they come, until all senders have ended. Each is an owned one.
+   *
+   * @throws as `dequeue`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * const sender = mesh.sender(0);
+   * sender.enqueueBurst([skb, other]);
+   * sender.close();
+   * for await (const packet of mesh.receiver(0)) packet.release();
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    for (;;) {
+      const skb = this.dequeue();
+      if (skb !== null) yield skb;
+      else if ((await this.waitAsync()) === "ended") return;
+    }
+  }
+
+  /**
+   * Closes this receiver's rings: its senders get RingClosedError from then on.
+   *
+   * @throws RingClosedError after `release()`
+   * @example
+   * const mesh = engine.mesh(1, 1);
+   * mesh.receiver(0).close();
+   * mesh.sender(0).waitWritable(); // → "ended"
+   */
+  close(): void {
+    for (const ring of this.#rings) ring.close();
+  }
+
+  /**
+   * Gives the place up, without closing it: another thread may take it. Doing it again does nothing.
+   *
+   * @example
+   * engine.mesh(1, 1).receiver(0).release();
+   */
+  release(): void {
+    for (const ring of this.#rings) ring.release();
+  }
+
+  /**
+   * `release()`.
+   *
+   * @example
+   * engine.mesh(1, 1).receiver(0)[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** What is left of the timeout of several waits in a row, in milliseconds. */
+function countdown(options: WaitOptions | undefined): () => number {
+  const deadline = performance.now() + checkWait(options, []).timeout;
+  return () => Math.max(deadline - performance.now(), 0);
+}
+
+function swap<T>(array: T[], i: number, j: number): void {
+  if (i === j) return;
+  const a = array[i] as T;
+  array[i] = array[j] as T;
+  array[j] = a;
+}

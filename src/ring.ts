@@ -1,0 +1,422 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Ring: packets from one thread to another.
+
+import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, OK, RING_MOST } from "../assembly/layout.js";
+import { stage, unload, unstage } from "./burst.js";
+import { checkInteger, checkOptions, U32_MOST } from "./check.js";
+import type { Engine } from "./engine.js";
+import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
+import { refusal } from "./refusal.js";
+import { GIVEN_AWAY, type Skb } from "./skb.js";
+import type { RingToken } from "./token.js";
+import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
+
+/** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
+export type Wakeup = Woken | "ended";
+
+export interface RingOptions {
+  /** Packets that the ring holds, 1..2^20, rounded up to a power of two. 1024 if not given. */
+  capacity?: number;
+}
+
+export interface DequeueOptions {
+  /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. */
+  reuse?: boolean;
+}
+
+/** The next power of two from `capacity` on. @throws ArgumentRangeError, ArgumentTypeError */
+export function checkCapacity(options: RingOptions | undefined): number {
+  const { capacity = 1024 } = checkOptions(options);
+  return 2 ** Math.ceil(Math.log2(checkInteger("capacity", capacity, 1, RING_MOST)));
+}
+
+/**
+ * A bounded queue of packets from one thread to another (rte_ring). Made by `engine.ring`, opened on the other thread by
+ * `engine.openRing`. A packet in it belongs to the ring, not to a thread. The first thread to enqueue is the producer,
+ * the first to dequeue the consumer, until they release the ring.
+ *
+ * @example
+ * const ring = engine.ring({ capacity: 64 });
+ * ring.enqueue(skb); // → true
+ * skb.alive; // → false
+ * const packet = ring.dequeue();
+ * packet.length; // → 100
+ * packet.release();
+ */
+export class Ring {
+  /** Packets that it holds at most. */
+  readonly capacity: number;
+  /** @internal */
+  readonly _engine: Engine;
+  /** 0 when this object has ended. @internal */
+  _address: number;
+
+  /** @internal */
+  constructor(engine: Engine, address: number) {
+    this._engine = engine;
+    this._address = address;
+    this.capacity = engine._core.ringCapacity(address);
+  }
+
+  // ─── State ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Packets in the ring now; while others use it, a moment ago. @throws RingClosedError after `release()` */
+  get size(): number {
+    return this._engine._core.ringSize(this._live());
+  }
+
+  /** Whether `close()` was called, on whichever thread. @throws RingClosedError after `release()` */
+  get closed(): boolean {
+    return this._engine._core.ringState(this._live()) !== OK;
+  }
+
+  /** Whether it is closed and has no packet any more. @throws RingClosedError after `release()` */
+  get ended(): boolean {
+    return this.closed && this.size === 0;
+  }
+
+  // ─── Producer ────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gives a packet to the ring. Takes it and returns true; or returns false if the ring is full, and the packet stays
+   * yours.
+   *
+   * @throws RingClosedError, RingRoleError, HeldSkbError if somebody else holds it through `get()`, StaleSkbError,
+   * QueuedSkbError, ForeignSkbError, ArgumentTypeError; the packet stays yours
+   * @example
+   * const ring = engine.ring({ capacity: 1 });
+   * ring.enqueue(skb); // → true
+   * ring.enqueue(other); // → false
+   * other.alive; // → true
+   */
+  enqueue(skb: Skb): boolean {
+    const engine = this._engine;
+    const ring = this._live();
+    const error = engine._refusal("skb", skb);
+    if (error !== null) throw error;
+    engine._heap.handles[engine._scratch >>> 2] = skb._handle;
+    const result = engine._core.enqueueBurst(ring, 1);
+    if (result >= BURST_FAILED) throw this._refusal(result - BURST_FAILED, "producer", skb);
+    if (result === 1) skb._end(GIVEN_AWAY);
+    if (!engine.shared) engine._waiter.kick();
+    return result === 1;
+  }
+
+  /**
+   * Gives `skbs[0]` to `skbs[count - 1]` to the ring, in order, as many as there is room for (rte_ring_enqueue_burst).
+   * Takes those, and returns how many; the rest stay yours. `count` is `skbs.length` if not given.
+   *
+   * @throws as `enqueue`; all packets stay yours
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueueBurst([skb, other]); // → 2
+   * ring.size; // → 2
+   */
+  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
+    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    const ring = this._live();
+    const engine = this._engine;
+    let done = 0;
+    while (done < total) {
+      const some = Math.min(total - done, BURST_MOST);
+      const taken = this.#some(engine, ring, skbs, done, some);
+      done += taken;
+      if (taken !== some) break;
+    }
+    if (!engine.shared) engine._waiter.kick();
+    return done;
+  }
+
+  #some(
+    engine: Engine,
+    ring: number,
+    skbs: readonly (Skb | null | undefined)[],
+    at: number,
+    n: number,
+  ): number {
+    // What the burst before this one took is gone, so a bad packet in this one is the next call's to report.
+    const error = stage(engine, skbs, at, n, GIVEN_AWAY);
+    if (error !== null) {
+      if (at === 0) throw error;
+      return 0;
+    }
+    const result = engine._core.enqueueBurst(ring, n);
+    if (result === n) return n;
+    const taken = result < BURST_FAILED ? result : 0;
+    unstage(engine, skbs, at + taken, n - taken, taken);
+    if (result >= BURST_FAILED && at === 0)
+      throw this._refusal(result - BURST_FAILED, "producer", heldOf(skbs, at, n));
+    return taken;
+  }
+
+  // ─── Consumer ────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes the oldest packet out. Returns an owned one; or null if there is none, for now or, if `ended`, for ever.
+   *
+   * @throws RingRoleError, RingClosedError after `release()`
+   * @example
+   * const ring = engine.ring();
+   * ring.dequeue(); // → null
+   */
+  dequeue(): Skb | null {
+    const engine = this._engine;
+    const result = engine._core.dequeueBurst(this._live(), 1);
+    if (result === 1) {
+      if (!engine.shared) engine._waiter.kick();
+      return engine._wrap(engine._heap.handles[engine._scratch >>> 2] as number);
+    }
+    if (result >= BURST_FAILED && result !== BURST_FAILED + E_CLOSED)
+      throw this._refusal(result - BURST_FAILED, "consumer", null);
+    return null;
+  }
+
+  /**
+   * Takes up to `count` packets out, into `out[0]` and on (rte_ring_dequeue_burst). Returns how many; the rest of `out`
+   * stays as it is. `count` is `out.length` if not given.
+   *
+   * @throws RingRoleError, RingClosedError after `release()`, ArgumentTypeError, ArgumentRangeError
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueueBurst([skb, other]);
+   * const burst = new Array(32);
+   * const n = ring.dequeueBurst(burst);
+   * n; // → 2
+   * engine.releaseBurst(burst, n);
+   */
+  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
+    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), options);
+  }
+
+  /** As dequeueBurst, into `out[at]` and on. @internal */
+  _dequeue(out: (Skb | null | undefined)[], at: number, count: number, options?: DequeueOptions): number {
+    const reuse = options !== undefined && checkOptions(options).reuse === true;
+    const engine = this._engine;
+    const ring = this._live();
+    let done = 0;
+    while (done < count) {
+      const ask = Math.min(count - done, BURST_MOST);
+      const n = engine._core.dequeueBurst(ring, ask);
+      if (n >= BURST_FAILED) {
+        if (n === BURST_FAILED + E_CLOSED) break;
+        throw this._refusal(n - BURST_FAILED, "consumer", null);
+      }
+      unload(engine, out, at + done, n, reuse);
+      done += n;
+      if (n < ask) break;
+    }
+    if (!engine.shared) engine._waiter.kick();
+    return done;
+  }
+
+  // ─── Waiting ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Blocks this thread until there is a packet: `ready`; until there will never be one: `ended`; until callbacks of ubufs
+   * were run, if `completions` is set: `completed`; or until `timed-out`. For workers; what this thread keeps in its
+   * magazines goes to the others meanwhile.
+   *
+   * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError on a thread that must not block
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueue(skb);
+   * ring.wait(); // → "ready"
+   * ring.dequeue().release();
+   * ring.wait({ timeout: 1 }); // → "timed-out"
+   * ring.close();
+   * ring.wait(); // → "ended"
+   */
+  wait(options?: WaitOptions): Wakeup {
+    const wait = checkWait(options, [this._consumerEnd()]);
+    return this.#why(this._engine._waiter.block(wait), 0);
+  }
+
+  /**
+   * As `wait`, but returns a promise instead of blocking. Keeps Node's event loop alive until it settles.
+   *
+   * @throws as `wait`, as rejections
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueue(skb);
+   * await ring.waitAsync(); // → "ready"
+   */
+  async waitAsync(options?: WaitOptions): Promise<Wakeup> {
+    const wait = checkWait(options, [this._consumerEnd()]);
+    return this.#why(await this._engine._waiter.wait(wait), 0);
+  }
+
+  /**
+   * Blocks this thread until the ring has room for `room` packets, or is closed: `ended`. Else as `wait`. `room` is half of
+   * the capacity if not given: being woken costs as much as hundreds of packets, so let it be for many.
+   *
+   * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError, ArgumentRangeError
+   * @example
+   * const ring = engine.ring({ capacity: 2 });
+   * ring.waitWritable(2); // → "ready"
+   * ring.enqueue(skb);
+   * ring.waitWritable(2, { timeout: 1 }); // → "timed-out"
+   */
+  waitWritable(room = Math.ceil(this.capacity / 2), options?: WaitOptions): Wakeup {
+    const wait = checkWait(options, [this._producerEnd(room)]);
+    return this.#why(this._engine._waiter.block(wait), room);
+  }
+
+  /**
+   * As `waitWritable`, but returns a promise instead of blocking. Keeps Node's event loop alive until it settles.
+   *
+   * @throws as `waitWritable`, as rejections
+   * @example
+   * const ring = engine.ring();
+   * await ring.waitWritableAsync(); // → "ready"
+   */
+  async waitWritableAsync(room = Math.ceil(this.capacity / 2), options?: WaitOptions): Promise<Wakeup> {
+    const wait = checkWait(options, [this._producerEnd(room)]);
+    return this.#why(await this._engine._waiter.wait(wait), room);
+  }
+
+  /**
+   * The packets as they come, until the ring has ended. Each is an owned one. Breaking out of the loop leaves the rest in
+   * the ring.
+   *
+   * @throws RingRoleError, RingClosedError after `release()`
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueueBurst([skb, other]);
+   * ring.close();
+   * let n = 0;
+   * for await (const packet of ring) {
+   *   packet.release();
+   *   n++;
+   * }
+   * n; // → 2
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    for (;;) {
+      const skb = this.dequeue();
+      if (skb !== null) yield skb;
+      else if ((await this.waitAsync()) === "ended") return;
+    }
+  }
+
+  // ─── Life ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Closes the ring for both sides, whoever calls it: nothing is enqueued from here on, the consumer drains what is left
+   * and then sees the end. Closing again does nothing.
+   *
+   * @throws RingClosedError after `release()`
+   * @example
+   * const ring = engine.ring();
+   * ring.close();
+   * ring.ended; // → true
+   */
+  close(): void {
+    this._engine._core.closeRing(this._live());
+    if (!this._engine.shared) this._engine._waiter.kick();
+  }
+
+  /**
+   * What another thread needs to open the ring with `engine.openRing`. Send it with `postMessage`. It is good while
+   * anybody has the ring.
+   *
+   * @throws RingClosedError after `release()`
+   * @example
+   * const ring = engine.ring();
+   * engine.openRing(ring.share()).capacity; // → 1024
+   */
+  share(): RingToken {
+    const address = this._live();
+    const { _core: core, _identity: identity } = this._engine;
+    return {
+      skbuff: "ring",
+      identity,
+      index: core.ringIndex(address),
+      generation: core.ringGeneration(address),
+    };
+  }
+
+  /**
+   * Gives up this thread's part in the ring: its end of it is free for another thread. Does not close it. With the last
+   * part, of all threads, the ring is freed, and packets that are still in it are released. Doing it again does
+   * nothing.
+   *
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueue(skb);
+   * ring.release();
+   * engine.stats().skbs.used; // → 1
+   */
+  release(): void {
+    if (this._address === 0 || this._engine.closed) return;
+    const address = this._address;
+    this._engine._waiter.forget(address, new RingClosedError("one that was released"));
+    this._address = 0;
+    this._engine._rings.delete(this);
+    this._engine._core.leaveRing(address);
+    if (this._engine._lent !== 0) this._engine._deliver();
+  }
+
+  /**
+   * `release()`.
+   *
+   * @example
+   * const ring = engine.ring();
+   * ring[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  _live(): number {
+    if (this._address === 0 || this._engine.closed) throw this._ended();
+    return this._address;
+  }
+
+  /** @internal */
+  _ended(): Error {
+    return this._engine.closed ? new EngineClosedError() : new RingClosedError("one that was released");
+  }
+
+  /** @internal */
+  _consumerEnd(): End {
+    const ring = this._live();
+    if (this._engine._core.takeConsumer(ring) === 0) throw this._refusal(E_ROLE, "consumer", null);
+    return { ring, room: 0 };
+  }
+
+  /** @internal */
+  _producerEnd(room: number): End {
+    const ring = this._live();
+    checkInteger("room", room, 1, this.capacity);
+    if (this._engine._core.takeProducer(ring) === 0) throw this._refusal(E_ROLE, "producer", null);
+    return { ring, room };
+  }
+
+  /** The error for a status of the core. @internal */
+  _refusal(status: number, role: "producer" | "consumer", skb: Skb | null): Error {
+    const core = this._engine._core;
+    if (status === E_CLOSED) return new RingClosedError("a closed one");
+    if (status !== E_ROLE) return refusal(this._engine, status, skb);
+    const thread = role === "producer" ? core.ringProducer(this._address) : core.ringConsumer(this._address);
+    return new RingRoleError(role, thread);
+  }
+
+  /** What a wait for `room` means to whoever waited. */
+  #why(woken: Woken, room: number): Wakeup {
+    if (woken !== "ready") return woken;
+    return (room === 0 ? this.ended : this.closed) ? "ended" : "ready";
+  }
+}
+
+/** The packet for which a burst was refused: the first that somebody else holds. */
+export function heldOf(skbs: readonly (Skb | null | undefined)[], at: number, n: number): Skb | null {
+  for (let i = at; i < at + n; i++) {
+    if ((skbs[i]?.users ?? 0) > 1) return skbs[i] ?? null;
+  }
+  return skbs[at] ?? null;
+}

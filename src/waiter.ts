@@ -1,0 +1,221 @@
+// Waiting: until a ring has packets or room, or a ubuf completes on another thread. One for each engine, since a thread
+// sleeps on one word whatever it waits for; assembly/wake.ts draws the protocol.
+
+import { checkOneOf, checkOptions } from "./check.js";
+import type { Engine } from "./engine.js";
+import { ArgumentRangeError, ArgumentTypeError, UnsupportedError } from "./errors.js";
+
+/** An end of a ring, and what is waited for there. */
+export interface End {
+  /** Address of the ring. */
+  readonly ring: number;
+  /** Free slots to wait for; 0 waits for packets. */
+  readonly room: number;
+}
+
+export interface WaitOptions {
+  /** Milliseconds to wait at most; without limit if not given. */
+  timeout?: number;
+  /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Not if not given. */
+  completions?: boolean;
+}
+
+/** What is waited for, and how long. */
+export interface Wait {
+  readonly ends: readonly End[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Whether callbacks of ubufs are run meanwhile, and end it. */
+  readonly completions: boolean;
+}
+
+/** Why a wait ended. `ready` says that an end is ready, or will never be. */
+export type Woken = "ready" | "completed" | "timed-out";
+
+interface Pending extends Wait {
+  readonly deadline: number;
+  readonly resolve: (woken: Woken) => void;
+  readonly reject: (error: Error) => void;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+// Spinning finds a packet that comes soon for a hundredth of what sleeping and being woken costs (14 to 50 us).
+// The budget, in looks of 3 to 5 ns, doubles when it was well spent and halves when it was not.
+const SPIN_MOST = 16384;
+const SPIN_LEAST = 1024;
+/** Pairs that fit the scratch. Ends beyond are looked at every RECHECK_MS. */
+const ENDS_MOST = 256;
+/** Milliseconds after which a sleeper looks for itself, whatever happened to its wake-up. */
+const RECHECK_MS = 1000;
+export class Waiter {
+  readonly #engine: Engine;
+  /** Address of the pairs that the core's `spin` and `park` read. */
+  readonly #pairs: number;
+  #spins = SPIN_MOST;
+  readonly #pending = new Set<Pending>();
+  /** Where a promise of `sleepAsync` is outstanding; 0 if there is none. */
+  #armed = 0;
+  #keepAlive: ReturnType<typeof setInterval> | undefined;
+
+  constructor(engine: Engine, pairs: number) {
+    this.#engine = engine;
+    this.#pairs = pairs;
+  }
+
+  // ─── Blocking ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Blocks this thread until something is ready. @throws UnsupportedError where it must not be blocked */
+  block(wait: Wait): Woken {
+    const { timeout, completions } = wait;
+    const deadline = performance.now() + timeout;
+    for (;;) {
+      if (completions && this.#engine._deliver() > 0) return "completed";
+      if (this.#spin(wait, timeout === 0 ? 1 : this.#spins)) {
+        if (!completions || this.#isReady(wait)) return "ready";
+        continue;
+      }
+      const left = deadline - performance.now();
+      if (!(left > 0)) return "timed-out";
+      this.#sleep(wait, Math.min(left, RECHECK_MS));
+    }
+  }
+
+  #spin(wait: Wait, times: number): boolean {
+    const found = this.#engine._core.spin(this.#put(wait.ends), wait.completions ? 1 : 0, times) !== 0;
+    if (times === this.#spins) {
+      this.#spins = found ? Math.min(times * 2, SPIN_MOST) : Math.max(times >>> 1, SPIN_LEAST);
+    }
+    return found;
+  }
+
+  #sleep(wait: Wait, ms: number): void {
+    const { _core: core, _heap: heap } = this.#engine;
+    const word = core.park(this.#put(wait.ends), wait.completions ? 1 : 0) >>> 0;
+    try {
+      if (word !== 0) heap.sleep(word, ms);
+    } catch {
+      throw new UnsupportedError(
+        "wait",
+        "a thread that may block, and shared memory (else use waitAsync)",
+        "another",
+      );
+    } finally {
+      core.unpark();
+      // Who waits without blocking slept on the same word, and nobody wakes a word that says awake: let it look.
+      if (this.#armed !== 0) heap.wake(this.#armed);
+    }
+  }
+
+  // ─── Not blocking ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Waits without blocking. Keeps Node's event loop alive meanwhile. */
+  wait(wait: Wait): Promise<Woken> {
+    if (wait.completions && this.#engine._deliver() > 0) return Promise.resolve("completed");
+    if (this.#isReady(wait)) return Promise.resolve("ready");
+    if (wait.timeout === 0) return Promise.resolve("timed-out");
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + wait.timeout;
+      const finite = wait.timeout !== Number.POSITIVE_INFINITY;
+      const timer = finite ? setTimeout(() => this.#settle(), Math.ceil(wait.timeout)) : undefined;
+      this.#pending.add({ ...wait, deadline, resolve, reject, timer });
+      // A promise of Atomics.waitAsync keeps no event loop alive.
+      this.#keepAlive ??= setInterval(() => this.#settle(), RECHECK_MS);
+      this.#arm();
+    });
+  }
+
+  /** Has completions from other threads delivered by the event loop, also while nobody waits. */
+  listen(): void {
+    if (this.#armed === 0) this.#arm();
+  }
+
+  /** On unshared memory, where nothing notifies: something may have become ready by this thread's own doing. */
+  kick(): void {
+    if (this.#pending.size > 0) queueMicrotask(() => this.#settle());
+  }
+
+  /** Rejects who waits for an end of `ring`, which this thread gives up; 0 rejects all. */
+  forget(ring: number, error: Error): void {
+    for (const one of this.#pending) {
+      if (ring !== 0 && one.ends.every((end) => end.ring !== ring)) continue;
+      this.#end(one);
+      one.reject(error);
+    }
+    this.#rest();
+  }
+
+  #arm(): void {
+    const { _core: core, _heap: heap } = this.#engine;
+    const waits = [...this.#pending];
+    const ends = waits.flatMap((one) => one.ends);
+    const completions = this.#engine._lent > 0 || waits.some((one) => one.completions);
+    if (ends.length === 0 && !completions) return;
+    const word = core.park(this.#put(ends), completions ? 1 : 0) >>> 0;
+    if (word === 0) queueMicrotask(() => this.#settle());
+    else if (this.#armed === 0) {
+      const slept = heap.sleepAsync(word);
+      if (slept === undefined) return;
+      this.#armed = word;
+      slept.then(() => {
+        this.#armed = 0;
+        this.#settle();
+      });
+    }
+  }
+
+  /** Looks who has waited long enough, and goes on waiting for the others. */
+  #settle(): void {
+    const engine = this.#engine;
+    if (engine.closed) return;
+    engine._core.unpark();
+    const completed = engine._lent > 0 && engine._deliver() > 0;
+    if (engine.closed) return;
+    for (const one of this.#pending) {
+      let woken: Woken;
+      if (this.#isReady(one)) woken = "ready";
+      else if (completed && one.completions) woken = "completed";
+      else if (performance.now() >= one.deadline) woken = "timed-out";
+      else continue;
+      this.#end(one);
+      one.resolve(woken);
+    }
+    this.#rest();
+    this.#arm();
+  }
+
+  #end(one: Pending): void {
+    this.#pending.delete(one);
+    clearTimeout(one.timer);
+  }
+
+  #rest(): void {
+    if (this.#pending.size > 0) return;
+    clearInterval(this.#keepAlive);
+    this.#keepAlive = undefined;
+  }
+
+  // ─── Both ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isReady({ ends }: Wait): boolean {
+    return this.#engine._core.spin(this.#put(ends), 0, 1) !== 0;
+  }
+
+  /** Passes the ends to the core. Returns how many there are. */
+  #put(ends: readonly End[]): number {
+    const n = Math.min(ends.length, ENDS_MOST);
+    for (let i = 0; i < n; i++) {
+      const { ring, room } = ends[i] as End;
+      this.#engine._heap.setWord(this.#pairs + i * 8, ring);
+      this.#engine._heap.setWord(this.#pairs + i * 8 + 4, room);
+    }
+    return n;
+  }
+}
+
+/** The settings of a wait, checked. @throws ArgumentTypeError, ArgumentRangeError */
+export function checkWait(options: WaitOptions | undefined, ends: readonly End[]): Wait {
+  const { timeout = Number.POSITIVE_INFINITY, completions = false } = checkOptions(options);
+  if (typeof timeout !== "number") throw new ArgumentTypeError("timeout", "milliseconds", timeout);
+  if (!(timeout >= 0)) throw new ArgumentRangeError("timeout", "0 or more milliseconds", timeout);
+  return { ends, timeout, completions: checkOneOf("completions", completions, [true, false]) };
+}
