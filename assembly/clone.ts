@@ -41,6 +41,7 @@ import {
   fragSize,
   headroomOf,
   linearLength,
+  markShares,
   setFrag,
   shinfoOf,
   tailSpace,
@@ -113,6 +114,7 @@ export function copyHead(handle: u32): u32 {
       releaseSkb(twin);
       return E_EXHAUSTED;
     }
+    markShares(twin);
   }
   if (carriesUbuf(skb) && orphanFrags(skb) !== OK) {
     freeForList(spare);

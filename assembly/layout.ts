@@ -229,7 +229,7 @@ export const COUNT_REASONS: u32 = 16;
 export const REASONS: u32 = 16;
 
 // ─── skb, 128 B: two cache lines, everything hot on the first ──────────────────────────────────────────
-//    0 handle    4 owner     8 users    12 flags
+//    0 handle    4 owner     8 users    12 shares
 //   16 next     20 head     24 end      28 data        (free: 16 next, 20 chain, 24 count)
 //   32 len      36 dataLen  40 spare    44 protocol u16 | queue u16
 //   48 mark     52 priority 56 hash     60 timestamp, low
@@ -247,7 +247,12 @@ export const SKB_BYTES: u32 = 128;
 export const SKB_HANDLE: u32 = 0;
 export const SKB_OWNER: u32 = 4;
 export const SKB_USERS: u32 = 8;
-export const SKB_FLAGS: u32 = 12;
+/**
+ * 1 from when another skb came to share the data, or a frag list to hang on it (skb->cloned). While it is 0, and dataLen
+ * too, the shared info says nothing but dataref 1: who lets go of the packet need not fetch it from the core of the
+ * thread that filled the head.
+ */
+export const SKB_SHARES: u32 = 12;
 export const SKB_NEXT: u32 = 16;
 export const SKB_HEAD: u32 = 20;
 export const SKB_END: u32 = 24;

@@ -35,6 +35,7 @@ import {
   headBytes,
   headroomOf,
   isShared,
+  markShares,
   pushList,
   shinfoOf,
   tailOf,
@@ -72,6 +73,8 @@ export function freeForList(first: u32): void {
 /** Makes `clone`, which has only its handle, a second skb on the data of `skb`. */
 export function shareData(clone: u32, skb: u32, owner: u32): void {
   const handle = load32(clone + SKB_HANDLE);
+  // A list's member is marked already, and everybody's who shares the list's head: nobody may write to it.
+  if (owner !== OWNER_LIST) markShares(skb);
   copy128(clone, skb);
   store32(clone + SKB_HANDLE, handle);
   store32(clone + SKB_OWNER, owner);

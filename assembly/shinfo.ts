@@ -15,13 +15,13 @@ import {
   SHINFO_FRAG_LIST,
   SHINFO_FRAG_LIST_TAIL,
   SHINFO_FRAGS,
-  SHINFO_UBUF,
   SKB_DATA,
   SKB_DATA_LEN,
   SKB_END,
   SKB_HEAD,
   SKB_LEN,
   SKB_NEXT,
+  SKB_SHARES,
 } from "./layout";
 import { atomicAdd32, atomicLoad32, atomicSub32, copy, load32, store32 } from "./memory";
 import { entryOf, getPage, putPage } from "./page";
@@ -30,9 +30,19 @@ export function shinfoOf(skb: u32): u32 {
   return load32(skb + SKB_END);
 }
 
+/** Says that from here on the shared info must be looked at. */
+export function markShares(skb: u32): void {
+  store32(skb + SKB_SHARES, 1);
+}
+
 /** skb_cloned: another skb refers to the same head. */
 export function isShared(skb: u32): bool {
-  return atomicLoad32(shinfoOf(skb) + SHINFO_DATAREF) !== 1;
+  return load32(skb + SKB_SHARES) !== 0 && atomicLoad32(shinfoOf(skb) + SHINFO_DATAREF) !== 1;
+}
+
+/** Whether the head is one skb's alone and nothing hangs on it: the common case of a release. */
+export function isBare(skb: u32): bool {
+  return (load32(skb + SKB_SHARES) | load32(skb + SKB_DATA_LEN)) === 0;
 }
 
 /**
@@ -43,17 +53,6 @@ export function getData(shinfo: u32, sole: bool): void {
   // Reading 1, a sole caller is alone with the head: no other thread can change the count, and a plain store does.
   if (sole && atomicLoad32(shinfo + SHINFO_DATAREF) === 1) store32(shinfo + SHINFO_DATAREF, 2);
   else atomicAdd32(shinfo + SHINFO_DATAREF, 1);
-}
-
-/** Whether the head is one skb's alone and nothing hangs on it: the common case of a release. */
-export function isBare(shinfo: u32): bool {
-  return (
-    atomicLoad32(shinfo + SHINFO_DATAREF) === 1 &&
-    (load32(shinfo + SHINFO_FRAG_COUNT) |
-      load32(shinfo + SHINFO_FRAG_LIST) |
-      load32(shinfo + SHINFO_UBUF)) ===
-      0
-  );
 }
 
 /** Takes an skb off those that share the data. Returns whether it was the last, which then owns the head. */

@@ -131,6 +131,9 @@ export function allocBurst(n: u32, size: u32, headroom: u32): u32 {
     if (ready > n - done) ready = n - done;
     const skbs = takeMany(CLASS_SKB, ready);
     const heads = takeMany(kind, ready);
+    // The thread that freed them has their cache lines. One store each asks for all of them at once; with the whole
+    // initialisation in between, only a few would be on their way at a time.
+    for (let i: u32 = 0; i < ready; i++) store32(load32(skbs + (i << 2)) + SKB_OWNER, threadNumber);
     for (let i: u32 = 0; i < ready; i++) {
       const skb = load32(skbs + (i << 2));
       const head = load32(heads + (i << 2));
@@ -227,7 +230,7 @@ function freeData(skb: u32, copied: bool): void {
 /** Whether letting go of the data is no more than putting the head into the magazine, which has room for it. */
 function isPlain(skb: u32): bool {
   const bytes = headBytes(skb);
-  return bytes <= PAGE_BYTES && isBare(shinfoOf(skb)) && held(classOf(bytes)) < magazineMost;
+  return bytes <= PAGE_BYTES && isBare(skb) && held(classOf(bytes)) < magazineMost;
 }
 
 /** Lets go of what hangs on a head. */

@@ -47,6 +47,7 @@ import {
   headroomOf,
   isShared,
   linearLength,
+  markShares,
   pushFrag,
   pushList,
   removeFrags,
@@ -125,6 +126,7 @@ function splitData(skb: u32, rest: u32, at: u32): bool {
       const second = splitSkb(list, cut);
       if (second === 0) return false;
       store32(second + SKB_OWNER, OWNER_LIST);
+      markShares(second);
       store32(second + SKB_NEXT, load32(list + SKB_NEXT));
       store32(list + SKB_NEXT, second);
       if (load32(from + SHINFO_FRAG_LIST_TAIL) === list) store32(from + SHINFO_FRAG_LIST_TAIL, second);
@@ -135,6 +137,7 @@ function splitData(skb: u32, rest: u32, at: u32): bool {
   // Nothing fails from here on.
   const moved = load32(skb + SKB_DATA_LEN) - at;
   if (list !== 0) {
+    markShares(rest);
     setList(to, list, load32(from + SHINFO_FRAG_LIST_TAIL));
     setList(from, before === 0 ? 0 : fragList(from), before);
     if (before !== 0) store32(before + SKB_NEXT, 0);
@@ -294,6 +297,9 @@ export function addFragList(handle: u32, source: u32): u32 {
     store32(member + SKB_NEXT, 0);
   }
   store32(member + SKB_OWNER, OWNER_LIST);
+  // Whoever comes to share the list's head has a hold on the member, too.
+  markShares(member);
+  markShares(skb);
   pushList(shinfoOf(skb), member, last);
   addData(skb, n);
   return OK;

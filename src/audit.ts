@@ -90,6 +90,7 @@ import {
   SKB_LEN,
   SKB_NEXT,
   SKB_OWNER,
+  SKB_SHARES,
   SKB_USERS,
   SLOTS_CLASS_SHIFT,
   SLOTS_MASK,
@@ -477,7 +478,10 @@ class Audit {
     if (refs !== skbs.length) this.#bad(`${name}: dataref ${refs}, ${skbs.length} skbs`);
     this.#place(name, head, bytes);
     const { dataLength, userFrags } = this.#behind(name, shinfo);
+    const hangs = skbs.length > 1 || this.#word(shinfo + SHINFO_FRAG_LIST) !== 0;
     for (const skb of skbs) {
+      if (hangs && this.#word(skb + SKB_SHARES) === 0)
+        this.#bad(`${name}: skb ${skb} does not know what it shares`);
       const says = this.#word(skb + SKB_DATA_LEN);
       if (says !== dataLength) this.#bad(`${name}: ${dataLength} bytes behind it, an skb says ${says}`);
     }
