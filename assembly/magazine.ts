@@ -46,6 +46,7 @@ import {
   cas64,
   copy,
   load32,
+  speculate32,
   store32,
   wrapAdd,
 } from "./memory";
@@ -214,7 +215,8 @@ function pop(stack: u32, next: u32): u32 {
     const tag = atomicLoad32(stack + STACK_TAG);
     const top = atomicLoad32(stack + STACK_TOP);
     if (top === 0) return 0;
-    const below = atomicLoad32(top + next);
+    // Whoever took `top` meanwhile may be writing there; then the tag has changed, and the value is not used.
+    const below = speculate32(top + next);
     if (cas64(stack, top, tag, below, wrapAdd(tag, 1))) return top;
   }
 }

@@ -56,6 +56,9 @@ export function storeNet32(p: u32, v: u32): void {
 export function atomicLoad32(p: u32): u32 {
   return Atomics.load(words, p >>> 2);
 }
+export function speculate32(p: u32): u32 {
+  return Atomics.load(words, p >>> 2);
+}
 export function atomicStore32(p: u32, v: u32): void {
   Atomics.store(words, p >>> 2, v);
 }

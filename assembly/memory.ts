@@ -44,6 +44,10 @@ export function atomicLoad32(p: u32): u32 {
   if (ASC_FEATURE_THREADS) return atomic.load<u32>(p);
   return load<u32>(p);
 }
+/** An atomic load whose value counts only if a later CAS succeeds: until then it may be anything. */
+export function speculate32(p: u32): u32 {
+  return atomicLoad32(p);
+}
 export function atomicStore32(p: u32, v: u32): void {
   if (ASC_FEATURE_THREADS) atomic.store<u32>(p, v);
   else store<u32>(p, v);

@@ -1,0 +1,16 @@
+import type { Scenario } from "../scenario.js";
+import { begin } from "./begin.js";
+import { completion } from "./completion.js";
+import { heads } from "./heads.js";
+import { magazine } from "./magazine.js";
+import { pages } from "./pages.js";
+import { slabs } from "./slabs.js";
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...begin,
+  ...magazine,
+  ...pages,
+  ...slabs,
+  ...heads,
+  ...completion,
+];
