@@ -1,4 +1,24 @@
 // What a scenario is: an arena, what lies in it at the beginning, and a program for each thread.
+//
+//   {
+//     name: "ring: one puts, one takes",
+//     threads: 2,
+//     arena: { rings: 1 },
+//     setup: ([one]) => {                              // alone, nothing is interleaved yet
+//       const h = one.alloc(8, 0);
+//       return {
+//         programs: [
+//           sequence((core) => core.enqueue(ring, h)), // one operation after the other
+//           (results) => results.includes(h) ? null : (core) => core.dequeue(ring), // or what depends on the results
+//         ],
+//         check: (end) => end.audit.packets.length === 1 ? null : "lost", // the audit itself is always asked
+//       };
+//     },
+//   }
+//
+// Operations run many times, from their start, so they keep nothing outside the memory. The shorter they are the
+// better: between two of them all that counts of a thread is what they returned. `core.memory` has `sleep`, for a
+// thread that waits. `core.magazines`, `core.pages` ... are the core's modules.
 
 import type { AuditReport } from "../../src/audit.js";
 import type { Core } from "./bundle.js";

@@ -19,6 +19,8 @@ export interface Options {
   readonly mistake?: Mistake | readonly Mistake[] | undefined;
   /** Preemptions at most: switches from a thread that could have gone on. None: all schedules. */
   readonly bound?: number | undefined;
+  /** Whether steps that concern nobody are run through; true unless said. To test the search itself. */
+  readonly reduce?: boolean | undefined;
   /** States at most. */
   readonly most?: number | undefined;
 }
@@ -160,11 +162,11 @@ class Searcher {
 
 /** Explores a scenario. */
 export async function explore(scenario: Scenario, options: Options = {}): Promise<Result> {
-  const { mistake = [], bound, most = STATES_MOST } = options;
+  const { mistake = [], bound, reduce = true, most = STATES_MOST } = options;
   const instantiate = await coreWith(Array.isArray(mistake) ? mistake : [mistake as Mistake]);
   const begun = performance.now();
   let steps = 0;
-  const world = new World(scenario, instantiate);
+  const world = new World(scenario, instantiate, !reduce);
   for (;;) {
     const searcher = new Searcher(world, bound !== undefined, most);
     let schedules = 0;
