@@ -36,9 +36,11 @@ async function run(scenario: Scenario): Promise<boolean> {
   return result.found === null && result.complete;
 }
 
-const chosen = SCENARIOS.filter(
+const exact = SCENARIOS.filter(({ name }) => name === values.scenario);
+const similar = SCENARIOS.filter(
   ({ name, slow }) => name.includes(values.scenario ?? "") && !(values.quick && slow === true),
 );
+const chosen = exact.length > 0 ? exact : similar;
 if (chosen.length === 0) throw new Error(`no scenario is called ${values.scenario}`);
 let good = true;
 for (const scenario of chosen) good = (await run(scenario)) && good;

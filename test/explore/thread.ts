@@ -13,6 +13,9 @@ import type { World } from "./world.js";
 /** Accesses of one operation; one that needs more is in a loop that does not end. */
 const LOG_MOST = 1 << 13;
 
+/** Operations of one program: what the table of who touches what can hold. */
+const STEPS_MOST = 100;
+
 // Thrown to leave an operation. Made once: it carries no stack, which would cost more than all else.
 const SUSPEND = { suspended: true };
 
@@ -219,6 +222,7 @@ export class Thread implements Port {
       this.results.length = 0;
       this.performed = 0;
     }
+    if (step > STEPS_MOST) throw new Error("a program is too long to explore");
     const log = this.#logs[step] ?? new Log();
     this.#logs[step] = log;
     this.step = step;

@@ -230,7 +230,7 @@ export class World implements View {
   }
 }
 
-/** Pages of everything that `format` puts before the pages themselves, in an arena of fewer than 32. */
+/** Pages of everything that `format` puts before the pages themselves, if these are few: no table of theirs is longer than a page. */
 function tablePages(threads: number, skbs: number, ubufs: number, rings: number): number {
   const pagesFor = (bytes: number): number => Math.ceil(bytes / 4096);
   const tables = [skbs * 128, ubufs * 32, rings * 256, ((skbs >>> 5) + 1) * 128].map(pagesFor);
