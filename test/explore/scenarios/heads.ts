@@ -11,7 +11,7 @@ const ACTIONS = {
   copyHead: (core: Core, h: number) => core.copyHead(h),
   copy: (core: Core, h: number) => core.copySkb(h),
   unclone: (core: Core, h: number) => core.unclone(h),
-  expandHead: (core: Core, h: number) => core.expandHead(h, 16, 0),
+  expandHead: (core: Core, h: number) => core.expandHead(h, 0, 0),
   copyUbufs: (core: Core, h: number) => core.copyUbufs(h),
   trim: (core: Core, h: number) => core.trim(h, 4),
 } as const;
