@@ -64,6 +64,7 @@ export const magazine: readonly Scenario[] = [
       const program = sequence(take, take, take, give(0), give(1), give(2));
       return { programs: [program, program] };
     },
+    quick: 3,
   },
   {
     name: "magazine: batches of two",

@@ -63,6 +63,7 @@ export const slabs: readonly Scenario[] = [
         ],
       };
     },
+    quick: 3,
   },
   {
     name: "slabs: allocation with reclaim on both sides",
