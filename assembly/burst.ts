@@ -37,7 +37,7 @@ import { atomicCas32, atomicLoad32, atomicStore32, load32, store32 } from "./mem
 import { distance, ringOwner, takeEnd } from "./ring";
 import { skbOf } from "./skb";
 import { count, scratch } from "./thread";
-import { answer } from "./wake";
+import { answerEnd } from "./wake";
 
 /** Free slots, of which the first `want` matter: if those are not there as far as we know, looks at the consumer's line. */
 export function roomFor(ring: u32, tail: u32, want: u32): u32 {
@@ -75,7 +75,7 @@ function own(handle: u32): void {
 export function publish(ring: u32, tail: u32, n: u32): u32 {
   // A CAS and not a store, because whoever closes the ring sets a bit of the same word.
   if (atomicCas32(ring + RING_TAIL, tail, (tail + n) & POSITION_MASK) !== tail) return E_CLOSED;
-  answer(ring + RING_WANTS_PACKETS, atomicLoad32(ring + RING_CONSUMER));
+  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);
   return OK;
 }
 
@@ -134,7 +134,7 @@ export function dequeueBurst(ring: u32, n: u32): u32 {
   atomicStore32(ring + RING_HEAD, (head + some) & POSITION_MASK);
   const wanted = atomicLoad32(ring + RING_WANTS_ROOM);
   if (wanted !== 0 && mask + 1 - (ready - some) >= wanted)
-    answer(ring + RING_WANTS_ROOM, atomicLoad32(ring + RING_PRODUCER));
+    answerEnd(ring + RING_WANTS_ROOM, ring + RING_PRODUCER);
   count(COUNT_DEQUEUED, some);
   return some;
 }

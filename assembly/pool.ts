@@ -91,6 +91,14 @@ function returned(): u32 {
   return sum;
 }
 
+/** What `returned` says at a moment when nobody has pages in hand for a run that it may not get. */
+function beforeLooking(): u32 {
+  let sum = returned();
+  // After the sum: a claim that begins later, and fails, counts what it gives back later, too.
+  while (awaitClaims()) sum = returned();
+  return sum;
+}
+
 /** Gives everything in this thread's magazines to the depots, where every thread finds it. */
 export function flushMagazines(): void {
   for (let c: u32 = 0; c < HEAD_CLASSES; c++) flush(CLASS_HEADS + c, headLink(c));
@@ -105,7 +113,7 @@ export function allocHead(bytes: u32): u32 {
     let head = takeHead(bytes);
     while (head === 0) {
       reclaimPages();
-      const before = returned();
+      const before = beforeLooking();
       head = takeHead(bytes);
       if (head === 0 && !awaitClaims() && returned() === before) break;
     }
@@ -121,7 +129,7 @@ export function allocPages(n: u32, kind: u32): u32 {
   let entry = takePages(n, kind);
   while (entry === 0) {
     reclaimPages();
-    const before = returned();
+    const before = beforeLooking();
     entry = takePages(n, kind);
     if (entry === 0 && !awaitClaims() && returned() === before)
       return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);

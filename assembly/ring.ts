@@ -41,7 +41,7 @@ import { atomicCas32, atomicLoad32, atomicOr32, atomicStore32, load32, store32, 
 import { entryOf, pageAddress, putPage } from "./page";
 import { allocPages } from "./pool";
 import { releaseSkb, skbOf } from "./skb";
-import { answer } from "./wake";
+import { answerEnd } from "./wake";
 
 // ─── Life ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,8 +193,8 @@ export function ringSize(ring: u32): u32 {
 export function closeRing(ring: u32): u32 {
   // In the word that the producer's CAS replaces: a burst is wholly before the end, or refused.
   if (atomicOr32(ring + RING_TAIL, RING_CLOSED) > POSITION_MASK) return E_CLOSED;
-  answer(ring + RING_WANTS_PACKETS, atomicLoad32(ring + RING_CONSUMER));
-  answer(ring + RING_WANTS_ROOM, atomicLoad32(ring + RING_PRODUCER));
+  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);
+  answerEnd(ring + RING_WANTS_ROOM, ring + RING_PRODUCER);
   return OK;
 }
 

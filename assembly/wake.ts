@@ -20,6 +20,15 @@ import { count } from "./thread";
 export function answer(flag: u32, number: u32): void {
   if (atomicLoad32(flag) === 0) return;
   atomicStore32(flag, 0);
+  wakeThread(number);
+}
+
+/** The same for the thread that has the end of a ring whose word is at `end`. */
+export function answerEnd(flag: u32, end: u32): void {
+  if (atomicLoad32(flag) === 0) return;
+  atomicStore32(flag, 0);
+  // After the flag: whoever set it had taken the end before.
+  const number = atomicLoad32(end);
   if (number !== 0) wakeThread(number);
 }
 

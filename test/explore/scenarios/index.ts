@@ -1,0 +1,22 @@
+import type { Scenario } from "../scenario.js";
+import { begin } from "./begin.js";
+import { completion } from "./completion.js";
+import { heads } from "./heads.js";
+import { magazine } from "./magazine.js";
+import { pages } from "./pages.js";
+import { parking } from "./parking.js";
+import { rings } from "./rings.js";
+import { running } from "./running.js";
+import { slabs } from "./slabs.js";
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...begin,
+  ...magazine,
+  ...pages,
+  ...slabs,
+  ...heads,
+  ...completion,
+  ...rings,
+  ...parking,
+  ...running,
+];
