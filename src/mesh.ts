@@ -430,10 +430,14 @@ export class Receiver {
    * mesh.receiver(0).wait(); // → "ended"
    */
   wait(options?: WaitOptions): Wakeup {
-    const wait = checkWait(options, this.#open());
-    if (wait.ends.length === 0) return "ended";
-    const woken = this.#engine._waiter.block(wait);
-    return woken === "ready" && this.ended ? "ended" : woken;
+    const left = countdown(options);
+    for (;;) {
+      const wait = checkWait({ ...options, timeout: left() }, this.#open());
+      if (wait.ends.length === 0) return "ended";
+      const woken = this.#engine._waiter.block(wait);
+      // An end that has closed is ready, too, but brings nothing: the others are still to be waited for.
+      if (woken !== "ready" || this.size > 0) return woken;
+    }
   }
 
   /**
@@ -446,10 +450,13 @@ export class Receiver {
    * await mesh.receiver(0).waitAsync(); // → "ready"
    */
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    const wait = checkWait(options, this.#open());
-    if (wait.ends.length === 0) return "ended";
-    const woken = await this.#engine._waiter.wait(wait);
-    return woken === "ready" && this.ended ? "ended" : woken;
+    const left = countdown(options);
+    for (;;) {
+      const wait = checkWait({ ...options, timeout: left() }, this.#open());
+      if (wait.ends.length === 0) return "ended";
+      const woken = await this.#engine._waiter.wait(wait);
+      if (woken !== "ready" || this.size > 0) return woken;
+    }
   }
 
   /** The ends that can still become ready: one that has ended would end every wait at once. */

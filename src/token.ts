@@ -1,6 +1,7 @@
 // What travels by postMessage: plain objects that structured cloning copies, and whoever gets one checks.
 
-import { LAYOUT_VERSION } from "../assembly/layout.js";
+import { LAYOUT_VERSION, PAGE_BYTES } from "../assembly/layout.js";
+import { U32_MOST } from "./check.js";
 import { TokenError } from "./errors.js";
 
 /** What `engine.share()` returns: send it to a worker, for `Engine.attach`. */
@@ -70,6 +71,10 @@ function article(kind: unknown): string {
 export function checkEngineToken(token: EngineToken): EngineToken {
   checkKind("engine", token);
   if (token.layout !== LAYOUT_VERSION) throw layoutError(token.layout);
+  const { memory, base } = token;
+  // The core trusts that the arena's header lies in the memory.
+  if (!isMemory(memory) || !isU32(base) || base === 0 || base % PAGE_BYTES !== 0)
+    throw new TokenError(`what share() of ${article("engine")} returned`, "something else");
   return token;
 }
 
@@ -89,5 +94,32 @@ export function checkToken<T extends RingToken | MeshToken>(
 ): T {
   checkKind(kind, token);
   if (token.identity !== identity) throw new TokenError("one of this engine", "one of another engine");
+  // The core trusts that what it gets are u32.
+  if (!(kind === "ring" ? isRing(token as RingToken) : isMesh(token as MeshToken)))
+    throw new TokenError(`what share() of ${article(kind)} returned`, "something else");
   return token;
+}
+
+function isRing({ index, generation }: RingToken): boolean {
+  return isU32(index) && isU32(generation);
+}
+
+function isMemory(memory: unknown): boolean {
+  return (
+    (typeof WebAssembly !== "undefined" && memory instanceof WebAssembly.Memory) ||
+    (typeof SharedArrayBuffer !== "undefined" && memory instanceof SharedArrayBuffer)
+  );
+}
+
+function isU32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= U32_MOST;
+}
+
+function isMesh({ rings, consumers }: MeshToken): boolean {
+  return (
+    Array.isArray(rings) &&
+    rings.length > 0 &&
+    consumers > 0 &&
+    rings.every((row) => Array.isArray(row) && row.length === consumers)
+  );
 }
