@@ -3,6 +3,7 @@
 
 import { joinAs, thread, threadBlocks, threadCount, threadNumber } from "./arena";
 import {
+  AWAKE,
   E_THREADS,
   OK,
   THREAD_BYTES,
@@ -12,6 +13,7 @@ import {
   THREAD_NUMBER,
   THREAD_SCRATCH,
   THREAD_STATE,
+  THREAD_WAKE,
 } from "./layout";
 import { atomicCas32, atomicStore32, load32, store32, wrapAdd } from "./memory";
 
@@ -36,6 +38,8 @@ export function threadSelf(): u32 {
 
 /** Gives this thread's block to whoever claims it next. Nothing may be in it: no completion, no object in a magazine. */
 export function freeThread(): void {
+  // It may have been about to sleep; whoever has the block next is awake.
+  atomicStore32(thread + THREAD_WAKE, AWAKE);
   // Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.
   atomicStore32(thread + THREAD_STATE, THREAD_FREE);
   joinAs(0, 0);

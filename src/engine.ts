@@ -436,7 +436,8 @@ export class Engine {
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
-    if (loaded.core.attachArena(base) !== OK) throw layoutError("another one");
+    if (base + PAGE_BYTES > loaded.buffer.byteLength || loaded.core.attachArena(base) !== OK)
+      throw layoutError("another one");
     if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
     return new Engine(loaded, given, token);
   }
