@@ -68,6 +68,8 @@ export class Waiter {
   readonly #pending = new Set<Pending>();
   /** Where a promise of `sleepAsync` is outstanding; 0 if there is none. */
   #armed = 0;
+  /** Whether this thread has asked to be woken for completions, and nothing has happened since. */
+  #listens = false;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
 
   constructor(engine: Engine, pairs: number) {
@@ -140,7 +142,7 @@ export class Waiter {
 
   /** Has completions from other threads delivered by the event loop, also while nobody waits. */
   listen(): void {
-    if (this.#armed === 0) this.#arm();
+    if (!this.#listens) this.#arm();
   }
 
   /** On unshared memory, where nothing notifies: something may have become ready by this thread's own doing. */
@@ -163,6 +165,7 @@ export class Waiter {
     const waits = [...this.#pending];
     const ends = waits.flatMap((one) => one.ends);
     const completions = this.#engine._lent > 0 || waits.some((one) => one.completions);
+    this.#listens = completions;
     if (ends.length === 0 && !completions) return;
     const word = core.park(this.#put(ends), completions ? 1 : 0) >>> 0;
     if (word === 0) queueMicrotask(() => this.#settle());

@@ -67,9 +67,11 @@ export async function until(is: () => boolean, hint: string, ms = 20_000): Promi
 afterEach(async () => {
   await Promise.all(
     agents.splice(0).map(async (one) => {
-      const free = await one
-        .run((seat) => seat.engine === undefined || seat.engine.closed)
-        .catch(() => false);
+      // One that blocks, after a test that failed, does not answer.
+      const free = await Promise.race([
+        one.run((seat) => seat.engine === undefined || seat.engine.closed).catch(() => false),
+        sleep(5000).then(() => false),
+      ]);
       if (free) spare.push(one);
       else await one.stop();
     }),
