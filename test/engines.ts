@@ -1,34 +1,49 @@
-// The four engines that every suite of the contract runs on: two cores, each on shared and on unshared memory.
+// The engines that every suite of the contract runs on: two cores, each on shared and on unshared memory; and one whose
+// packets are released by another thread.
 
 import { Engine, type EngineOptions } from "skbuff";
-import { afterEach, describe, expect } from "vitest";
+import { afterAll, afterEach, describe, expect } from "vitest";
+import { Releaser } from "./threads/releaser.js";
 
 /** Makes an engine of the kind under test. It is audited and closed after the test. */
 export type Make = (options?: EngineOptions) => Promise<Engine>;
+
+/** The engine whose packets end on another thread. */
+export const ELSEWHERE = "wasm, released on another thread";
 
 const KINDS = [
   { name: "wasm on shared memory", core: "wasm", shared: true },
   { name: "wasm on unshared memory", core: "wasm", shared: false },
   { name: "js on a SharedArrayBuffer", core: "js", shared: true },
   { name: "js on an ArrayBuffer", core: "js", shared: false },
+  { name: ELSEWHERE, core: "wasm", shared: true },
 ] as const;
 
 /** Runs a suite on each engine. Small arenas: what runs out of memory should do so soon. */
 export function forEachEngine(suite: (name: string, make: Make) => void): void {
   describe.each(KINDS)("$name", ({ name, core, shared }) => {
     const made: Engine[] = [];
+    let releaser: Releaser | undefined;
 
     afterEach(() => {
       for (const engine of made.splice(0)) {
         if (engine.closed) continue;
-        expect(engine.audit().problems).toEqual([]);
+        expect(engine.audit()).toMatchObject({ problems: [], complete: true });
         engine.close({ force: true });
       }
     });
 
+    afterAll(() => releaser?.stop());
+
     suite(name, async (options) => {
-      const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, core, shared, ...options });
+      const given = { memory: 1024 * 1024, threads: 1, core, shared, ...options };
+      if (name === ELSEWHERE) given.threads++;
+      const engine = await Engine.create(given);
       made.push(engine);
+      if (name === ELSEWHERE) {
+        releaser ??= new Releaser();
+        await releaser.serve(engine);
+      }
       return engine;
     });
   });

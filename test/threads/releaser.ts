@@ -1,0 +1,76 @@
+// Has another thread do what an engine's core does to release packets, so that the suites of the contract, written for one
+// thread, prove the same of packets that end elsewhere.
+
+import { Worker } from "node:worker_threads";
+import type { Engine } from "skbuff";
+
+const [STATE, ENGINE, COUNT, REASON, RESULT, HANDLES] = [0, 1, 2, 3, 4, 8];
+const [ASKED, DONE, ATTACH] = [1, 2, 3];
+const BURST_MOST = 256;
+const SPINS = 20_000;
+
+/** What is replaced of the core. */
+interface Replaced {
+  release(handle: number, reason: number): number;
+  releaseBurst(n: number): number;
+  threadState(thread: number): number;
+}
+
+interface Inside {
+  _core: Replaced;
+  readonly _heap: { readonly handles: Int32Array };
+  readonly _scratch: number;
+}
+
+export class Releaser {
+  readonly #words = new Int32Array(new SharedArrayBuffer(4 * (HANDLES + BURST_MOST)));
+  readonly #worker = new Worker(new URL("./releaser.mjs", import.meta.url), {
+    workerData: { mailbox: this.#words.buffer },
+  });
+
+  /** Makes the worker release what is released of `engine`, which must have a thread block to spare. */
+  async serve(engine: Engine): Promise<void> {
+    Atomics.store(this.#words, STATE, ATTACH);
+    Atomics.notify(this.#words, STATE);
+    const { index, thread } = await new Promise<{ index: number; thread: number }>((resolve, reject) => {
+      this.#worker.once("error", reject);
+      this.#worker.once("message", (answer) => {
+        this.#worker.off("error", reject);
+        resolve(answer);
+      });
+      this.#worker.postMessage(engine.share());
+    });
+    const inside = engine as unknown as Inside;
+    const core = inside._core;
+    inside._core = {
+      ...core,
+      release: (handle, reason) => {
+        this.#words[HANDLES] = handle;
+        return this.#ask(index, 0, reason);
+      },
+      releaseBurst: (n) => {
+        const from = inside._scratch >>> 2;
+        this.#words.set(inside._heap.handles.subarray(from, from + n), HANDLES);
+        return n === 0 ? 0 : this.#ask(index, n, 0);
+      },
+      // The thread is no business of the tests: it need not be named by close(), nor be in the statistics.
+      threadState: (number) => (number === thread ? 0 : core.threadState(number)),
+    };
+  }
+
+  #ask(index: number, n: number, reason: number): number {
+    const words = this.#words;
+    words[ENGINE] = index;
+    words[COUNT] = n;
+    words[REASON] = reason;
+    Atomics.store(words, STATE, ASKED);
+    Atomics.notify(words, STATE);
+    for (let i = 0; i < SPINS && Atomics.load(words, STATE) !== DONE; i++);
+    while (Atomics.load(words, STATE) !== DONE) Atomics.wait(words, STATE, ASKED);
+    return words[RESULT] as number;
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
