@@ -1,0 +1,72 @@
+// The audit and the statistics, read on one thread while others run, and while they are quiet.
+
+import type { Skb } from "skbuff";
+import { expect, it } from "vitest";
+import type { Agent } from "./agent.js";
+import { attached, expectAllBack, shared, until } from "./stage.js";
+
+it("with threads that sleep, everything is checked; with threads that work, what is not is named", async () => {
+  const engine = await shared({ memory: 2 * 1024 * 1024 });
+  const [worker, sleeper] = (await attached(engine, 2)) as [Agent, Agent];
+  const [ring, never] = [engine.ring({ capacity: 8 }), engine.ring({ capacity: 8 })];
+  const asleep = sleeper.run((seat, token) => {
+    seat.rings.push(seat.engine.openRing(token));
+    return seat.rings[0]?.wait();
+  }, never.share());
+  await until(() => engine.stats().threads.some(({ asleep: still }) => still), "the sleeper sleeps");
+  const own = engine.alloc(100).putZeros(10);
+  ring.enqueue(engine.alloc(100).putZeros(20));
+  const theirs = await worker.run((seat) => {
+    seat.skbs = [seat.engine.alloc(100).putZeros(30)];
+    return seat.skbs[0]?.handle;
+  });
+  const quiet = engine.audit();
+  expect(quiet).toMatchObject({ clean: true, complete: true, unchecked: [], problems: [], ringPages: 2 });
+  expect(quiet.packets.map(({ length, owner }) => `${length} ${owner}`).sort()).toEqual([
+    ...["10 thread 1", "20 ring 0", `30 thread ${await worker.run((seat) => seat.engine.thread)}`],
+  ]);
+  expect(quiet.packets.some(({ handle }) => handle === theirs)).toBe(true);
+
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const working = worker.run((seat, flag) => {
+    let rounds = 0;
+    for (; Atomics.load(flag, 0) === 0; rounds++) {
+      const skbs: Skb[] = [];
+      for (let i = 0; i < 20; i++) skbs.push(seat.engine.alloc(100 * i));
+      for (const skb of skbs) skb.addPageFrag(200);
+      skbs.push((skbs[0] as Skb).clone());
+      seat.engine.releaseBurst(skbs);
+    }
+    return rounds;
+  }, word);
+  let incomplete = 0;
+  const start = performance.now();
+  // On a machine with much else to do it may take a while until the worker runs just when the audit reads.
+  for (let ms = 0; ms < 800 || (incomplete === 0 && ms < 20_000); ms = performance.now() - start) {
+    const audit = engine.audit();
+    expect(audit.problems).toEqual([]);
+    expect(audit.complete).toBe(audit.unchecked.length === 0);
+    if (!audit.complete) {
+      incomplete++;
+      expect(audit.unchecked[0]).toMatch(/threads 2, 3 changed them meanwhile/);
+      // Its own packets it knows even so.
+      expect(audit.packets.filter(({ owner }) => owner === "thread 1")).toEqual([
+        { handle: own.handle, length: 10, users: 1, owner: "thread 1" },
+      ]);
+    }
+    const { skbs, pages, threads } = engine.stats();
+    expect([threads.length, skbs.total > 0, pages.total > 0]).toEqual([3, true, true]);
+  }
+  expect(incomplete).toBeGreaterThan(0);
+  Atomics.store(word, 0, 1);
+  expect(await working).toBeGreaterThan(0);
+  expect(engine.audit()).toMatchObject({ clean: true, complete: true, unchecked: [] });
+  never.close();
+  expect(await asleep).toBe("ended");
+  own.release();
+  ring.dequeue()?.release();
+  await Promise.all([worker.leave(), sleeper.leave()]);
+  ring.release();
+  never.release();
+  expectAllBack(engine);
+});
