@@ -2,7 +2,6 @@
 // the same for every thread, except `thread`; each instance has its own copy, so nothing is shared through it.
 
 import {
-  BLOCK_SHIFT,
   E_LAYOUT,
   ERROR_LIMIT,
   EXCHANGE_MOST,
@@ -41,7 +40,7 @@ import {
   THREAD_BYTES,
   UBUF_SHIFT,
 } from "./layout";
-import { atomicLoad32, atomicStore32, fill, load32, store32 } from "./memory";
+import { atomicLoad32, atomicStore32, fill, leadingZeros, load32, store32 } from "./memory";
 
 export let arena: u32 = 0;
 export let depots: u32 = 0;
@@ -52,6 +51,8 @@ export let magazineMost: u32 = 0;
 
 export let blockTable: u32 = 0;
 export let blockCount: u32 = 0;
+/** log2 of a block's bytes. */
+export let blockShift: u32 = 0;
 
 export let threadBlocks: u32 = 0;
 export let threadCount: u32 = 0;
@@ -98,15 +99,20 @@ export function format(
   let next = base + HEADER_BYTES;
   let left = pages;
   store32(base + HEADER_THREAD_BLOCKS, next);
-  // One for each exchange's worth of skbs, and of single pages: if they run out, chains do the same, slower.
-  const blocks = (skbs >>> 5) + (pages >>> 5);
+  // A thread hides up to two batches of each class from the others: in a small arena let that be little.
+  const fair = pages >>> 6;
+  const most: u32 = fair < 4 ? 4 : fair > EXCHANGE_MOST ? EXCHANGE_MOST : fair;
+  const exchanged = batch !== 0 ? batch : most;
+  store32(base + HEADER_EXCHANGE, exchanged);
+  // Room for every skb, and every page: if they run out, chains do the same, slower.
+  const blocks = ((skbs + pages) << 2) >>> shiftFor(exchanged);
   const tables: u32 =
     1 +
     pagesFor(threads * THREAD_BYTES) +
     pagesFor(skbs << SKB_SHIFT) +
     pagesFor(ubufs << UBUF_SHIFT) +
     pagesFor(rings << RING_SHIFT) +
-    pagesFor(blocks << BLOCK_SHIFT);
+    pagesFor(blocks << shiftFor(exchanged));
   if (tables >= pages) return E_LAYOUT;
   next += threads * THREAD_BYTES;
   store32(base + HEADER_SKB_TABLE, next);
@@ -116,7 +122,7 @@ export function format(
   store32(base + HEADER_RING_TABLE, next);
   next += pagesFor(rings << RING_SHIFT) << PAGE_SHIFT;
   store32(base + HEADER_BLOCK_TABLE, next);
-  next += pagesFor(blocks << BLOCK_SHIFT) << PAGE_SHIFT;
+  next += pagesFor(blocks << shiftFor(exchanged)) << PAGE_SHIFT;
   store32(base + HEADER_BLOCKS, blocks);
   left -= tables;
   // The tables are sized for all pages that are left, themselves included: at most one page too many.
@@ -137,10 +143,6 @@ export function format(
   store32(base + HEADER_UBUFS, ubufs);
   store32(base + HEADER_THREADS, threads);
   store32(base + HEADER_RINGS, rings);
-  // A thread hides up to two batches of each class from the others: in a small arena let that be little.
-  const fair = left >>> 6;
-  const most: u32 = fair < 4 ? 4 : fair;
-  store32(base + HEADER_EXCHANGE, batch !== 0 ? batch : most > EXCHANGE_MOST ? EXCHANGE_MOST : most);
   store32(base + HEADER_CARVED_SKBS, ERROR_LIMIT);
   store32(base + HEADER_CARVED_UBUFS, ERROR_LIMIT);
   store32(base + HEADER_CARVED_BLOCKS, 0);
@@ -150,6 +152,11 @@ export function format(
   // Last: whoever reads MAGIC (attach, on another thread) reads everything above as it is here.
   atomicStore32(base + HEADER_MAGIC, MAGIC);
   return OK;
+}
+
+/** log2 of a block's bytes: the next power of two that has room for the link and a batch. */
+function shiftFor(batch: u32): u32 {
+  return 32 - leadingZeros((batch << 2) + 3);
 }
 
 /** The low `n` bits; n is below 32. */
@@ -168,6 +175,7 @@ export function attach(base: u32): u32 {
   magazineMost = exchange << 1;
   blockTable = load32(base + HEADER_BLOCK_TABLE);
   blockCount = load32(base + HEADER_BLOCKS);
+  blockShift = shiftFor(exchange);
   threadBlocks = load32(base + HEADER_THREAD_BLOCKS);
   threadCount = load32(base + HEADER_THREADS);
   skbTable = load32(base + HEADER_SKB_TABLE);

@@ -126,12 +126,11 @@ export function dequeueBurst(ring: u32, n: u32): u32 {
   const slots = load32(ring + RING_SLOTS);
   const mask = load32(ring + RING_MASK);
   const out = scratch();
-  for (let i: u32 = 0; i < some; i++) {
-    const handle = load32(slots + (((head + i) & mask) << 2));
-    own(handle);
-    store32(out + (i << 2), handle);
-  }
+  for (let i: u32 = 0; i < some; i++) store32(out + (i << 2), load32(slots + (((head + i) & mask) << 2)));
   atomicStore32(ring + RING_HEAD, (head + some) & POSITION_MASK);
+  // Only now: the store above would wait until the packets' cache lines have come from the producer's core. Between the
+  // two, what says that the ring owns it and is not in the ring is in the consumer's hands.
+  for (let i: u32 = 0; i < some; i++) own(load32(out + (i << 2)));
   const wanted = atomicLoad32(ring + RING_WANTS_ROOM);
   if (wanted !== 0 && mask + 1 - (ready - some) >= wanted)
     answerEnd(ring + RING_WANTS_ROOM, ring + RING_PRODUCER);

@@ -26,7 +26,7 @@ import {
   SKB_LEN,
   SKB_NEXT,
   SKB_OWNER,
-  SKB_PROTOCOL,
+  SKB_SECOND,
   SKB_USERS,
 } from "./layout";
 import { held, takeHeld } from "./magazine";
@@ -69,7 +69,7 @@ export function clone(handle: u32): u32 {
 
 /** Copies what describes a packet, header offsets included: only for an skb with the same headroom. */
 function copyMetadata(to: u32, from: u32): void {
-  copy(to + SKB_PROTOCOL, from + SKB_PROTOCOL, SKB_BYTES - SKB_PROTOCOL);
+  copy(to + SKB_SECOND, from + SKB_SECOND, SKB_BYTES - SKB_SECOND);
 }
 
 /** skb_copy: a linear packet with bytes of its own. Returns the handle, E_STALE, E_LINEAR or E_EXHAUSTED. */

@@ -11,12 +11,15 @@ import {
   PAGE_SPAN,
   SHINFO_DATAREF,
   SKB_BYTES,
+  SKB_CB,
   SKB_DATA,
   SKB_DATA_LEN,
   SKB_END,
   SKB_HEAD,
   SKB_LEN,
   SKB_NEXT,
+  SKB_SECOND,
+  SKB_SECOND_LINE,
   SKB_USERS,
 } from "./layout";
 import { atomicLoad32, load16, load32, store16, store32 } from "./memory";
@@ -121,6 +124,7 @@ export function field(handle: u32, offset: u32): u32 {
 export function setField(handle: u32, offset: u32, value: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
+  if (offset >= SKB_SECOND_LINE) store32(skb + SKB_SECOND, 1);
   store32(skb + offset, value);
   return OK;
 }
@@ -152,9 +156,17 @@ export function setInfoField(handle: u32, offset: u32, value: u32): u32 {
   return OK;
 }
 
-/** Address of the skb struct, for a view of its cb. */
+/** Address of the skb struct. */
 export function skbAddress(handle: u32): u32 {
   return skbOf(handle);
+}
+
+/** Address of the cb, to be written through a view; or 0. */
+export function cbAddress(handle: u32): u32 {
+  const skb = skbOf(handle);
+  if (skb === 0) return 0;
+  store32(skb + SKB_SECOND, 1);
+  return skb + SKB_CB;
 }
 
 /** Sets the header offset at a SKB_ offset to a byte counted from `head`. OK, E_STALE or E_RANGE. */
@@ -162,6 +174,7 @@ export function setHeader(handle: u32, offset: u32, fromHead: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (fromHead > load32(skb + SKB_END) - load32(skb + SKB_HEAD)) return E_RANGE;
+  store32(skb + SKB_SECOND, 1);
   store32(skb + offset, fromHead + 1);
   return OK;
 }

@@ -19,6 +19,7 @@ import {
   PAGE_SPAN,
   SHINFO_BYTES,
   SHINFO_DATAREF,
+  SHINFO_UBUF,
   SLOTS_CLASS_SHIFT,
   SLOTS_MASK,
   SMALLEST_HEAD,
@@ -31,10 +32,10 @@ import {
   atomicOr32,
   atomicStore32,
   atomicSub32,
-  clear32,
   leadingZeros,
   quotient,
   store32,
+  storeFour,
 } from "./memory";
 import { countReturn, entryAt, entryOf, freeToBitmap, pageAddress, putPage, takePage, takeRun } from "./page";
 
@@ -91,9 +92,9 @@ export function takeHead(bytes: u32): u32 {
 /** Makes the shared info of a head that nobody shares yet: dataref 1, nothing hangs on it. */
 export function clearShinfo(head: u32, bytes: u32): void {
   const shinfo = head + bytes - SHINFO_BYTES;
-  clear32(shinfo);
   // Plain: another thread learns of the head through a ring or a clone, whose publication orders this before it.
-  store32(shinfo + SHINFO_DATAREF, 1);
+  storeFour(shinfo + SHINFO_DATAREF, 1, 0, 0, 0);
+  storeFour(shinfo + SHINFO_UBUF, 0, 0, 0, 0);
 }
 
 /** Frees a head. Takes ownership of it; nobody else may refer to it. */

@@ -4,6 +4,7 @@ export { attach as attachArena, format } from "./arena";
 export { dequeueBurst, enqueueBurst } from "./burst";
 export { clone, copyHead, copySkb, expandHead, morph, unclone } from "./clone";
 export {
+  cbAddress,
   dataAddress,
   dataLength,
   dataRefs,

@@ -3,11 +3,11 @@
 //
 // ╒═════════════════ The arena (one WebAssembly.Memory, from `base` on) ═════════════════╕
 // │ header        1 page   identity, table addresses, depots, carve cursors              │
-// │ thread blocks 2 pages each: magazines, completion lists, counters, journal, scratch  │
+// │ thread blocks 4 pages each: magazines, completion lists, counters, journal, scratch  │
 // │ skb table     128 B each                                                             │
 // │ ubuf table     32 B each                                                             │
 // │ ring table    256 B each                                                             │
-// │ blocks        128 B each: free objects on their way from thread to thread            │
+// │ blocks        32 to 512 B: free objects on their way from thread to thread           │
 // │ page table     32 B for every page below                                             │
 // │ page bitmap     1 bit for every page below; 1 = free and in nobody's chain           │
 // ├──────────────────────────────────────────────────────────────────────────────────────┤
@@ -101,14 +101,16 @@ export const LINK_NEXT: u32 = 0;
 export const LINK_CHAIN: u32 = 4;
 export const LINK_COUNT: u32 = 8;
 
-// ─── Block, 128 B: addresses of as many free objects of one class as are exchanged at once ─────────────
+// ─── Block: addresses of as many free objects of one class as are exchanged at once ────────────────────
 //    0 next: the block below it in its stack    4.. objects
 
-export const BLOCK_SHIFT: u32 = 7;
 export const BLOCK_NEXT: u32 = 0;
 export const BLOCK_OBJECTS: u32 = 4;
-/** Objects exchanged at once: the cost of an exchange, two CAS, is spread over as many. What fits a block. */
-export const EXCHANGE_MOST: u32 = 31;
+/**
+ * Objects exchanged at once, so many at most: an exchange takes half a dozen cache lines that other cores have, one after
+ * the other, which is some 500 ns, and is spread over as many. What fits half a magazine.
+ */
+export const EXCHANGE_MOST: u32 = 127;
 
 // ─── Header ────────────────────────────────────────────────────────────────────────────────────────────
 //    0 magic  4 version  8 skb count  12 ubuf count  16 thread count  20 ring count  24 page count
@@ -117,7 +119,7 @@ export const EXCHANGE_MOST: u32 = 31;
 //  128 carve cursors, slots never given out yet, each on a line of its own: skbs, ubufs (192), blocks (320)
 //  256 free heads that lie in slab bitmaps, one word for each head class
 //  384 empty blocks: top | tag
-//  512 depots, one cache line for each class: blocks top | tag | chains top | tag | objects given | taken
+//  512 depots, one cache line for each class: blocks top | tag | chains top | tag
 // 1024 returns: pages and heads that were put where everybody finds them, outside of the depots
 // 1088 run claims in progress that take more than one word of the bitmap
 
@@ -155,11 +157,8 @@ export const STACK_TAG: u32 = 4;
 export const DEPOT_SHIFT: u32 = 6;
 export const DEPOT_BLOCKS: u32 = 0;
 export const DEPOT_CHAINS: u32 = 8;
-/** Objects ever given to the depot, and taken from it; they wrap. What it holds is the difference. */
-export const DEPOT_GIVEN: u32 = 16;
-export const DEPOT_TAKEN: u32 = 20;
 
-// ─── Thread block, 2 pages ─────────────────────────────────────────────────────────────────────────────
+// ─── Thread block, 4 pages ─────────────────────────────────────────────────────────────────────────────
 //    0 state  4 number
 //   64 remote completions: ubufs let go by other threads
 //   68 wake: 1 while the thread sleeps, or is about to
@@ -168,11 +167,11 @@ export const DEPOT_TAKEN: u32 = 20;
 //  192 journal of the operation in flight
 //  512 counters, 64 words
 //  768 targets: the rings among which a scatter chooses, 64 words
-// 1024 magazines, 256 B for each class:  count | addresses of free objects, the last given on top
 // 4096 scratch: lists that one call passes in or out, meaningless between calls
 // 6144 staging: bytes on their way between JS and a packet
+// 8192 magazines, 1 KiB for each class:  count | addresses of free objects, the last given on top
 
-export const THREAD_BYTES: u32 = 8192;
+export const THREAD_BYTES: u32 = 16384;
 export const MAX_THREADS: u32 = 64;
 export const THREAD_STATE: u32 = 0;
 export const THREAD_NUMBER: u32 = 4;
@@ -183,8 +182,8 @@ export const THREAD_LOCAL: u32 = 128;
 export const THREAD_JOURNAL: u32 = 192;
 export const THREAD_COUNTERS: u32 = 512;
 export const THREAD_TARGETS: u32 = 768;
-export const THREAD_MAGAZINES: u32 = 1024;
 export const THREAD_SCRATCH: u32 = 4096;
+export const THREAD_MAGAZINES: u32 = 8192;
 
 export const THREAD_FREE: u32 = 0;
 export const THREAD_LIVE: u32 = 1;
@@ -192,7 +191,7 @@ export const THREAD_LIVE: u32 = 1;
 export const AWAKE: u32 = 0;
 export const ASLEEP: u32 = 1;
 
-export const MAGAZINE_SHIFT: u32 = 8;
+export const MAGAZINE_SHIFT: u32 = 10;
 export const MAGAZINE_COUNT: u32 = 0;
 export const MAGAZINE_OBJECTS: u32 = 4;
 
@@ -227,11 +226,14 @@ export const COUNT_WAKES: u32 = 15;
 /** One counter for each reason given to release(); reason 0 is consume_skb, not a drop. */
 export const COUNT_REASONS: u32 = 16;
 export const REASONS: u32 = 16;
+/** Objects that the thread gave to the depot of each class, and took from it. What a depot has is the sum of all. */
+export const COUNT_GIVEN: u32 = 32;
+export const COUNT_TAKEN: u32 = 40;
 
 // ─── skb, 128 B: two cache lines, everything hot on the first ──────────────────────────────────────────
 //    0 handle    4 owner     8 users    12 shares
 //   16 next     20 head     24 end      28 data        (free: 16 next, 20 chain, 24 count)
-//   32 len      36 dataLen  40 spare    44 protocol u16 | queue u16
+//   32 len      36 dataLen  40 second   44 protocol u16 | queue u16
 //   48 mark     52 priority 56 hash     60 timestamp, low
 //   64 timestamp, high      68 macHeader  72 networkHeader  76 transportHeader
 //   80 cb, 48 B for the layer that holds the packet
@@ -259,6 +261,8 @@ export const SKB_END: u32 = 24;
 export const SKB_DATA: u32 = 28;
 export const SKB_LEN: u32 = 32;
 export const SKB_DATA_LEN: u32 = 36;
+/** 1 if anything was written to the second line: who allocates the skb next leaves that line alone if not. */
+export const SKB_SECOND: u32 = 40;
 export const SKB_PROTOCOL: u32 = 44;
 export const SKB_QUEUE: u32 = 46;
 export const SKB_MARK: u32 = 48;
@@ -269,6 +273,7 @@ export const SKB_TIMESTAMP_HIGH: u32 = 64;
 export const SKB_MAC_HEADER: u32 = 68;
 export const SKB_NETWORK_HEADER: u32 = 72;
 export const SKB_TRANSPORT_HEADER: u32 = 76;
+export const SKB_SECOND_LINE: u32 = 64;
 export const SKB_CB: u32 = 80;
 export const CB_BYTES: u32 = 48;
 export const LINK_SKB: u32 = SKB_NEXT;

@@ -2,7 +2,7 @@
 //
 //   thread block, for each class           depot, one for all threads
 //   ┌───────┬──────────────────┐  half    ┌────────┐
-//   │ count │ o o o o o o o o  │ ───────▶ │ blocks │──▶ block ──▶ block ──▶ block (31 addresses each)
+//   │ count │ o o o o o o o o  │ ───────▶ │ blocks │──▶ block ──▶ block ──▶ block (up to 127 each)
 //   └───────┴──────────────────┘ ◀─────── ├────────┤
 //      take and give, from the top        │ chains │──▶ o ─▶ o ─▶ o   linked through the objects
 //                                         └────────┘    ▼
@@ -15,17 +15,16 @@
 // another core's cache. What is less than a batch, or finds no empty block, travels as a chain linked through the
 // objects themselves, so that freeing never needs memory that could run out.
 
-import { arena, blockCount, blockTable, depots, exchange, magazineMost, thread } from "./arena";
+import { arena, blockCount, blockShift, blockTable, depots, exchange, magazineMost, thread } from "./arena";
 import {
   BLOCK_NEXT,
   BLOCK_OBJECTS,
-  BLOCK_SHIFT,
   COUNT_EXCHANGES,
+  COUNT_GIVEN,
+  COUNT_TAKEN,
   DEPOT_BLOCKS,
   DEPOT_CHAINS,
-  DEPOT_GIVEN,
   DEPOT_SHIFT,
-  DEPOT_TAKEN,
   HEADER_CARVED_BLOCKS,
   HEADER_EMPTY_BLOCKS,
   LINK_CHAIN,
@@ -39,7 +38,6 @@ import {
   THREAD_MAGAZINES,
 } from "./layout";
 import {
-  atomicAdd32,
   atomicCas32,
   atomicLoad32,
   atomicStore32,
@@ -127,9 +125,13 @@ export function flush(kind: u32, link: u32): void {
   sendChain(m + MAGAZINE_OBJECTS, n, kind, link);
 }
 
-/** Objects that were ever given to the depot of a class. */
-export function given(kind: u32): u32 {
-  return atomicLoad32(depots + (kind << DEPOT_SHIFT) + DEPOT_GIVEN);
+/** Changes with everything that is put into the depot of a class, or taken out. */
+export function changes(kind: u32): u32 {
+  const depot = depots + (kind << DEPOT_SHIFT);
+  return wrapAdd(
+    atomicLoad32(depot + DEPOT_BLOCKS + STACK_TAG),
+    atomicLoad32(depot + DEPOT_CHAINS + STACK_TAG),
+  );
 }
 
 /** Fills an empty magazine with a batch or a chain from the depot. Returns how many there are now. */
@@ -149,7 +151,7 @@ function fetch(m: u32, kind: u32, link: u32): u32 {
       object = load32(object + link + LINK_NEXT);
     }
   }
-  atomicAdd32(depot + DEPOT_TAKEN, n);
+  count(COUNT_TAKEN + kind, n);
   store32(m + MAGAZINE_COUNT, n);
   return n;
 }
@@ -162,10 +164,9 @@ function send(m: u32, kind: u32, link: u32): u32 {
   } else {
     const depot = depots + (kind << DEPOT_SHIFT);
     copy(block + BLOCK_OBJECTS, m + MAGAZINE_OBJECTS, exchange << 2);
-    // Before the push: whoever looked for objects before they were there, and then finds this changed, looks again.
-    atomicAdd32(depot + DEPOT_GIVEN, exchange);
     push(depot + DEPOT_BLOCKS, BLOCK_NEXT, block);
     count(COUNT_EXCHANGES, 1);
+    count(COUNT_GIVEN + kind, exchange);
   }
   const left = load32(m + MAGAZINE_COUNT) - exchange;
   copy(m + MAGAZINE_OBJECTS, m + MAGAZINE_OBJECTS + (exchange << 2), left << 2);
@@ -183,9 +184,9 @@ function sendChain(from: u32, n: u32, kind: u32, link: u32): void {
     below = object;
   }
   store32(below + link + LINK_COUNT, n);
-  atomicAdd32(depot + DEPOT_GIVEN, n); // before the push, as in `send`
   push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);
   count(COUNT_EXCHANGES, 1);
+  count(COUNT_GIVEN + kind, n);
 }
 
 /** A block that nobody uses, or 0. */
@@ -197,7 +198,7 @@ function emptyBlock(): u32 {
     const i = atomicLoad32(cursor);
     if (i >= blockCount) return 0;
     // The CAS carves it: each block is given out for the first time once.
-    if (atomicCas32(cursor, i, i + 1) === i) return blockTable + (i << BLOCK_SHIFT);
+    if (atomicCas32(cursor, i, i + 1) === i) return blockTable + (i << blockShift);
   }
 }
 

@@ -123,9 +123,12 @@ export function clear32(p: u32): void {
   const first = p >>> 2;
   for (let i = first; i < first + 8; i++) words[i] = 0;
 }
-export function clear128(p: u32): void {
+export function storeFour(p: u32, a: u32, b: u32, c: u32, d: u32): void {
   const first = p >>> 2;
-  for (let i = first; i < first + 32; i++) words[i] = 0;
+  words[first] = a;
+  words[first + 1] = b;
+  words[first + 2] = c;
+  words[first + 3] = d;
 }
 export function copy128(to: u32, from: u32): void {
   const target = to >>> 2;

@@ -146,17 +146,13 @@ export function clear32(p: u32): void {
   v128.store(p, i32x4.splat(0));
   v128.store(p, i32x4.splat(0), 16);
 }
-/** Clears the 128 bytes at `p`: a call of memory.fill costs more than the eight stores. */
-export function clear128(p: u32): void {
-  const zero = i32x4.splat(0);
-  v128.store(p, zero);
-  v128.store(p, zero, 16);
-  v128.store(p, zero, 32);
-  v128.store(p, zero, 48);
-  v128.store(p, zero, 64);
-  v128.store(p, zero, 80);
-  v128.store(p, zero, 96);
-  v128.store(p, zero, 112);
+/**
+ * Stores four words from `p` on, as one store: where the line is another core's, stores queue up until it comes, and the
+ * fewer of them there are, the more lines are on their way at once.
+ */
+export function storeFour(p: u32, a: u32, b: u32, c: u32, d: u32): void {
+  const ab = i32x4.replace_lane(i32x4.splat(a), 1, b);
+  v128.store(p, i32x4.replace_lane(i32x4.replace_lane(ab, 2, c), 3, d));
 }
 /** Copies 128 bytes between places that do not overlap. */
 export function copy128(to: u32, from: u32): void {

@@ -23,16 +23,14 @@ import {
   LINK_UBUF,
   PAGE_BYTES,
   SKB_HANDLE,
-  SKB_OWNER,
   SKB_SHIFT,
-  SKB_USERS,
   UBUF_FREE,
   UBUF_HANDLE,
   UBUF_SHIFT,
   UBUF_STATE,
 } from "./layout";
-import { flush, give, giveHeld, giveMany, given, held, take } from "./magazine";
-import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, wrapAdd } from "./memory";
+import { changes, flush, give, giveHeld, giveMany, held, take } from "./magazine";
+import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, storeFour, wrapAdd } from "./memory";
 import { awaitClaims, drainPages, putPage, takePage, takeRun } from "./page";
 import { count } from "./thread";
 
@@ -80,14 +78,14 @@ function reclaimPages(): void {
 }
 
 // Objects move from place to place while a thread looks through the places: one that was free all the time can be
-// missed. So every batch is counted before it is put somewhere, and whoever found nothing looks again if anything was
-// counted while it looked. If nothing was, then what it missed was, when it began to look, in the hands of running
+// missed. So every batch is counted when, or before, it is put somewhere, and whoever found nothing looks again if
+// anything was counted while it looked. If nothing was, then what it missed was, when it began to look, in the hands of running
 // threads: a batch each, or in their magazines. That is all that an exhausted pool can still have.
 
 /** Changes when a page, or a head, is put where every thread finds it. */
 function returned(): u32 {
   let sum = atomicLoad32(arena + HEADER_RETURNS);
-  for (let kind = CLASS_HEADS; kind <= CLASS_PAGE; kind++) sum = wrapAdd(sum, given(kind));
+  for (let kind = CLASS_HEADS; kind <= CLASS_PAGE; kind++) sum = wrapAdd(sum, changes(kind));
   return sum;
 }
 
@@ -196,11 +194,11 @@ export function takeSkb(): u32 {
   if (mustFail()) return exhausted(CLASS_SKB);
   let skb = take(CLASS_SKB, LINK_SKB);
   while (skb === 0) {
-    const before = given(CLASS_SKB);
+    const before = changes(CLASS_SKB);
     const first = carve(HEADER_CARVED_SKBS, skbCount);
     if (first === 0) {
       skb = take(CLASS_SKB, LINK_SKB);
-      if (skb === 0 && given(CLASS_SKB) === before) return exhausted(CLASS_SKB);
+      if (skb === 0 && changes(CLASS_SKB) === before) return exhausted(CLASS_SKB);
       continue;
     }
     for (let i = carvedEnd(first, skbCount) - 1; i >= first; i--) {
@@ -223,9 +221,7 @@ export function giveSkb(skb: u32): void {
 /** Ends the life of an skb struct, short of putting it where free ones are. */
 export function retire(skb: u32): void {
   // The next generation of this slot: the handle that was given out matches nothing from here on.
-  store32(skb + SKB_HANDLE, (load32(skb + SKB_HANDLE) + skbCount) & HANDLE_MASK);
-  store32(skb + SKB_OWNER, 0);
-  store32(skb + SKB_USERS, 0);
+  storeFour(skb + SKB_HANDLE, (load32(skb + SKB_HANDLE) + skbCount) & HANDLE_MASK, 0, 0, 0);
 }
 
 /** Puts `n` retired skbs, whose addresses are at `from`, where free ones are. */
@@ -249,11 +245,11 @@ export function allocUbuf(): u32 {
   if (mustFail()) return exhausted(CLASS_UBUF);
   let ubuf = take(CLASS_UBUF, LINK_UBUF);
   while (ubuf === 0) {
-    const before = given(CLASS_UBUF);
+    const before = changes(CLASS_UBUF);
     const first = carve(HEADER_CARVED_UBUFS, ubufCount);
     if (first === 0) {
       ubuf = take(CLASS_UBUF, LINK_UBUF);
-      if (ubuf === 0 && given(CLASS_UBUF) === before) return exhausted(CLASS_UBUF);
+      if (ubuf === 0 && changes(CLASS_UBUF) === before) return exhausted(CLASS_UBUF);
       continue;
     }
     for (let i = carvedEnd(first, ubufCount) - 1; i >= first; i--) {

@@ -23,17 +23,18 @@ import {
   SHINFO_UBUF,
   SKB_DATA,
   SKB_DATA_LEN,
-  SKB_END,
   SKB_HANDLE,
   SKB_HEAD,
   SKB_LEN,
   SKB_NEXT,
   SKB_OWNER,
+  SKB_SECOND,
+  SKB_SECOND_LINE,
   SKB_SHIFT,
   SKB_USERS,
 } from "./layout";
 import { giveHeld, held, takeHeld, takeMany } from "./magazine";
-import { clear128, load32, store32 } from "./memory";
+import { clear32, load32, store32, storeFour } from "./memory";
 import { allocHead, freeSkb, giveSkb, giveSkbs, injecting, retire, takeSkb } from "./pool";
 import {
   dropFragsTo,
@@ -90,14 +91,14 @@ function quickSkb(bytes: u32, headroom: u32): u32 {
 
 /** Makes a free skb and a free head an empty packet. */
 function initSkb(skb: u32, head: u32, bytes: u32, headroom: u32): void {
-  const handle = load32(skb + SKB_HANDLE);
-  clear128(skb);
-  store32(skb + SKB_HANDLE, handle);
-  store32(skb + SKB_OWNER, threadNumber);
-  store32(skb + SKB_USERS, 1);
-  store32(skb + SKB_HEAD, head);
-  store32(skb + SKB_DATA, head + headroom);
-  store32(skb + SKB_END, head + bytes - SHINFO_BYTES);
+  const second = load32(skb + SKB_SECOND);
+  // In the order of the fields: handle, owner, users, shares; next, head, end, data. The rest begins as 0.
+  storeFour(skb + SKB_HANDLE, load32(skb + SKB_HANDLE), threadNumber, 1, 0);
+  storeFour(skb + SKB_NEXT, 0, head, head + bytes - SHINFO_BYTES, head + headroom);
+  clear32(skb + SKB_LEN);
+  if (second === 0) return;
+  clear32(skb + SKB_SECOND_LINE);
+  clear32(skb + SKB_SECOND_LINE + 32);
 }
 
 /** alloc_skb and skb_reserve. Returns the handle, E_RANGE or E_EXHAUSTED. */

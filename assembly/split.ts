@@ -29,6 +29,7 @@ import {
   SKB_NEXT,
   SKB_OWNER,
   SKB_PROTOCOL,
+  SKB_SECOND,
   SKB_USERS,
 } from "./layout";
 import { atomicStore32, copy, fill, load32, store32 } from "./memory";
@@ -93,6 +94,7 @@ function splitSkb(skb: u32, at: u32): u32 {
   // Header offsets are the first part's: its headers are not in the second.
   copy(rest + SKB_PROTOCOL, skb + SKB_PROTOCOL, SKB_MAC_HEADER - SKB_PROTOCOL);
   copy(rest + SKB_CB, skb + SKB_CB, SKB_BYTES - SKB_CB);
+  store32(rest + SKB_SECOND, load32(skb + SKB_SECOND));
   return rest;
 }
 

@@ -4,7 +4,6 @@ import {
   arena,
   bitmap,
   bitmapWords,
-  depots,
   exchange,
   pageCount,
   skbCount,
@@ -13,9 +12,8 @@ import {
   ubufCount,
 } from "./arena";
 import {
-  DEPOT_GIVEN,
-  DEPOT_SHIFT,
-  DEPOT_TAKEN,
+  COUNT_GIVEN,
+  COUNT_TAKEN,
   ERROR_LIMIT,
   HEADER_CARVED_SKBS,
   HEADER_CARVED_UBUFS,
@@ -28,7 +26,7 @@ import {
   THREAD_STATE,
   THREAD_WAKE,
 } from "./layout";
-import { atomicLoad32, wrapSub } from "./memory";
+import { atomicLoad32, wrapAdd, wrapSub } from "./memory";
 
 // Other threads' blocks are read atomically only so that no read is torn; the values may be old.
 function blockOf(number: u32): u32 {
@@ -54,11 +52,14 @@ export function counter(number: u32, which: u32): u32 {
 export function inMagazine(number: u32, kind: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_COUNT);
 }
+/** Objects of a class in the depot; while others exchange, a moment ago, and off by what is in their hands. */
 export function inDepot(kind: u32): u32 {
-  const depot = depots + (kind << DEPOT_SHIFT);
-  // Taken first: it never overtakes what was given.
-  const taken = atomicLoad32(depot + DEPOT_TAKEN);
-  return wrapSub(atomicLoad32(depot + DEPOT_GIVEN), taken);
+  let sum: u32 = 0;
+  for (let number: u32 = 1; number <= threadCount; number++) {
+    sum = wrapAdd(sum, counter(number, COUNT_GIVEN + kind));
+    sum = wrapSub(sum, counter(number, COUNT_TAKEN + kind));
+  }
+  return sum;
 }
 export function inSlabs(headClass: u32): u32 {
   return atomicLoad32(arena + HEADER_SLAB_FREE + (headClass << 2));

@@ -8,11 +8,11 @@ import {
   CLASS_PAGE,
   CLASS_SKB,
   CLASS_UBUF,
+  COUNT_GIVEN,
+  COUNT_TAKEN,
   DEPOT_BLOCKS,
   DEPOT_CHAINS,
-  DEPOT_GIVEN,
   DEPOT_SHIFT,
-  DEPOT_TAKEN,
   ERROR_LIMIT,
   FRAG_ADDRESS,
   FRAG_SHIFT,
@@ -97,6 +97,7 @@ import {
   SMALLEST_HEAD,
   STACK_TOP,
   THREAD_BYTES,
+  THREAD_COUNTERS,
   THREAD_LIVE,
   THREAD_LOCAL,
   THREAD_MAGAZINES,
@@ -361,7 +362,13 @@ class Audit {
       if (object !== 0) this.#bad(`${where}: a chain is longer than its ${count}`);
       inDepot += count;
     });
-    const said = (this.#word(depot + DEPOT_GIVEN) - this.#word(depot + DEPOT_TAKEN)) >>> 0;
+    let said = 0;
+    for (let t = 0; t < this.#header(HEADER_THREADS); t++) {
+      const counters = threads + t * THREAD_BYTES + THREAD_COUNTERS;
+      said +=
+        this.#word(counters + (COUNT_GIVEN + kind) * 4) - this.#word(counters + (COUNT_TAKEN + kind) * 4);
+    }
+    said >>>= 0;
     if (said !== inDepot) this.#bad(`${where}: says ${said} objects, has ${inDepot}`);
   }
 

@@ -6,11 +6,13 @@ import {
   E_RINGS,
   E_STALE,
   ERROR_LIMIT,
+  EXCHANGE_MOST,
   LAYOUT_VERSION,
   MAX_LINEAR,
   MAX_THREADS,
   OK,
   PAGE_BYTES,
+  THREAD_BYTES,
   THREAD_LIVE,
   UBUF_COPIED,
   UBUF_SHARING,
@@ -67,11 +69,14 @@ export interface EngineOptions {
   skbs?: number;
   /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
   ubufs?: number;
-  /** Threads that the arena is laid out for, 1..64; each takes 8 KiB of it. 16 if not given. */
+  /**
+   * Threads that the arena is laid out for, 1..64; each takes 16 KiB of it. 16 if not given, fewer in less than 2 MiB, so
+   * that they take no more than an eighth.
+   */
   threads?: number;
   /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
   rings?: number;
-  /** Objects in half a magazine, 1..31: what a thread may keep to itself. Chosen from the size if not given. */
+  /** Objects in half a magazine, 1..127: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;
   /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
   debug?: boolean;
@@ -198,8 +203,14 @@ export class Engine {
         2 ** 16,
       ),
     );
-    const threads = checkInteger("threads", given.threads ?? 16, 1, MAX_THREADS);
-    const magazine = given.magazine === undefined ? 0 : checkInteger("magazine", given.magazine, 1, 31);
+    const threads = checkInteger(
+      "threads",
+      given.threads ?? Math.min(16, Math.floor(bytes / 8 / THREAD_BYTES)),
+      1,
+      MAX_THREADS,
+    );
+    const magazine =
+      given.magazine === undefined ? 0 : checkInteger("magazine", given.magazine, 1, EXCHANGE_MOST);
     const rings = checkInteger("rings", given.rings ?? 64, 0, RINGS_MOST);
     const loaded = await load(kind, shared, bytes);
     const pages = Math.min(bytes / PAGE_BYTES - 1, MOST_PAGES);

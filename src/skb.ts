@@ -12,7 +12,6 @@ import {
   SHINFO_GSO_SEGS,
   SHINFO_GSO_SIZE,
   SHINFO_GSO_TYPE,
-  SKB_CB,
   SKB_HASH,
   SKB_MAC_HEADER,
   SKB_MARK,
@@ -878,7 +877,7 @@ export class Skb {
    * skb.clone().cb[0]; // → 7
    */
   get cb(): Uint8Array {
-    return this._engine._heap.view((this._engine._core.skbAddress(this._live()) >>> 0) + SKB_CB, CB_BYTES);
+    return this._engine._heap.view(this._engine._core.cbAddress(this._live()) >>> 0, CB_BYTES);
   }
 
   /**

@@ -140,8 +140,11 @@ export function fill(p: number, value: number, n: number): void {
 export function clear32(p: number): void {
   port.access(FILL, p, 0, 32, 0, 0);
 }
-export function clear128(p: number): void {
-  port.access(FILL, p, 0, 128, 0, 0);
+export function storeFour(p: number, a: number, b: number, c: number, d: number): void {
+  store32(p, a);
+  store32(p + 4, b);
+  store32(p + 8, c);
+  store32(p + 12, d);
 }
 export function copy128(to: number, from: number): void {
   port.access(COPY, to, from, 128, 0, 0);

@@ -58,7 +58,7 @@ export class Names {
     if (p >= bitmap) return `bitmap word ${(p - bitmap) >>> 2}`;
     if (p >= pageTable)
       return `page ${(p - pageTable) >>> 5} ${linked(PAGE, L.LINK_PAGE, (p - pageTable) & 31)}`;
-    if (p >= blockTable) return blockName(p - blockTable);
+    if (p >= blockTable) return blockName(p - blockTable, this.#memory.word(this.#base + L.HEADER_EXCHANGE));
     if (p >= ringTable)
       return `ring ${(p - ringTable) >>> L.RING_SHIFT} ${named(RING, (p - ringTable) & 255)}`;
     if (p >= ubufTable)
@@ -99,21 +99,22 @@ export class Names {
   }
 }
 
-function blockName(offset: number): string {
-  const word = (offset & 127) >>> 2;
-  return `block ${offset >>> L.BLOCK_SHIFT} ${word === 0 ? "next" : `object ${word - 1}`}`;
+function blockName(offset: number, exchange: number): string {
+  const shift = 32 - Math.clz32(4 * exchange + 3);
+  const word = (offset & ((1 << shift) - 1)) >>> 2;
+  return `block ${offset >>> shift} ${word === 0 ? "next" : `object ${word - 1}`}`;
 }
 
 function threadName(offset: number): string {
   const thread = `thread ${Math.floor(offset / L.THREAD_BYTES) + 1}`;
   const within = offset % L.THREAD_BYTES;
-  if (within >= L.THREAD_SCRATCH) return `${thread} scratch +${within - L.THREAD_SCRATCH}`;
   if (within >= L.THREAD_MAGAZINES) {
     const at = within - L.THREAD_MAGAZINES;
-    const word = (at & 255) >>> 2;
+    const word = (at & ((1 << L.MAGAZINE_SHIFT) - 1)) >>> 2;
     const magazine = `${thread} magazine[${CLASSES[at >>> L.MAGAZINE_SHIFT]}]`;
     return word === 0 ? `${magazine}.count` : `${magazine} object ${word - 1}`;
   }
+  if (within >= L.THREAD_SCRATCH) return `${thread} scratch +${within - L.THREAD_SCRATCH}`;
   if (within >= L.THREAD_COUNTERS) return `${thread} counter ${(within - L.THREAD_COUNTERS) >>> 2}`;
   return `${thread} ${named(THREAD, within)}`;
 }
@@ -123,8 +124,6 @@ function headerName(offset: number): string {
     const at = offset - L.HEADER_DEPOTS;
     const within = at & ((1 << L.DEPOT_SHIFT) - 1);
     const depot = `depot[${CLASSES[at >>> L.DEPOT_SHIFT] ?? at >>> L.DEPOT_SHIFT}]`;
-    if (within === L.DEPOT_GIVEN) return `${depot}.given`;
-    if (within === L.DEPOT_TAKEN) return `${depot}.taken`;
     return `${depot}.${within < L.DEPOT_CHAINS ? "blocks" : "chains"}.${STACK[(within >>> 2) & 1]}`;
   }
   if (offset >= L.HEADER_EMPTY_BLOCKS && offset < L.HEADER_EMPTY_BLOCKS + 8)

@@ -1,5 +1,6 @@
 // What the threads of a scenario have in common: the memory, who sleeps, and who touches what.
 
+import { THREAD_BYTES } from "../../assembly/layout.js";
 import { auditArena } from "../../src/audit.js";
 import { COPY, isRace, NAMES, NOTIFY, sizeOf, writes } from "./access.js";
 import type { Instantiate } from "./bundle.js";
@@ -233,6 +234,6 @@ export class World implements View {
 /** Pages of everything that `format` puts before the pages themselves, if these are few: no table of theirs is longer than a page. */
 function tablePages(threads: number, skbs: number, ubufs: number, rings: number): number {
   const pagesFor = (bytes: number): number => Math.ceil(bytes / 4096);
-  const tables = [skbs * 128, ubufs * 32, rings * 256, ((skbs >>> 5) + 1) * 128].map(pagesFor);
-  return 1 + 2 * threads + tables.reduce((sum, n) => sum + n, 0) + 2;
+  const tables = [skbs * 128, ubufs * 32, rings * 256, (skbs + 64) * 4].map(pagesFor);
+  return 1 + (THREAD_BYTES / 4096) * threads + tables.reduce((sum, n) => sum + n, 0) + 2;
 }
