@@ -3,11 +3,11 @@
 //
 // ╒═════════════════ The arena (one WebAssembly.Memory, from `base` on) ═════════════════╕
 // │ header        1 page   identity, table addresses, depots, carve cursors              │
-// │ thread blocks 4 pages each: magazines, completion lists, counters, journal, scratch  │
+// │ thread blocks 6 pages each: magazines, completion lists, counters, journal, scratch  │
 // │ skb table     128 B each                                                             │
 // │ ubuf table     32 B each                                                             │
 // │ ring table    256 B each                                                             │
-// │ blocks        32 to 512 B: free objects on their way from thread to thread           │
+// │ blocks        32 to 1024 B: free objects on their way from thread to thread          │
 // │ page table     32 B for every page below                                             │
 // │ page bitmap     1 bit for every page below; 1 = free and in nobody's chain           │
 // ├──────────────────────────────────────────────────────────────────────────────────────┤
@@ -110,7 +110,7 @@ export const BLOCK_OBJECTS: u32 = 4;
  * Objects exchanged at once, so many at most: an exchange takes half a dozen cache lines that other cores have, one after
  * the other, which is some 500 ns, and is spread over as many. What fits half a magazine.
  */
-export const EXCHANGE_MOST: u32 = 127;
+export const EXCHANGE_MOST: u32 = 255;
 
 // ─── Header ────────────────────────────────────────────────────────────────────────────────────────────
 //    0 magic  4 version  8 skb count  12 ubuf count  16 thread count  20 ring count  24 page count
@@ -158,7 +158,7 @@ export const DEPOT_SHIFT: u32 = 6;
 export const DEPOT_BLOCKS: u32 = 0;
 export const DEPOT_CHAINS: u32 = 8;
 
-// ─── Thread block, 4 pages ─────────────────────────────────────────────────────────────────────────────
+// ─── Thread block, 6 pages ─────────────────────────────────────────────────────────────────────────────
 //    0 state  4 number
 //   64 remote completions: ubufs let go by other threads
 //   68 wake: 1 while the thread sleeps, or is about to
@@ -169,9 +169,9 @@ export const DEPOT_CHAINS: u32 = 8;
 //  768 targets: the rings among which a scatter chooses, 64 words
 // 4096 scratch: lists that one call passes in or out, meaningless between calls
 // 6144 staging: bytes on their way between JS and a packet
-// 8192 magazines, 1 KiB for each class:  count | addresses of free objects, the last given on top
+// 8192 magazines, 2 KiB for each class:  count | addresses of free objects, the last given on top
 
-export const THREAD_BYTES: u32 = 16384;
+export const THREAD_BYTES: u32 = 24576;
 export const MAX_THREADS: u32 = 64;
 export const THREAD_STATE: u32 = 0;
 export const THREAD_NUMBER: u32 = 4;
@@ -191,7 +191,7 @@ export const THREAD_LIVE: u32 = 1;
 export const AWAKE: u32 = 0;
 export const ASLEEP: u32 = 1;
 
-export const MAGAZINE_SHIFT: u32 = 10;
+export const MAGAZINE_SHIFT: u32 = 11;
 export const MAGAZINE_COUNT: u32 = 0;
 export const MAGAZINE_OBJECTS: u32 = 4;
 

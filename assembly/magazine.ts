@@ -2,7 +2,7 @@
 //
 //   thread block, for each class           depot, one for all threads
 //   ┌───────┬──────────────────┐  half    ┌────────┐
-//   │ count │ o o o o o o o o  │ ───────▶ │ blocks │──▶ block ──▶ block ──▶ block (up to 127 each)
+//   │ count │ o o o o o o o o  │ ───────▶ │ blocks │──▶ block ──▶ block ──▶ block (up to 255 each)
 //   └───────┴──────────────────┘ ◀─────── ├────────┤
 //      take and give, from the top        │ chains │──▶ o ─▶ o ─▶ o   linked through the objects
 //                                         └────────┘    ▼

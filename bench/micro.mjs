@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chart } from "./chart.mjs";
 import { density } from "./micro/density.mjs";
-import { buildDpdk } from "./micro/dpdk.mjs";
 import { OPS, SIZES, SUBJECTS } from "./micro/ops.mjs";
+import { buildDpdk } from "./native/build.mjs";
 import { densityTable, lossList, markTable, opTable } from "./report.mjs";
 
 const USAGE = `node bench/micro.mjs [--quick] [--op <id>]...
@@ -64,7 +64,7 @@ function summarise(rounds) {
 }
 
 async function measureAll(ops, rounds, quick) {
-  const dpdk = await buildDpdk();
+  const dpdk = await buildDpdk("dpdk");
   const native = [];
   const measured = Object.fromEntries(SUBJECTS.map(({ id }) => [id, []]));
   try {

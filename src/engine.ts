@@ -70,13 +70,13 @@ export interface EngineOptions {
   /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
   ubufs?: number;
   /**
-   * Threads that the arena is laid out for, 1..64; each takes 16 KiB of it. 16 if not given, fewer in less than 2 MiB, so
+   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. 16 if not given, fewer in less than 3 MiB, so
    * that they take no more than an eighth.
    */
   threads?: number;
   /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
   rings?: number;
-  /** Objects in half a magazine, 1..127: what a thread may keep to itself. Chosen from the size if not given. */
+  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;
   /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
   debug?: boolean;

@@ -39,12 +39,6 @@ export interface Wait {
 /** Why a wait ended. `ready` says that an end is ready, or will never be. */
 export type Woken = "ready" | "completed" | "timed-out";
 
-/** What timers are in Node and Bun. In browsers they are numbers, and no page ends while it is open. */
-interface Unreferable {
-  ref(): void;
-  unref(): void;
-}
-
 interface Pending extends Wait {
   readonly deadline: number;
   readonly resolve: (woken: Woken) => void;
@@ -53,13 +47,19 @@ interface Pending extends Wait {
 }
 
 // Spinning finds a packet that comes soon for a hundredth of what sleeping and being woken costs (14 to 50 us).
-// The budget, in looks of 3 to 5 ns, doubles when it was well spent and halves when it was not.
+// The budget, in looks of 3 to 5 ns, doubles when it was well spent, or when a little more of it would have spared a short
+// sleep; after a long sleep it halves.
 const SPIN_MOST = 16384;
-const SPIN_LEAST = 1024;
+const SPIN_LEAST = 256;
+/** Milliseconds: whoever slept less would rather have spun. */
+const SHORT_SLEEP_MS = 0.2;
 /** Pairs that fit the scratch. Ends beyond are looked at every RECHECK_MS. */
 const ENDS_MOST = 256;
 /** Milliseconds after which a sleeper looks for itself, whatever happened to its wake-up. */
 const RECHECK_MS = 1000;
+/** Milliseconds that the event loop is kept alive after the last wait, in case there is another one. */
+const LINGER_MS = 20;
+
 export class Waiter {
   readonly #engine: Engine;
   /** Address of the pairs that the core's `spin` and `park` read. */
@@ -71,6 +71,7 @@ export class Waiter {
   /** Whether this thread has asked to be woken for completions, and nothing has happened since. */
   #listens = false;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
+  #lingers = false;
 
   constructor(engine: Engine, pairs: number) {
     this.#engine = engine;
@@ -99,15 +100,14 @@ export class Waiter {
 
   #spin(wait: Wait, times: number): boolean {
     const found = this.#engine._core.spin(this.#put(wait.ends), wait.completions ? 1 : 0, times) !== 0;
-    if (times !== 1) {
-      this.#spins = found ? Math.min(times * 2, SPIN_MOST) : Math.max(times >>> 1, SPIN_LEAST);
-    }
+    if (found && times !== 1) this.#spins = Math.min(times * 2, SPIN_MOST);
     return found;
   }
 
   #sleep(wait: Wait, ms: number): void {
     const { _core: core, _heap: heap } = this.#engine;
     const word = core.park(this.#put(wait.ends), wait.completions ? 1 : 0) >>> 0;
+    const start = performance.now();
     try {
       if (word !== 0) heap.sleep(word, ms);
     } catch {
@@ -121,6 +121,10 @@ export class Waiter {
       // Who waits without blocking slept on the same word, and nobody wakes a word that says awake: let it look.
       if (this.#armed !== 0) heap.wake(this.#armed);
     }
+    this.#spins =
+      performance.now() - start < SHORT_SLEEP_MS
+        ? Math.min(this.#spins * 2, SPIN_MOST)
+        : Math.max(this.#spins >>> 1, SPIN_LEAST);
   }
 
   // ─── Not blocking ────────────────────────────────────────────────────────────────────────────────────
@@ -162,12 +166,15 @@ export class Waiter {
 
   #arm(): void {
     const { _core: core, _heap: heap } = this.#engine;
-    const waits = [...this.#pending];
-    const ends = waits.flatMap((one) => one.ends);
-    const completions = this.#engine._lent > 0 || waits.some((one) => one.completions);
+    let completions = this.#engine._lent > 0;
+    let n = 0;
+    for (const one of this.#pending) {
+      n = this.#put(one.ends, n);
+      completions ||= one.completions;
+    }
     this.#listens = completions;
-    if (ends.length === 0 && !completions) return;
-    const word = core.park(this.#put(ends), completions ? 1 : 0) >>> 0;
+    if (n === 0 && !completions) return;
+    const word = core.park(n, completions ? 1 : 0) >>> 0;
     if (word === 0) queueMicrotask(() => this.#settle());
     else if (this.#armed === 0) {
       const slept = heap.sleepAsync(word);
@@ -202,27 +209,25 @@ export class Waiter {
 
   #end(one: Pending): void {
     this.#pending.delete(one);
-    clearTimeout(one.timer);
+    if (one.timer !== undefined) clearTimeout(one.timer);
   }
 
   // A promise of Atomics.waitAsync keeps no event loop alive, a timer does: it also is the look at what nobody told us.
-  // It outlives the wait, without keeping anything alive, because making one costs more than all the rest of a wait.
+  // It outlives the wait for a moment, because making one costs more than all the rest of a wait.
 
   #stay(): void {
-    this.#keepAlive ??= setInterval(() => this.#recheck(), RECHECK_MS);
-    (this.#keepAlive as Partial<Unreferable>).ref?.();
+    this.#keepAlive ??= setInterval(() => this.#settle(), RECHECK_MS);
   }
 
   #rest(): void {
-    if (this.#pending.size === 0) (this.#keepAlive as Partial<Unreferable> | undefined)?.unref?.();
-  }
-
-  #recheck(): void {
-    if (this.#pending.size > 0) this.#settle();
-    else {
+    if (this.#pending.size > 0 || this.#keepAlive === undefined || this.#lingers) return;
+    this.#lingers = true;
+    setTimeout(() => {
+      this.#lingers = false;
+      if (this.#pending.size > 0) return;
       clearInterval(this.#keepAlive);
       this.#keepAlive = undefined;
-    }
+    }, LINGER_MS);
   }
 
   // ─── Both ────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,15 +236,17 @@ export class Waiter {
     return this.#engine._core.spin(this.#put(ends), 0, 1) !== 0;
   }
 
-  /** Passes the ends to the core. Returns how many there are. */
-  #put(ends: readonly End[]): number {
-    const n = Math.min(ends.length, ENDS_MOST);
-    for (let i = 0; i < n; i++) {
-      const { ring, room } = ends[i] as End;
-      this.#engine._heap.setWord(this.#pairs + i * 8, ring);
-      this.#engine._heap.setWord(this.#pairs + i * 8 + 4, room);
+  /** Passes the ends to the core, behind `n` others. Returns how many there are then. */
+  #put(ends: readonly End[], n = 0): number {
+    const heap = this.#engine._heap;
+    let at = n;
+    for (const { ring, room } of ends) {
+      if (at === ENDS_MOST) break;
+      heap.setWord(this.#pairs + at * 8, ring);
+      heap.setWord(this.#pairs + at * 8 + 4, room);
+      at++;
     }
-    return n;
+    return at;
   }
 }
 

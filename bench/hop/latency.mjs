@@ -8,6 +8,7 @@ import { say, start } from "./thread.mjs";
 const WARM_UP = 1000;
 const WORD = 0;
 const REPLY = 16; // on another cache line
+const ASLEEP = { spin: false };
 
 export const LATENCIES = [
   { id: "spinning", title: "skbuff, spinning", against: "bare-spinning" },
@@ -21,18 +22,18 @@ export const LATENCIES = [
 /** What a ping does, once it is made for a way of waiting: it resolves, or returns, when the answer is there. */
 const pings = {
   spinning: (ends) => () => {
-    pass(ends.to, ends.engine.alloc(64));
-    take(ends.from).release();
+    pass(ends.to, ends.skb);
+    ends.skb = take(ends.from);
   },
   parked: (ends) => () => {
-    pass(ends.to, ends.engine.alloc(64));
-    while (ends.from.wait({ spin: false }) !== "ready");
-    ends.from.dequeue().release();
+    pass(ends.to, ends.skb);
+    while (ends.from.wait(ASLEEP) !== "ready");
+    ends.skb = ends.from.dequeue();
   },
   async: (ends) => async () => {
-    pass(ends.to, ends.engine.alloc(64));
+    pass(ends.to, ends.skb);
     await ends.from.waitAsync();
-    ends.from.dequeue().release();
+    ends.skb = ends.from.dequeue();
   },
   "bare-spinning": (words) => () => {
     const i = Atomics.add(words, WORD, 1) + 1;
@@ -58,7 +59,7 @@ const pongs = {
   },
   parked: ({ to, from }, n) => {
     for (let i = 0; i < n; i++) {
-      while (from.wait({ spin: false }) !== "ready");
+      while (from.wait(ASLEEP) !== "ready");
       pass(to, from.dequeue());
     }
   },
@@ -110,7 +111,7 @@ async function shared(id) {
   const engine = await Engine.create({ memory: 8 << 20 });
   const [to, from] = [engine.ring({ capacity: 16 }), engine.ring({ capacity: 16 })];
   return {
-    mine: { engine, to, from },
+    mine: { to, from, skb: engine.alloc(64) },
     data: { engine: engine.share(), to: from.share(), from: to.share() },
   };
 }

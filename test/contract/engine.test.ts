@@ -46,7 +46,7 @@ describe("Engine.create", () => {
     ["skbs", [0, -1, 2 ** 20 + 1, 0.5, Number.NaN, "5", {}, 1n]],
     ["ubufs", [0, -1, 2 ** 16 + 1, 0.5, Number.NaN, "5", {}, 1n]],
     ["threads", [0, -1, 65, 0.5, Number.NaN, "5", {}, 1n]],
-    ["magazine", [0, -1, 128, 0.5, Number.NaN, "5", {}, 1n]],
+    ["magazine", [0, -1, 256, 0.5, Number.NaN, "5", {}, 1n]],
     ["core", ["none", "WASM", 1, {}, true, 1n]],
     ["shared", ["none", "yes", 1, 0, {}, 1n]],
     ["debug", ["none", "yes", 1, 0, {}, 1n]],

@@ -1,0 +1,114 @@
+// npm run bench:hop: what it costs to pass packets to another thread, beside postMessage, other rings, bare Atomics and
+// native DPDK.
+//
+// Rounds over all cases, each in a process of its own, and of each figure the best round: what disturbs the machine for a
+// while disturbs all alike, and no ratio is taken between two invocations.
+
+import { execFile } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { LATENCIES } from "./hop/latency.mjs";
+import { MESHES } from "./hop/mesh.mjs";
+import { PIPES } from "./hop/pipe.mjs";
+import { latencyTable, markTable, meshTable, pipeTable } from "./hop/report.mjs";
+import { buildDpdk } from "./native/build.mjs";
+
+const USAGE = `node bench/hop.mjs [--quick]
+
+  --quick  one short round (about 20 s); writes no results`;
+
+const RESULTS = new URL("./results/", import.meta.url);
+const CASE = fileURLToPath(new URL("./hop/case.mjs", import.meta.url));
+const TIMEOUT = 120_000;
+const ROUNDS = 5;
+
+/** How many packets, messages or round trips a case takes: about a second's worth. */
+const COUNTS = {
+  pipe: {
+    default: 200_000,
+    skbuff: 8_000_000,
+    fresh: 8_000_000,
+    touched: 4_000_000,
+    js: 2_000_000,
+    bytes: 2_000_000,
+  },
+  latency: { default: 20_000, spinning: 200_000, "bare-spinning": 200_000 },
+  mesh: { default: 1_000_000 },
+};
+const CASES = [
+  ...PIPES.map(({ id }) => ({ kind: "pipe", id })),
+  ...LATENCIES.map(({ id }) => ({ kind: "latency", id })),
+  ...MESHES.map(({ id }) => ({ kind: "mesh", id })),
+];
+
+async function measure({ kind, id }, quick) {
+  const n = Math.ceil((COUNTS[kind][id] ?? COUNTS[kind].default) / (quick ? 8 : 1));
+  const { stdout } = await promisify(execFile)(process.execPath, [CASE, kind, id, String(n)], {
+    timeout: TIMEOUT,
+  });
+  return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+/** The round with the least time: its other figures belong to it. */
+function best(rounds) {
+  const time = (one) => one.ns ?? one.p50;
+  return rounds.reduce((least, one) => (time(one) < time(least) ? one : least));
+}
+
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+async function measureAll(rounds, quick) {
+  const dpdk = await buildDpdk("hop");
+  const found = { pipe: {}, latency: {}, mesh: {} };
+  const native = [];
+  try {
+    for (let round = 1; round <= rounds; round++) {
+      for (const one of CASES) {
+        progress(`round ${round} of ${rounds}: ${one.kind} ${one.id}`);
+        found[one.kind][one.id] ??= [];
+        found[one.kind][one.id].push(await measure(one, quick));
+      }
+      if (dpdk !== null) native.push(await dpdk.measure());
+    }
+  } finally {
+    await dpdk?.remove();
+    progress("");
+  }
+  for (const kind of Object.values(found)) for (const id of Object.keys(kind)) kind[id] = best(kind[id]);
+  const least = (op) => Math.min(...native.map((ns) => ns[op]));
+  const figures = dpdk && { version: dpdk.version, hop: least("hop"), touched: least("touched") };
+  return { ...found, dpdk: figures };
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const results = {
+    date: new Date().toISOString(),
+    node: process.version,
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    // nanoseconds
+    ...(await measureAll(values.quick ? 1 : ROUNDS, values.quick)),
+  };
+  console.log(`skbuff on Node ${results.node}, ${results.cores} cores of ${results.cpu}. Nanoseconds.`);
+  for (const table of [pipeTable, latencyTable, meshTable, markTable]) console.log(`\n${table(results)}`);
+  if (values.quick) return;
+  await mkdir(RESULTS, { recursive: true });
+  await writeFile(new URL("hop.json", RESULTS), `${JSON.stringify(results, null, 2)}\n`);
+  console.log("\nWritten: bench/results/hop.json");
+}
+
+await main();
