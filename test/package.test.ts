@@ -15,8 +15,8 @@ const blocks = [...readme.matchAll(/```(\w*)\n([\s\S]*?)```/g)].map(([, language
   language,
   text,
 }));
-const program = blocks.find(({ language }) => language === "js")?.text as string;
-const printed = blocks.find(({ language }) => language === "")?.text as string;
+const programs = blocks.filter(({ language }) => language === "js").map(({ text }) => text as string);
+const printed = blocks.filter(({ language }) => language === "").map(({ text }) => text as string);
 let project = "";
 
 function run(file: string, args: string[], cwd: string): string {
@@ -42,10 +42,18 @@ beforeAll(() => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-test("the README's first program runs as pasted, and is the one that npm start runs", () => {
-  writeFileSync(join(project, "first.mjs"), program);
-  expect(run(process.execPath, ["first.mjs"], project)).toBe(printed);
-  expect(readFileSync(join(root, "examples/first.mjs"), "utf8")).toBe(program);
+test.each([
+  ["first", 0],
+  ["pipeline", 1],
+])("the README's %s program runs as pasted, and is the one in examples", (name, i) => {
+  const program = programs[i] as string;
+  writeFileSync(join(project, `${name}.mjs`), program);
+  expect(run(process.execPath, [`${name}.mjs`], project)).toBe(printed[i]);
+  expect(readFileSync(join(root, `examples/${name}.mjs`), "utf8")).toBe(program);
+});
+
+test("a worker pipeline takes fewer than 40 lines", () => {
+  expect(programs[1]?.trimEnd().split("\n").length).toBeLessThan(40);
 });
 
 test("has no dependencies, and nothing of it runs when it is installed", () => {
@@ -63,7 +71,7 @@ test.each([
   (module, resolution) => {
     writeFileSync(
       join(project, "use.ts"),
-      `import { Engine, PoolExhaustedError, Skb, SkbQueue, type Completion } from "skbuff";
+      `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
   using skb: Skb = engine.alloc(64, { headroom: 16 });
@@ -72,6 +80,8 @@ export async function use(): Promise<number> {
   skb.addUserFrag(engine.userRegion(4096), 0, 10, ubuf);
   const queue = new SkbQueue(engine);
   queue.pushTail(skb.clone());
+  using ring: Ring = (await Engine.attach(engine.share())).openRing(engine.ring({ capacity: 8 }).share());
+  for await (const packet of ring) packet.release();
   // @ts-expect-error: what is inside the library is not to be seen
   skb._handle;
   return queue.purge() + (PoolExhaustedError.name.length > 0 ? 1 : 0);
