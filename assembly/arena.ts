@@ -149,7 +149,7 @@ export function format(
   // Handle 0 is what a dead Skb object holds: slot 0 must never match it.
   store32(load32(base + HEADER_SKB_TABLE), HANDLE_MASK);
   store32(base + HEADER_VERSION, LAYOUT_VERSION);
-  // Last: whoever reads MAGIC (attach, on another thread) reads everything above as it is here.
+  // (A) Last: whoever reads MAGIC (attach, on another thread) reads everything above as it is here.
   atomicStore32(base + HEADER_MAGIC, MAGIC);
   return OK;
 }
@@ -166,7 +166,7 @@ function partialWord(n: u32): u32 {
 
 /** Finds the arena at `base`. Returns OK or E_LAYOUT. */
 export function attach(base: u32): u32 {
-  // The magic was stored last: whoever reads it reads all the rest. Nothing of it ever changes.
+  // (A) The magic was stored last: whoever reads it reads all the rest. Nothing of it ever changes.
   if (atomicLoad32(base + HEADER_MAGIC) !== MAGIC || load32(base + HEADER_VERSION) !== LAYOUT_VERSION)
     return E_LAYOUT;
   arena = base;

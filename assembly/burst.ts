@@ -1,4 +1,4 @@
-// Packets into rings and out of them, one or many at a time.
+// Packets into rings and out of them, one or many at a time. Letters are the edges of ARCHITECTURE.md.
 //
 // The producer's CAS on `tail` publishes the slots and the packets, the consumer's load of it sees them. The
 // consumer's store to `head` gives the slots back, the producer's load of it sees that they have been read. Each side
@@ -44,7 +44,7 @@ export function roomFor(ring: u32, tail: u32, want: u32): u32 {
   const capacity = load32(ring + RING_MASK) + 1;
   const room = capacity - distance(load32(ring + RING_SEEN_HEAD), tail);
   if (room >= want) return room;
-  const head = atomicLoad32(ring + RING_HEAD);
+  const head = atomicLoad32(ring + RING_HEAD); // (S)
   store32(ring + RING_SEEN_HEAD, head);
   return capacity - distance(head, tail);
 }
@@ -73,7 +73,7 @@ function own(handle: u32): void {
 
 /** Publishes `n` packets placed from `tail` on. Returns OK, or E_CLOSED and they are not in the ring. */
 export function publish(ring: u32, tail: u32, n: u32): u32 {
-  // A CAS and not a store, because whoever closes the ring sets a bit of the same word.
+  // (R) A CAS and not a store, because whoever closes the ring sets a bit of the same word.
   if (atomicCas32(ring + RING_TAIL, tail, (tail + n) & POSITION_MASK) !== tail) return E_CLOSED;
   answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);
   return OK;
@@ -117,7 +117,7 @@ export function dequeueBurst(ring: u32, n: u32): u32 {
   const head = load32(ring + RING_HEAD);
   let ready = distance(head, load32(ring + RING_SEEN_TAIL));
   if (ready < n) {
-    const tail = atomicLoad32(ring + RING_TAIL);
+    const tail = atomicLoad32(ring + RING_TAIL); // (R)
     store32(ring + RING_SEEN_TAIL, tail & POSITION_MASK);
     ready = distance(head, tail & POSITION_MASK);
     if (ready === 0) return tail > POSITION_MASK ? BURST_FAILED | E_CLOSED : 0;
@@ -127,7 +127,7 @@ export function dequeueBurst(ring: u32, n: u32): u32 {
   const mask = load32(ring + RING_MASK);
   const out = scratch();
   for (let i: u32 = 0; i < some; i++) store32(out + (i << 2), load32(slots + (((head + i) & mask) << 2)));
-  atomicStore32(ring + RING_HEAD, (head + some) & POSITION_MASK);
+  atomicStore32(ring + RING_HEAD, (head + some) & POSITION_MASK); // (S)
   // Only now: the store above would wait until the packets' cache lines have come from the producer's core. Between the
   // two, what says that the ring owns it and is not in the ring is in the consumer's hands.
   for (let i: u32 = 0; i < some; i++) own(load32(out + (i << 2)));

@@ -115,7 +115,7 @@ function takeFromSlabs(headClass: u32, bytes: u32): u32 {
       atomicAdd32(arena + HEADER_SLAB_FREE + (headClass << 2), countOf(slots) - countOf(ours));
       countReturn();
     }
-    // Publishes the slab: the CAS in takeSlots synchronises with it.
+    // (P) Publishes the slab: the CAS in takeSlots synchronises with it.
     atomicStore32(entry + PAGE_SLOTS, (slabTag(headClass) | (slots - ours)) >>> 0);
     giveSlots(headClass, bytes, pageAddress(entry), ours);
   }
@@ -168,7 +168,7 @@ function takeSlots(headClass: u32, bytes: u32): bool {
     // While it is a slab of this class with a free head: another thread may take heads, or put some, under our eyes.
     while (word > tag && word <= (tag | SLOTS_MASK) >>> 0) {
       const ours = lowest(word - tag, exchange);
-      // The CAS takes the heads: each bit goes to one thread. It synchronises with putSlot's OR.
+      // (P) The CAS takes the heads: each bit goes to one thread. It synchronises with putSlot's OR.
       const seen = atomicCas32(entry + PAGE_SLOTS, word, word - ours);
       if (seen === word) {
         atomicSub32(free, countOf(ours));

@@ -209,7 +209,7 @@ function push(stack: u32, next: u32, item: u32): void {
     const top = atomicLoad32(stack + STACK_TOP);
     // Atomic, because a thread whose pop has already lost may still read it.
     atomicStore32(item + next, top);
-    // Publishes the item and all it leads to: pop's CAS, which takes it off, synchronises with this one.
+    // (B) Publishes the item and all it leads to: pop's CAS, which takes it off, synchronises with this one.
     if (cas64(stack, top, tag, item, wrapAdd(tag, 1))) return;
   }
 }
@@ -217,7 +217,7 @@ function push(stack: u32, next: u32, item: u32): void {
 /** Pops an item off a stack, or returns 0. */
 function pop(stack: u32, next: u32): u32 {
   while (true) {
-    // The tag first: if it is still there at the CAS, nothing was pushed or popped since, so `below` is what lay
+    // (B) The tag first: if it is still there at the CAS, nothing was pushed or popped since, so `below` is what lay
     // under `top`, even if `top` was taken and came back while we looked (ABA).
     const tag = atomicLoad32(stack + STACK_TAG);
     const top = atomicLoad32(stack + STACK_TOP);

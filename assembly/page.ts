@@ -76,7 +76,7 @@ function fillFromBitmap(): bool {
     while (bits !== 0) {
       let taken = bits;
       while (bitCount(taken) > exchange) taken = clearHighest(taken);
-      // The CAS takes the pages: a bit is cleared by exactly one thread. It synchronises with setBits.
+      // (M) The CAS takes the pages: a bit is cleared by exactly one thread. It synchronises with setBits.
       const seen = atomicCas32(word, bits, (bits ^ taken) >>> 0);
       if (seen === bits) {
         singleHint = w;
@@ -207,7 +207,7 @@ export function countReturn(): void {
 function setBits(first: u32, end: u32): void {
   countReturn();
   for (let at = first; at < end; at = nextWord(at)) {
-    // Publishes what markFree wrote: whoever clears the bits reads the entries as free.
+    // (M) Publishes what freeRun wrote: whoever clears the bits reads the entries as free.
     atomicOr32(bitmap + ((at >>> 5) << 2), maskFrom(at, end));
   }
 }
@@ -222,7 +222,7 @@ export function getPage(entry: u32): void {
 
 /** Drops the caller's reference; the last one frees the run. */
 export function putPage(entry: u32): void {
-  // Reading 1 means that the reference is ours alone. Otherwise the subtraction decides who was last, and
+  // (L) Reading 1 means that the reference is ours alone. Otherwise the subtraction decides who was last, and
   // synchronises with the subtractions before it: all their reads of the page are over.
   if (atomicLoad32(entry + PAGE_REFS) !== 1 && atomicSub32(entry + PAGE_REFS, 1) !== 1) return;
   const n = load32(entry + PAGE_SPAN);

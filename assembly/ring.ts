@@ -69,7 +69,7 @@ export function createRing(capacity: u32): u32 {
     store32(ring + RING_SEEN_TAIL, 0);
     atomicStore32(ring + RING_WANTS_PACKETS, 0);
     atomicStore32(ring + RING_WANTS_ROOM, 0);
-    // Publishes all of the above: the CAS of whoever joins synchronises with it.
+    // (J) Publishes all of the above: the CAS of whoever joins synchronises with it.
     atomicStore32(ring + RING_LIFE, life + 1);
     return ring;
   }
@@ -110,7 +110,7 @@ export function leaveRing(ring: u32): void {
     const life = atomicLoad32(ring + RING_LIFE);
     const last = (life & RING_REFS_MASK) === 1;
     const next = last ? (life | RING_CHANGING) >>> 0 : life - 1;
-    // Synchronises with all who left before: what they did with the ring is over.
+    // (J) Synchronises with all who left before: what they did with the ring is over.
     if (atomicCas32(ring + RING_LIFE, life, next) !== life) continue;
     if (last) {
       drain(ring);
@@ -136,12 +136,12 @@ function drain(ring: u32): void {
 export function takeEnd(end: u32): bool {
   const thread = atomicLoad32(end);
   if (thread === threadNumber) return true;
-  // Synchronises with giveEnd: what the thread before us wrote on this end's line is there.
+  // (E) Synchronises with giveEnd: what the thread before us wrote on this end's line is there.
   return thread === 0 && atomicCas32(end, 0, threadNumber) === 0;
 }
 
 function giveEnd(end: u32): void {
-  if (atomicLoad32(end) === threadNumber) atomicStore32(end, 0);
+  if (atomicLoad32(end) === threadNumber) atomicStore32(end, 0); // (E)
 }
 
 /** Takes the producer's end for this thread, if nobody else has it. Returns 1 if it has it now. */

@@ -57,7 +57,7 @@ export function getData(shinfo: u32, sole: bool): void {
 
 /** Takes an skb off those that share the data. Returns whether it was the last, which then owns the head. */
 export function putData(shinfo: u32): bool {
-  // As above. Otherwise the subtraction decides who was last, and synchronises with all those before it: what
+  // (L) As above. Otherwise the subtraction decides who was last, and synchronises with all those before it: what
   // the others read or wrote in the data is over.
   return atomicLoad32(shinfo + SHINFO_DATAREF) === 1 || atomicSub32(shinfo + SHINFO_DATAREF, 1) === 1;
 }

@@ -21,7 +21,7 @@ import { atomicCas32, atomicStore32, load32, store32, wrapAdd } from "./memory";
 export function claimThread(): u32 {
   for (let i: u32 = 0; i < threadCount; i++) {
     const block = threadBlocks + i * THREAD_BYTES;
-    // The CAS is the claim: of two threads that see the block free, one gets it.
+    // (T) The CAS is the claim: of two threads that see the block free, one gets it.
     if (atomicCas32(block + THREAD_STATE, THREAD_FREE, THREAD_LIVE) === THREAD_FREE) {
       store32(block + THREAD_NUMBER, i + 1);
       joinAs(block, i + 1);
@@ -40,7 +40,7 @@ export function threadSelf(): u32 {
 export function freeThread(): void {
   // It may have been about to sleep; whoever has the block next is awake.
   atomicStore32(thread + THREAD_WAKE, AWAKE);
-  // Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.
+  // (T) Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.
   atomicStore32(thread + THREAD_STATE, THREAD_FREE);
   joinAs(0, 0);
 }

@@ -99,7 +99,7 @@ export function getUbuf(ubuf: u32): void {
 export function putUbuf(ubuf: u32, copied: bool): void {
   // Before the subtraction, so that whoever turns out to be last sees it.
   if (copied) atomicOr32(ubuf + UBUF_STATE, UBUF_COPIED);
-  // The subtraction decides who completes it, and synchronises with those of all other heads.
+  // (L) The subtraction decides who completes it, and synchronises with those of all other heads.
   if (atomicSub32(ubuf + UBUF_REFS, 1) !== 1) return;
   atomicOr32(ubuf + UBUF_STATE, UBUF_DONE);
   const owner = load32(ubuf + UBUF_OWNER);
@@ -112,7 +112,7 @@ export function putUbuf(ubuf: u32, copied: bool): void {
   let top = atomicLoad32(list);
   while (true) {
     store32(ubuf + UBUF_NEXT, top);
-    // Publishes the ubuf: the exchange in takeCompletion synchronises with it. No tag is needed, because the
+    // (C) Publishes the ubuf: the exchange in takeCompletion synchronises with it. No tag is needed, because the
     // owner takes the whole list, so no thread ever reads the `next` of a ubuf it may not own.
     const seen = atomicCas32(list, top, ubuf);
     if (seen === top) break;
@@ -133,7 +133,7 @@ export function settleUbuf(shinfo: u32, copied: bool): void {
 export function takeCompletion(): u32 {
   let ubuf = load32(thread + THREAD_LOCAL);
   if (ubuf === 0) {
-    // One load while there is nothing. The exchange takes the whole list and synchronises with every push.
+    // (C) One load while there is nothing. The exchange takes the whole list and synchronises with every push.
     if (atomicLoad32(thread + THREAD_REMOTE) === 0) return 0;
     ubuf = atomicExchange32(thread + THREAD_REMOTE, 0);
   }

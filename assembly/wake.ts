@@ -7,7 +7,7 @@
 //   3  is it there? then stay awake          c  flag := 0
 //   4  sleep while the word is ASLEEP        d  wake word := AWAKE; if it was ASLEEP, notify
 //
-// All of these are sequentially consistent: of 2, 3 and a, b either the bringer sees the flag or the other sees what
+// (W) All of these are sequentially consistent: of 2, 3 and a, b either the bringer sees the flag or the other sees what
 // was brought, so no wake-up is lost. 1 comes before 2, so whoever sees the flag finds the word set. A flag that is
 // left over wakes somebody in vain, who looks and sleeps on.
 

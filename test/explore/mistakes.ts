@@ -272,8 +272,8 @@ export const BLUNDERS: readonly Blunder[] = [
     mistake: [
       {
         file: BURST,
-        find: "  // A CAS and not a store,",
-        replace: "  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);\n  // A CAS and not a store,",
+        find: "  // (R) A CAS and not a store,",
+        replace: "  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);\n  // (R) A CAS and not a store,",
       },
       {
         file: BURST,
