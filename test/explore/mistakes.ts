@@ -273,7 +273,8 @@ export const BLUNDERS: readonly Blunder[] = [
       {
         file: BURST,
         find: "  // (R) A CAS and not a store,",
-        replace: "  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);\n  // (R) A CAS and not a store,",
+        replace:
+          "  answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);\n  // (R) A CAS and not a store,",
       },
       {
         file: BURST,
