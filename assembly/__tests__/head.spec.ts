@@ -13,6 +13,7 @@ import {
   headroom,
   inDepot,
   inMagazine,
+  inSlabs,
   length,
   listLength,
   pull,
@@ -150,7 +151,7 @@ describe("slabs", () => {
     expect(inMagazine(1, CLASS_HEADS) + inDepot(CLASS_HEADS)).toBe(before + 1);
     expect(before + 1 + inSlabs(0)).toBe(12, "a page is twelve heads of the smallest size");
     flushMagazines();
-    expect(inDepot(CLASS_HEADS)).toBe(12);
+    expect(inDepot(CLASS_HEADS)).toBe(8);
   });
 });
 
