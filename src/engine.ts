@@ -49,7 +49,7 @@ import {
   type RingToken,
 } from "./token.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-import { checkWait, Waiter } from "./waiter.js";
+import { checkWait, type Wait, Waiter } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
 const BASE = PAGE_BYTES;
@@ -465,16 +465,7 @@ export class Engine {
    * worker.closed; // → true
    */
   detach(options?: DetachOptions): void {
-    const { completions = "refuse", timeout } = checkOptions(options);
-    checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = checkWait(
-      timeout === undefined ? { completions: true } : { timeout, completions: true },
-      [],
-    );
-    const deadline = performance.now() + wait.timeout;
-    this._deliver();
-    while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
-      this._waiter.block({ ...wait, timeout: deadline - performance.now() });
+    for (const wait of this.#departure(options)) this._waiter.block(wait);
     this.#leave();
   }
 
@@ -487,17 +478,19 @@ export class Engine {
    * await worker.detachAsync({ completions: "wait" });
    */
   async detachAsync(options?: DetachOptions): Promise<void> {
+    for (const wait of this.#departure(options)) await this._waiter.wait(wait);
+    this.#leave();
+  }
+
+  /** What is left to wait for before this thread leaves, as `options` ask. */
+  *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
     const { completions = "refuse", timeout } = checkOptions(options);
     checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = checkWait(
-      timeout === undefined ? { completions: true } : { timeout, completions: true },
-      [],
-    );
+    const wait = checkWait({ ...(timeout === undefined ? {} : { timeout }), completions: true }, []);
     const deadline = performance.now() + wait.timeout;
     this._deliver();
     while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
-      await this._waiter.wait({ ...wait, timeout: deadline - performance.now() });
-    this.#leave();
+      yield { ...wait, timeout: deadline - performance.now() };
   }
 
   /** Whether ubufs are all that keeps this thread from leaving. */

@@ -57,6 +57,8 @@ const SHORT_SLEEP_MS = 0.2;
 const ENDS_MOST = 256;
 /** Milliseconds after which a sleeper looks for itself, whatever happened to its wake-up. */
 const RECHECK_MS = 1000;
+/** Milliseconds: the longest that a timer can be set to. */
+const TIMER_MOST = 2 ** 31 - 1;
 /** Milliseconds that the event loop is kept alive after the last wait, in case there is another one. */
 const LINGER_MS = 20;
 
@@ -137,7 +139,9 @@ export class Waiter {
     return new Promise((resolve, reject) => {
       const finite = wait.timeout !== Number.POSITIVE_INFINITY;
       const deadline = finite ? performance.now() + wait.timeout : wait.timeout;
-      const timer = finite ? setTimeout(() => this.#settle(), Math.ceil(wait.timeout)) : undefined;
+      const timer = finite
+        ? setTimeout(() => this.#settle(), Math.min(Math.ceil(wait.timeout), TIMER_MOST))
+        : undefined;
       this.#pending.add({ ...wait, deadline, resolve, reject, timer });
       this.#stay();
       this.#arm();
