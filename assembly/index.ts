@@ -44,7 +44,7 @@ export {
   takeProducer,
 } from "./ring";
 export { scatter, setTarget } from "./scatter";
-export { alloc, allocBurst, checkSole, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
+export { alloc, allocBurst, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
 export { addFragList, recycle, shift, split, tryCoalesce } from "./split";
 export {
   counter,

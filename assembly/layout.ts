@@ -107,8 +107,8 @@ export const LINK_COUNT: u32 = 8;
 export const BLOCK_NEXT: u32 = 0;
 export const BLOCK_OBJECTS: u32 = 4;
 /**
- * Objects exchanged at once, so many at most: an exchange takes half a dozen cache lines that other cores have, one after
- * the other, which is some 500 ns, and is spread over as many. What fits half a magazine.
+ * Objects exchanged at once, so many at most: an exchange waits for several cache lines that other cores have, one after the
+ * other, and is spread over as many. What fits half a magazine.
  */
 export const EXCHANGE_MOST: u32 = 255;
 

@@ -146,10 +146,7 @@ export function clear32(p: u32): void {
   v128.store(p, i32x4.splat(0));
   v128.store(p, i32x4.splat(0), 16);
 }
-/**
- * Stores four words from `p` on, as one store: where the line is another core's, stores queue up until it comes, and the
- * fewer of them there are, the more lines are on their way at once.
- */
+/** Stores four words from `p` on, as one store. */
 export function storeFour(p: u32, a: u32, b: u32, c: u32, d: u32): void {
   const ab = i32x4.replace_lane(i32x4.splat(a), 1, b);
   v128.store(p, i32x4.replace_lane(i32x4.replace_lane(ab, 2, c), 3, d));

@@ -79,8 +79,8 @@ function reclaimPages(): void {
 
 // Objects move from place to place while a thread looks through the places: one that was free all the time can be
 // missed. So every batch is counted when, or before, it is put somewhere, and whoever found nothing looks again if
-// anything was counted while it looked. If nothing was, then what it missed was, when it began to look, in the hands of running
-// threads: a batch each, or in their magazines. That is all that an exhausted pool can still have.
+// anything was counted while it looked. If nothing was, then what it missed was, when it began to look, in the hands of
+// running threads: a batch each, or in their magazines. That is all that an exhausted pool can still have.
 
 /** Changes when a page, or a head, is put where every thread finds it. */
 function returned(): u32 {

@@ -117,6 +117,31 @@ forEachEngine((_name, make) => {
       }
     });
 
+    it("nothing behind the first 256 is sent once a packet was refused, which it could overtake", async () => {
+      const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1000 });
+      const { senders, receivers, release } = open(engine, [1, 2], { capacity: 128 });
+      const sender = senders[0] as Sender;
+      const [first, second] = receivers as [Receiver, Receiver];
+      const homed = (receiver: Receiver): number => {
+        for (let hash = 0; ; hash++) {
+          sender.enqueue(packet(engine, hash, 0));
+          const found = receiver.size === 1;
+          engine.releaseBurst([...all(first), ...all(second)]);
+          if (found) return hash;
+        }
+      };
+      const [here, there] = [homed(first), homed(second)];
+      const burst = Array.from({ length: 300 }, (_, i) => packet(engine, i < 256 ? here : there, i));
+      expect(sender.enqueueBurst(burst)).toBe(128);
+      expect([first.size, second.size]).toEqual([128, 0]);
+      expect(burst.slice(0, 172).map((skb) => skb.mark)).toEqual(
+        Array.from({ length: 172 }, (_, i) => 128 + i),
+      );
+      engine.releaseBurst([...burst.slice(0, 172), ...all(first)]);
+      release();
+      expect(used(engine)).toEqual(NOTHING);
+    });
+
     it("a full ring holds up its own flows only", async () => {
       const engine = await make();
       const { senders, receivers } = open(engine, [1, 2], { capacity: 4 });

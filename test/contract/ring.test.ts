@@ -2,8 +2,20 @@
 
 import { type Engine, type Ring, type Skb, SkbQueue } from "skbuff";
 import { describe, expect, it } from "vitest";
+import {
+  POSITION_MASK,
+  RING_HEAD,
+  RING_SEEN_HEAD,
+  RING_SEEN_TAIL,
+  RING_TAIL,
+} from "../../assembly/layout.js";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, codeOf, expectBytes, snapshot, used, World } from "../packets.js";
+
+/** What the test uses of the engine's memory, which is no part of the public interface. */
+interface Heap {
+  setWord(address: number, value: number): void;
+}
 
 const NOTHING = { skbs: 0, ubufs: 0, dataPages: 0, dirty: [] };
 
@@ -54,6 +66,24 @@ forEachEngine((_name, make) => {
       ring.release();
       w.clean();
       expect(used(engine)).toEqual(NOTHING);
+    });
+
+    it("pass the place where positions begin again", async () => {
+      const engine = await make();
+      const ring = engine.ring({ capacity: 4 });
+      const { _address, _engine } = ring as unknown as { _address: number; _engine: { _heap: Heap } };
+      for (const field of [RING_TAIL, RING_SEEN_HEAD, RING_HEAD, RING_SEEN_TAIL])
+        _engine._heap.setWord(_address + field, POSITION_MASK - 5);
+      for (let i = 0; i < 12; i += 3) {
+        const burst = numbered(engine, 5, i);
+        expect(ring.enqueueBurst(burst)).toBe(4);
+        burst.at(-1)?.release();
+        expect([ring.size, ring.waitWritable(1, { timeout: 0 })]).toEqual([4, "timed-out"]);
+        expect(drained(engine, ring)).toEqual(upTo(4, i));
+        expect([ring.size, ring.ended, engine.audit().problems]).toEqual([0, false, []]);
+      }
+      ring.close();
+      expect(ring.ended).toBe(true);
     });
 
     it.each([1, 2, 3, 4, 100, 256, 257, 1000])("a capacity of %i is exact once rounded up", async (asked) => {
