@@ -3,6 +3,7 @@
 export { attach as attachArena, format } from "./arena";
 export { dequeueBurst, enqueueBurst } from "./burst";
 export { clone, copyHead, copySkb, expandHead, morph, unclone } from "./clone";
+export { extract } from "./extract";
 export {
   cbAddress,
   dataAddress,

@@ -256,6 +256,13 @@ export function readU32(handle: u32, offset: u32): u32 {
 
 function readAcross(skb: u32, offset: u32, n: u32): u32 {
   if (!inRange(skb, offset, n)) return fail(E_RANGE);
+  // What was received or read into pages has its headers in the first frag.
+  const shinfo = shinfoOf(skb);
+  const linear = linearLength(skb);
+  if (offset >= linear && fragCount(shinfo) !== 0 && offset - linear + n <= fragSize(shinfo, 0)) {
+    const p = fragAddress(shinfo, 0) + offset - linear;
+    return n === 1 ? load8(p) : n === 2 ? loadNet16(p) : loadNet32(p);
+  }
   walk(skb, offset, n);
   let value: u32 = 0;
   while (step()) {

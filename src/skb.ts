@@ -23,13 +23,15 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_TRANSPORT_HEADER,
 } from "../assembly/layout.js";
-import { checkBytes, checkInteger, U32_MOST } from "./check.js";
-import type { Engine } from "./engine.js";
+import { checkBytes, checkInteger, checkOptions, U32_MOST } from "./check.js";
+import type { AllocOptions, Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import type { QueueNode } from "./queue.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal, staleError } from "./refusal.js";
 import type { Ubuf, UserRegion } from "./ubuf.js";
+
+const U64_MOST = 0xffff_ffff_ffff_ffffn;
 
 // What a dead Skb's handle says of its end. No live handle is that small.
 /** @internal */
@@ -556,6 +558,30 @@ export class Skb {
   }
 
   /**
+   * A packet of bytes `offset` to `offset + n` of this one, with at least `headroom` bytes in front and the same metadata
+   * but for header offsets (pskb_extract). Returns an owned one; this one stays as it is. What lies in frags is shared,
+   * bytes of the head are copied. Lent bytes are shared or copied first, as their ubuf says.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError, PoolExhaustedError; RoomError if a head does not take those of
+   * the head and the headroom (128 KiB it does)
+   * @example
+   * skb.addPageFrag(1000).fill(7);
+   * const part = skb.extract(600, 400, { headroom: 14 });
+   * part.readU8(0); // → 7
+   * part.linearLength; // → 0
+   */
+  extract(offset: number, n: number, options?: AllocOptions): Skb {
+    const headroom = checkInteger("headroom", checkOptions(options).headroom ?? 0, 0, MAX_LINEAR);
+    this._count("offset", offset);
+    this._count("n", n);
+    const result = this._engine._core.extract(this._handle, offset, n, headroom);
+    if (this._engine._lent !== 0) this._engine._deliver();
+    if (result < ERROR_LIMIT)
+      throw refusal(this._engine, result, this, { what: "offset", got: offset, bytes: n });
+    return this._engine._wrap(result);
+  }
+
+  /**
    * Moves the first `n` bytes of another packet to the end of this one without copying them (skb_shift). Returns `n`,
    * or 0 if they are not all in frags, either packet has a frag list or lent bytes, or the table is full.
    *
@@ -849,7 +875,8 @@ export class Skb {
   }
 
   /**
-   * When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp).
+   * When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp). Of one that is larger, as
+   * nanoseconds of today are, it is rounded; `timestampNanoseconds` has it in full.
    *
    * @throws ArgumentRangeError
    * @example
@@ -867,6 +894,29 @@ export class Skb {
     checkInteger("timestamp", value, 0, Number.MAX_SAFE_INTEGER);
     this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, Math.floor(value / 2 ** 32));
     this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, value % 2 ** 32);
+  }
+
+  /**
+   * The same 64 bits as `timestamp`, exactly: by convention nanoseconds since 1970, as captures have it (tstamp).
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError
+   * @example
+   * skb.timestampNanoseconds = 1_700_000_000_123_456_789n;
+   * skb.timestampNanoseconds; // → 1_700_000_000_123_456_789n
+   */
+  get timestampNanoseconds(): bigint {
+    const handle = this._live();
+    const core = this._engine._core;
+    const high = BigInt(core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0);
+    return (high << 32n) | BigInt(core.field(handle, SKB_TIMESTAMP_LOW) >>> 0);
+  }
+  set timestampNanoseconds(value: bigint) {
+    const handle = this._live();
+    if (typeof value !== "bigint") throw new ArgumentTypeError("timestampNanoseconds", "a bigint", value);
+    if (value < 0n || value > U64_MOST)
+      throw new ArgumentRangeError("timestampNanoseconds", `0n..${U64_MOST}n`, value);
+    this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, Number(value >> 32n));
+    this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, Number(value & 0xffffffffn));
   }
 
   /**

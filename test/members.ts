@@ -72,6 +72,7 @@ export const SKB: Record<string, Call<Skb>> = {
   mayPull: (skb) => skb.mayPull(1),
   condense: (skb) => skb.condense(),
   split: (skb) => skb.split(1).release(),
+  extract: (skb) => skb.extract(0, 1).release(),
   shift: (skb, { other }) => skb.shift(other, 1),
   tryCoalesce: (skb, { other }) => skb.tryCoalesce(other),
   recycle: (skb) => skb.recycle(1),
@@ -109,6 +110,10 @@ export const SKB: Record<string, Call<Skb>> = {
   timestamp: (skb) => skb.timestamp,
   "timestamp=": (skb) => {
     skb.timestamp = 1;
+  },
+  timestampNanoseconds: (skb) => skb.timestampNanoseconds,
+  "timestampNanoseconds=": (skb) => {
+    skb.timestampNanoseconds = 1n;
   },
   cb: (skb) => skb.cb,
   gsoSize: (skb) => skb.gsoSize,
