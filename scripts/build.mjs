@@ -84,9 +84,11 @@ export default function instantiate(): Core & Host;
 async function bundle() {
   await build({
     absWorkingDir: root,
-    entryPoints: ["src/index.ts"],
+    // Beside each other, and beside what they share, because workers are found by their URL relative to the module that
+    // starts them, wherever the bundler has put that.
+    entryPoints: { index: "src/index.ts", node: "src/node/index.ts" },
     outdir: "dist",
-    chunkNames: "chunks/[name]-[hash]",
+    chunkNames: "chunk-[name]-[hash]",
     bundle: true,
     splitting: true,
     format: "esm",

@@ -1,0 +1,40 @@
+// What goes wrong with files and sockets. The same grammar as elsewhere: what, what was expected, what was there instead.
+
+import { expected, SkbuffError } from "../errors.js";
+
+/** A capture that is none, is cut off, or says what cannot be. Every packet before the fault was given out. */
+export class CaptureError extends SkbuffError {
+  /** The file, as it was named to the reader or writer. */
+  readonly file: string;
+  /** Byte of the file where the fault is. */
+  readonly offset: number;
+
+  /** @internal */
+  constructor(file: string, offset: number, wanted: string, got: unknown, options?: { cause: unknown }) {
+    super("ERR_SKB_CAPTURE", expected(`${file}, byte ${offset}`, wanted, got));
+    this.file = file;
+    this.offset = offset;
+    if (options !== undefined) this.cause = options.cause;
+  }
+}
+
+/** A socket or stream failed, or is closed. The packets that it had were released. */
+export class TransportError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, wanted: string, got: unknown, options?: { cause: unknown }) {
+    super("ERR_SKB_TRANSPORT", expected(what, wanted, got));
+    if (options !== undefined) this.cause = options.cause;
+  }
+}
+
+/** A length in front of a packet in a stream that nobody would send. */
+export class FramingError extends SkbuffError {
+  /** Byte of the stream where the length is. */
+  readonly offset: number;
+
+  /** @internal */
+  constructor(what: string, offset: number, wanted: string, got: unknown) {
+    super("ERR_SKB_FRAMING", expected(`${what}, byte ${offset}`, wanted, got));
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,3 @@
+// What connects packets to Node's files and sockets.
+
+export { CaptureError, FramingError, TransportError } from "./errors.js";
