@@ -2,10 +2,14 @@
 // a public class is without one.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
-import { describe, expect, it } from "vitest";
+import * as node from "skbuff/node";
+import { afterAll, describe, expect, it } from "vitest";
 import { DISPOSE } from "./members.js";
+import { pcapHeader, pcapRecord } from "./node/made.js";
 
 // What the library calls it where Node has no name for it yet.
 if (Symbol.dispose === undefined) Object.defineProperty(Symbol, "dispose", { value: DISPOSE });
@@ -20,6 +24,7 @@ interface Example {
 const SOURCES = new URL("../src/", import.meta.url);
 const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
 const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
+const { CaptureReader } = node;
 const MEMBER = /^ +(?:(?:private|protected|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
 const RESULT = /^(.+);\s*\/\/ → (.+)$/;
 
@@ -38,7 +43,16 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = readdirSync(SOURCES)
+const folder = mkdtempSync(join(tmpdir(), "skbuff-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Three Ethernet packets of 60 bytes, a microsecond apart. */
+const capture = join(folder, "capture.pcap");
+const records = [1, 2, 3].map((n) => pcapRecord(new Uint8Array(60), { seconds: 1_700_000_000, fraction: n }));
+writeFileSync(capture, Buffer.concat([pcapHeader(), ...records]));
+
+const examples = ["", "node/"]
+  .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
 
@@ -69,6 +83,8 @@ async function run(code: string): Promise<void> {
     Engine,
     SkbQueue,
     DropReason,
+    ...node,
+    capture,
     payload,
     skb: engine.alloc(1500, { headroom: 64 }).putData(payload),
     other: engine.alloc(1500, { headroom: 64 }).putData(payload),
@@ -107,17 +123,14 @@ describe("the example of", () => {
 });
 
 describe("each method has an example, of", () => {
-  it.each(Object.entries({ Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion }))(
-    "%s",
-    (name, type) => {
-      const shown = new Set(examples.map(({ member }) => member));
-      const methods = methodsOf(type);
-      expect(methods).not.toEqual([]);
-      expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual(
-        [],
-      );
-    },
-  );
+  it.each(
+    Object.entries({ CaptureReader, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion }),
+  )("%s", (name, type) => {
+    const shown = new Set(examples.map(({ member }) => member));
+    const methods = methodsOf(type);
+    expect(methods).not.toEqual([]);
+    expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
+  });
 });
 
 describe("what checks the examples", () => {
