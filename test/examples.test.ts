@@ -24,7 +24,7 @@ interface Example {
 const SOURCES = new URL("../src/", import.meta.url);
 const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
 const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
-const { CaptureReader } = node;
+const { CaptureReader, CaptureWriter } = node;
 const MEMBER = /^ +(?:(?:private|protected|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
 const RESULT = /^(.+);\s*\/\/ → (.+)$/;
 
@@ -85,6 +85,7 @@ async function run(code: string): Promise<void> {
     DropReason,
     ...node,
     capture,
+    fresh: join(folder, "fresh.pcapng"),
     payload,
     skb: engine.alloc(1500, { headroom: 64 }).putData(payload),
     other: engine.alloc(1500, { headroom: 64 }).putData(payload),
@@ -108,7 +109,8 @@ function methodsOf(type: { prototype: object }): string[] {
   const methods: string[] = [];
   for (const object of [type, type.prototype]) {
     for (const key of Reflect.ownKeys(object)) {
-      const symbol = key === DISPOSE ? "[Symbol.dispose]" : `[${String((key as symbol).description)}]`;
+      // Node names those two its own way until the language has them.
+      const symbol = `[${String((key as symbol).description).replace(/^nodejs/, "Symbol")}]`;
       const name = typeof key === "symbol" ? symbol : key;
       if (name.startsWith("_") || name === "constructor") continue;
       const { value } = Object.getOwnPropertyDescriptor(object, key) as PropertyDescriptor;
@@ -124,7 +126,19 @@ describe("the example of", () => {
 
 describe("each method has an example, of", () => {
   it.each(
-    Object.entries({ CaptureReader, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion }),
+    Object.entries({
+      CaptureReader,
+      CaptureWriter,
+      Engine,
+      Mesh,
+      Receiver,
+      Ring,
+      Sender,
+      Skb,
+      SkbQueue,
+      Ubuf,
+      UserRegion,
+    }),
   )("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);

@@ -128,7 +128,7 @@ export class NoteView {
   originalLength = 0;
 
   /** Reads the note; if there is none, says `linkType`, interface 0 and original length 0. Trusts the address. */
-  read(engine: Engine, skb: number, linkType: number): void {
+  read(engine: Engine, skb: number, linkType: number): this {
     const heap = engine._heap;
     const cb = skb + SKB_CB;
     if (heap.word(cb + NOTE_MARK) === MARK) {
@@ -140,5 +140,6 @@ export class NoteView {
       this.interface = 0;
       this.originalLength = 0;
     }
+    return this;
   }
 }
