@@ -72,6 +72,7 @@ test.each([
     writeFileSync(
       join(project, "use.ts"),
       `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
+import { CaptureReader, CaptureWriter, noteCapture } from "skbuff/node";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
   using skb: Skb = engine.alloc(64, { headroom: 16 });
@@ -82,6 +83,10 @@ export async function use(): Promise<number> {
   queue.pushTail(skb.clone());
   using ring: Ring = (await Engine.attach(engine.share())).openRing(engine.ring({ capacity: 8 }).share());
   for await (const packet of ring) packet.release();
+  using reader = CaptureReader.open(engine, "in.pcap", { lend: 8 });
+  await using writer = CaptureWriter.open(engine, 1, { format: "pcap" });
+  for await (const packet of reader) if (!writer.enqueue(packet)) packet.release();
+  noteCapture(skb, { linkType: 101 });
   // @ts-expect-error: what is inside the library is not to be seen
   skb._handle;
   return queue.purge() + (PoolExhaustedError.name.length > 0 ? 1 : 0);

@@ -80,7 +80,7 @@ export class CaptureFeed {
       const need = this.#find();
       if (need === 0) return this.#make(this.format as CaptureFormat);
       if (this.ended) {
-        this.#checkEnd(need);
+        this.#checkEnd();
         return null;
       }
       if (!mayFill) return null;
@@ -126,15 +126,12 @@ export class CaptureFeed {
   }
 
   /** After the last byte: whether it was the last of a record. @throws CaptureError */
-  #checkEnd(need: number): void {
+  #checkEnd(): void {
     const { available, position } = this.#stream;
     if (available !== 0 || this.format?.between !== true) {
       if (position + available === 0) throw this.#fault(0, "a pcap or pcapng file", "an empty one");
-      throw this.#fault(
-        0,
-        `${need} bytes ${this.format?.wanted ?? "of a magic number"}`,
-        `${available} bytes`,
-      );
+      const wanted = this.format?.wanted ?? `${MAGIC_BYTES} bytes of a magic number`;
+      throw this.#fault(0, wanted, `${available} bytes`);
     }
     this.#stream.clear();
   }
@@ -150,8 +147,8 @@ export class CaptureFeed {
 
   /** Reads what stands before the first packet. */
   begin(): void {
-    for (let need = this.#start(); need !== 0; need = this.#start()) {
-      if (this.ended) this.#checkEnd(need);
+    while (this.#start() !== 0) {
+      if (this.ended) this.#checkEnd();
       this.#fill();
     }
   }

@@ -32,7 +32,7 @@ export class PcapFormat implements CaptureFormat {
   readonly name = "pcap";
   readonly interfaces: CaptureInterface[] = [];
   readonly packet = new FoundPacket();
-  wanted = "of a file header";
+  wanted = `${FILE_HEADER} bytes of a file header`;
   between = false;
   readonly #stream: ChunkStream;
   readonly #fault: Fault;
@@ -91,7 +91,7 @@ export class PcapFormat implements CaptureFormat {
     const little = this.#little;
     const header = this.#header;
     if (stream.available < header) {
-      this.wanted = "of a packet's header";
+      this.wanted = `${header} bytes of a packet's header`;
       return header;
     }
     const packet = this.packet;
@@ -102,7 +102,7 @@ export class PcapFormat implements CaptureFormat {
     if (captured > this.#longest)
       throw this.#fault(8, `0..${this.#longest} bytes of a packet`, `${captured} bytes`);
     if (stream.available < header + captured) {
-      this.wanted = "of a packet and its header";
+      this.wanted = `${header + captured} bytes of a packet and its header`;
       return header + captured;
     }
     packet.captured = captured;

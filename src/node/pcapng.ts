@@ -50,7 +50,7 @@ export class PcapngFormat implements CaptureFormat {
   readonly name = "pcapng";
   readonly interfaces: CaptureInterface[] = [];
   readonly packet = new FoundPacket();
-  wanted = "of a section header";
+  wanted = `${SECTION_LEAST} bytes of a section header`;
   between = false;
   readonly #stream: ChunkStream;
   readonly #fault: Fault;
@@ -127,7 +127,7 @@ export class PcapngFormat implements CaptureFormat {
   }
 
   #want(need: number, wanted: string): number {
-    this.wanted = wanted;
+    this.wanted = `${need} bytes ${wanted}`;
     return need;
   }
 
@@ -157,7 +157,10 @@ export class PcapngFormat implements CaptureFormat {
     const n = Math.min(this.#rest, stream.available);
     stream.skip(n);
     this.#rest -= n;
-    if (this.#rest !== 0) return this.#want(1, "more of a block");
+    if (this.#rest !== 0) {
+      this.#want(this.#rest + TRAILER, "more of a block");
+      return 1;
+    }
     if (stream.available < TRAILER) return this.#want(TRAILER, "of a block's end");
     const again = stream.u32(0, this.#little);
     if (again !== this.#total) throw this.#fault(0, `the block's length again, ${this.#total}`, again);

@@ -8,7 +8,15 @@ import { CaptureReader, CaptureWriter } from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Folder } from "./made.js";
 import { readNaively } from "./naive.js";
-import { expectFrames, frameOf, type Got, MODES, readFile, withEngine } from "./reading.js";
+import {
+  expectCaptureError,
+  expectFrames,
+  frameOf,
+  type Got,
+  MODES,
+  readFile,
+  withEngine,
+} from "./reading.js";
 import {
   ascapinfos,
   astcpdump,
@@ -53,6 +61,26 @@ describe.runIf(FILES.length > 0).each(["wasm", "js"] as const)("captures, %s", (
     }
     expect(engine.stats().bytesCopied).toBe(0);
     expect(engine.stats().skbs.used).toBe(0);
+  });
+});
+
+/** Small ones, with every kind of block that real captures have. */
+const CUT = ["gopacket-test_dns.pcap", "pcapng-be-test012.pcapng", "pcapng-le-test016.pcapng"];
+
+describe.runIf(FILES.length > 0)("cut off at every byte", () => {
+  // A folder of other captures need not have these.
+  it.each(CUT.filter((name) => FILES.includes(name)))("%s", async (name) => {
+    const file = readFileSync(`${FOLDER}/${name}`);
+    const { frames, ends } = readNaively(file);
+    await withEngine({ memory: 1024 * 1024 }, (engine) => {
+      for (let n = 0; n < file.length; n++) {
+        const got = readFile(engine, folder.file(file.subarray(0, n)));
+        const whole = frames.filter(({ end }) => end <= n);
+        expectFrames(got.frames, whole, `${n} bytes`);
+        if (ends.includes(n)) expect(got.error).toBeUndefined();
+        else expectCaptureError(got.error, `${n} bytes`);
+      }
+    });
   });
 });
 

@@ -248,7 +248,7 @@ describe("pcapng", () => {
       "an unknown block that is cut off",
       [block(99, body).subarray(0, 50)],
       50,
-      "1 bytes more of a block, got 0 bytes",
+      "42 bytes more of a block, got 0 bytes",
     ],
     [
       "an unknown block without an end",

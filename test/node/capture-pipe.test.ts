@@ -1,7 +1,7 @@
 // Captures that come through pipes: longer than memory, slowly, from standard input, and while nobody must be blocked.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InUseError, type Skb } from "skbuff";
 import { CaptureReader, type CaptureReaderOptions } from "skbuff/node";
@@ -79,10 +79,12 @@ describe.runIf(process.platform !== "win32")("from another process", () => {
         engine.releaseBurst(out, n);
         return n;
       };
-      // Who waited for all 32 would wait for ever.
+      // Who waited for all 32 would wait until the other end loses patience.
+      const start = performance.now();
       let n = 0;
       while (n < 7) n += burst();
       expect(n).toBe(7);
+      expect(performance.now() - start).toBeLessThan(9000);
       goOn();
       while (n < 10) n += burst();
       expect(burst()).toBe(0);
@@ -94,6 +96,38 @@ describe.runIf(process.platform !== "win32")("from another process", () => {
       reader.close();
     });
   });
+
+  it.runIf(process.platform === "linux").each(["blocking", "not blocking"])(
+    "reads a descriptor that has nothing yet, and does not block by itself (%s)",
+    async (how) => {
+      await withEngine({ memory: 1024 * 1024 }, async (engine) => {
+        const path = folder.fresh();
+        execFileSync("mkfifo", [path]);
+        // Opened for both, so that it does not end while nobody writes.
+        const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+        const capture = folder.file(
+          Buffer.concat([pcapHeader(), ...[1, 2, 3].map((n) => pcapRecord(bytesAt(0, n)))]),
+        );
+        children.push(spawn("sh", ["-c", `sleep 0.1; cat '${capture}' > '${path}'`]));
+        const reader = CaptureReader.open(engine, fd);
+        const lengths: number[] = [];
+        const keep = (skb: Skb): void => {
+          lengths.push(skb.length);
+          skb.release();
+        };
+        if (how === "blocking") while (lengths.length < 3) keep(reader.read() as Skb);
+        else {
+          for await (const skb of reader) {
+            keep(skb);
+            if (lengths.length === 3) break;
+          }
+        }
+        expect(lengths).toEqual([1, 2, 3]);
+        reader.close();
+        closeSync(fd);
+      });
+    },
+  );
 
   it("for await leaves the event loop alone, and only one call at a time touches the stream", async () => {
     await withEngine({ memory: 1024 * 1024 }, async (engine) => {

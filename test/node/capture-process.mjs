@@ -39,8 +39,13 @@ if (what === "make") {
       batch.writeUInt32LE(i, k * record + 16);
     }
     write(batch.subarray(0, n * record));
-    // The rest only when somebody asks for it, on standard input.
-    if (i === pauseAfter) await new Promise((resolve) => process.stdin.once("data", resolve));
+    // The rest only when somebody asks for it, on standard input; or at last, so that nobody who is blocked hangs.
+    if (i === pauseAfter) {
+      await new Promise((resolve) => {
+        process.stdin.once("data", resolve);
+        setTimeout(resolve, 10_000).unref();
+      });
+    }
   }
   process.stdin.destroy();
 } else if (what === "read") {

@@ -72,6 +72,7 @@ function readBlocks(file: Uint8Array, view: DataView): Capture {
     }
     type = view.getUint32(at, little);
     const total = view.getUint32(at + 4, little);
+    if (total < 12) throw new Error(`a block of ${total} bytes at ${at}`);
     const end = at + total;
     const frame = (number: number, data: number, captured: number, length: number, ticks: bigint): void => {
       const from = all[first + number] as Described;
