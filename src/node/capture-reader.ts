@@ -12,7 +12,7 @@ import { CaptureFile, pause, sleep } from "./capture-file.js";
 import type { CaptureInterface } from "./capture-format.js";
 import { LentChunks, PoolChunks } from "./chunks.js";
 
-/** What one read takes out of the page cache for a tenth of its cost in calls; longer ones measured no faster. */
+/** 16 KiB take a sixth more time a packet, 128 KiB a tenth less; but of a chunk the last packet keeps all. */
 const CHUNK = 65536;
 /** Four times what libpcap captures of a packet, twice the longest that BIG TCP makes: who says more is damaged. */
 const LONGEST = 1024 * 1024;

@@ -3,7 +3,7 @@
 import { Nanoseconds, Seconds } from "./nanoseconds.js";
 
 /** What is written of a packet beside its bytes. */
-export class Record {
+export class PacketRecord {
   captured = 0;
   originalLength = 0;
   linkType = 0;
@@ -22,11 +22,11 @@ export interface RecordFormat {
   /** Bytes behind it, and behind what pads it to 4; 0: none, and nothing is padded. */
   readonly trailer: number;
   /** Why a record cannot be in this capture, and what could; null if it can. */
-  refuse(record: Record): { wanted: string; got: string } | null;
+  refuse(record: PacketRecord): { wanted: string; got: string } | null;
   /** What must stand in the capture before the record; null if all of it does. */
-  preface(record: Record): Uint8Array | null;
+  preface(record: PacketRecord): Uint8Array | null;
   /** Writes the record's header to byte `at`. Returns what the trailer is to say. */
-  write(record: Record, into: DataView, at: number): number;
+  write(record: PacketRecord, into: DataView, at: number): number;
 }
 
 /** All that is written is little-endian, so that the same packets make the same capture everywhere. */
@@ -69,7 +69,7 @@ export class PcapRecords implements RecordFormat {
     this.#resolution = resolution;
   }
 
-  refuse(record: Record): { wanted: string; got: string } | null {
+  refuse(record: PacketRecord): { wanted: string; got: string } | null {
     if (this.#linkType !== null && record.linkType !== this.#linkType)
       return { wanted: `packets of link type ${this.#linkType}`, got: `one of link type ${record.linkType}` };
     this.#seconds.set(record.time.high, record.time.low);
@@ -78,13 +78,13 @@ export class PcapRecords implements RecordFormat {
       : null;
   }
 
-  preface(record: Record): Uint8Array | null {
+  preface(record: PacketRecord): Uint8Array | null {
     if (this.#linkType !== null) return null;
     this.#linkType = record.linkType;
     return numbers(MAGICS[this.#resolution], PCAP_VERSION, 0, 0, this.#snapLength, record.linkType);
   }
 
-  write(record: Record, into: DataView, at: number): number {
+  write(record: PacketRecord, into: DataView, at: number): number {
     const { seconds, nanoseconds } = this.#seconds;
     into.setUint32(at, seconds, LITTLE);
     into.setUint32(at + 4, this.#resolution === "ns" ? nanoseconds : Math.floor(nanoseconds / 1000), LITTLE);
@@ -106,6 +106,7 @@ const INTERFACE = 1;
 /** if_tsresol, one byte long. */
 const TIME_RESOLUTION = 0x00010009;
 const DIGITS = { ns: 9, us: 6 };
+const END_OF_OPTIONS = 0;
 const ENHANCED_PACKET = 6;
 const ENHANCED_BYTES = 32;
 
@@ -131,7 +132,7 @@ export class PcapngRecords implements RecordFormat {
     return null;
   }
 
-  preface(record: Record): Uint8Array | null {
+  preface(record: PacketRecord): Uint8Array | null {
     // 48 bits, which a double holds.
     const key = record.linkType * 2 ** 32 + record.interface;
     if (key === this.#key) return null;
@@ -140,15 +141,12 @@ export class PcapngRecords implements RecordFormat {
     this.#number = known ?? this.#known.size;
     if (known !== undefined) return null;
     this.#known.set(key, this.#number);
-    const digits = DIGITS[this.#resolution];
-    const description = numbers(
-      ...[INTERFACE, 32, record.linkType, this.#snapLength],
-      ...[TIME_RESOLUTION, digits, 0, 32],
-    );
+    const resolution = [TIME_RESOLUTION, DIGITS[this.#resolution], END_OF_OPTIONS];
+    const description = numbers(INTERFACE, 32, record.linkType, this.#snapLength, ...resolution, 32);
     return this.#number === 0 ? joined([SECTION_HEADER, description]) : description;
   }
 
-  write(record: Record, into: DataView, at: number): number {
+  write(record: PacketRecord, into: DataView, at: number): number {
     const total = ENHANCED_BYTES + ((record.captured + 3) & ~3);
     if (this.#resolution === "us") record.time.toMicroseconds();
     into.setUint32(at, ENHANCED_PACKET, LITTLE);

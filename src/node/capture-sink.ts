@@ -2,7 +2,7 @@
 
 import type { Engine } from "../engine.js";
 import { type CaptureFile, pause, sleep } from "./capture-file.js";
-import type { Record, RecordFormat } from "./capture-records.js";
+import type { PacketRecord, RecordFormat } from "./capture-records.js";
 import { CaptureError } from "./errors.js";
 import { RecordBatch } from "./record-batch.js";
 
@@ -58,7 +58,7 @@ export class CaptureSink {
   }
 
   /** Takes a packet. Trusts that it is not full. @throws CaptureError for one that this capture cannot hold */
-  add(handle: number, record: Record): void {
+  add(handle: number, record: PacketRecord): void {
     const refusal = this.#format.refuse(record);
     if (refusal !== null) throw this.#error(refusal.wanted, refusal.got);
     this.#batch.add(handle, record);
@@ -182,7 +182,7 @@ export class CaptureSink {
   // ─── Closing ─────────────────────────────────────────────────────────────────────────────────────────
 
   /** `empty`: what tells a capture without packets its link type. */
-  close(empty: Record): void {
+  close(empty: PacketRecord): void {
     if (this.#closed) return;
     if (this.#busy) throw this.#error("no flush under way (else use closeAsync)", "one");
     this.#closed = true;
@@ -199,7 +199,7 @@ export class CaptureSink {
     }
   }
 
-  async closeAsync(empty: Record): Promise<void> {
+  async closeAsync(empty: PacketRecord): Promise<void> {
     while (this.#flushing !== null) await this.#flushing.catch(() => {});
     if (this.#closed) return;
     this.#closed = true;
@@ -211,7 +211,7 @@ export class CaptureSink {
   }
 
   /** Begins the last flush. Returns whether there is anything to write. */
-  #prepare(empty: Record): boolean {
+  #prepare(empty: PacketRecord): boolean {
     if (this.#failed !== null || this.#engine.closed) return false;
     this.#begin();
     const preface = this.#begun ? null : this.#format.preface(empty);

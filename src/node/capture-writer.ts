@@ -15,7 +15,7 @@ import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
 import { CaptureFile } from "./capture-file.js";
 import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
-import { PcapngRecords, PcapRecords, Record, type Resolution } from "./capture-records.js";
+import { PacketRecord, PcapngRecords, PcapRecords, type Resolution } from "./capture-records.js";
 import { CaptureSink } from "./capture-sink.js";
 
 /** What libpcap, and so tcpdump, reads of a packet at most. */
@@ -71,7 +71,7 @@ export class CaptureWriter {
   readonly #sink: CaptureSink;
   readonly #linkType: number;
   readonly #snapLength: number;
-  readonly #record = new Record();
+  readonly #record = new PacketRecord();
   readonly #note = new NoteView();
 
   private constructor(engine: Engine, sink: CaptureSink, linkType: number, snapLength: number) {
@@ -277,8 +277,8 @@ export class CaptureWriter {
   }
 
   /** What tells a capture without packets its link type. */
-  #empty(): Record {
-    const record = new Record();
+  #empty(): PacketRecord {
+    const record = new PacketRecord();
     record.linkType = this.#linkType;
     return record;
   }

@@ -10,7 +10,7 @@
 
 import { SEGMENTS_MOST } from "../../assembly/layout.js";
 import type { Engine } from "../engine.js";
-import type { Record, RecordFormat } from "./capture-records.js";
+import type { PacketRecord, RecordFormat } from "./capture-records.js";
 
 const HEADER = 8;
 const SLOT = 40;
@@ -60,7 +60,7 @@ export class RecordBatch {
   }
 
   /** Adds a packet, which the format does not refuse. Takes it. Trusts that there is room. */
-  add(handle: number, record: Record): void {
+  add(handle: number, record: PacketRecord): void {
     const slot = (this.#first + this.#count) % this.#slots;
     const next = (slot + 1) % this.#slots;
     this.#handles[slot] = handle;
