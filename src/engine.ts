@@ -49,7 +49,7 @@ import {
   type RingToken,
 } from "./token.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-import { checkWait, type Wait, Waiter } from "./waiter.js";
+import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
 const BASE = PAGE_BYTES;
@@ -401,6 +401,37 @@ export class Engine {
   poll(): number {
     this._open();
     return this._lent === 0 ? 0 : this._deliver();
+  }
+
+  /**
+   * Blocks until a ubuf of this thread completes, and runs the callbacks. Returns whether one did: false after the
+   * timeout, and at once if no ubuf is out.
+   *
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
+   * @example
+   * const out = engine.ubuf();
+   * engine.wait({ timeout: 10 }); // → false
+   * out.cancel();
+   */
+  wait(options?: Omit<WaitOptions, "completions">): boolean {
+    this._open();
+    const wait = checkWait({ ...options, completions: true }, []);
+    return this._lent !== 0 && this._waiter.block(wait) === "completed";
+  }
+
+  /**
+   * As `wait`, without blocking.
+   *
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError (as rejections)
+   * @example
+   * const out = engine.ubuf();
+   * await engine.waitAsync({ timeout: 10 }); // → false
+   * out.cancel();
+   */
+  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
+    this._open();
+    const wait = checkWait({ ...options, completions: true }, []);
+    return this._lent !== 0 && (await this._waiter.wait(wait)) === "completed";
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────

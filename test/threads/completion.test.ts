@@ -60,6 +60,21 @@ async function idle(told: Completion[], n: number): Promise<number> {
 }
 
 describe("the owner is told", () => {
+  it.each(["wait", "waitAsync"] as const)("when it waits for nothing else (%s)", async (how) => {
+    const { engine, told, send, end } = await stage(20);
+    expect(await engine[how]()).toBe(false);
+    const idle = engine.ubuf();
+    expect(await engine[how]({ timeout: 5 })).toBe(false);
+    for (let i = 1; i <= 5; i++) {
+      send(i);
+      expect(await engine[how]({ timeout: 10_000 })).toBe(true);
+      expect(told.at(-1)).toEqual({ desc: i, status: "sent" });
+    }
+    expect(told.length).toBe(5);
+    idle.cancel();
+    await end();
+  });
+
   it("when it polls", async () => {
     const { engine, told, send, end } = await stage(0);
     for (let i = 1; i <= 50; i++) {
