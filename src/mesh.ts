@@ -177,6 +177,11 @@ export class Sender {
     this.#turn = inTurn ? 0 : rings.length;
   }
 
+  /** Whether any of its rings was closed, on whichever thread: it takes no more packets. @throws RingClosedError after `release()` */
+  get closed(): boolean {
+    return this.#rings.some((ring) => ring.closed);
+  }
+
   /**
    * Gives a packet to a receiver. Takes it and returns true; or returns false if the ring for it is full, and the packet
    * stays yours.

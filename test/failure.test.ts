@@ -83,6 +83,7 @@ const CUTS: Record<string, (scene: Scene, at: number) => unknown> = {
   trim: ({ skb }, at) => skb.trim(at),
   mayPull: ({ skb }, at) => skb.mayPull(at),
   split: ({ skb, w }, at) => w.keep(skb.split(at)),
+  extract: ({ skb, w }, at) => w.keep(skb.extract(at, (skb.length - at) >> 1, { headroom: 300 })),
 };
 
 /** Operations that need a packet whose head nobody shares. */

@@ -218,6 +218,7 @@ export const MESH: Record<string, Call<Mesh>> = {
 };
 
 export const SENDER: Record<string, Call<Sender>> = {
+  closed: (sender) => sender.closed,
   enqueue: (sender, { other }) => sender.enqueue(other),
   enqueueBurst: (sender, { other }) => sender.enqueueBurst([other]),
   waitWritable: (sender) => sender.waitWritable(1, soon),

@@ -358,6 +358,50 @@ forEachEngine((_name, make) => {
       });
     });
 
+    it("extract gives any part, and leaves the packet as it was", async () => {
+      const engine = await make();
+      eachCut(engine, (w, skb, bytes, at, name) => {
+        skb.mark = 99;
+        skb.cb[5] = 7;
+        skb.timestampNanoseconds = 2n ** 63n + 5n;
+        for (const n of [0, 1, (bytes.length - at) >> 1, bytes.length - at]) {
+          if (n > bytes.length - at) continue;
+          const part = w.keep(skb.extract(at, n, { headroom: 30 }));
+          expectBytes(part.toBytes(), bytes.subarray(at, at + n), name);
+          expectBytes(skb.toBytes(), bytes, name);
+          expect(part.headroom, name).toBeGreaterThanOrEqual(30);
+          expect([part.mark, part.cb[5], part.timestampNanoseconds], name).toEqual([99, 7, 2n ** 63n + 5n]);
+          expect(part.macHeader, name).toBeNull();
+          part.linearize();
+          expectBytes(part.toBytes(), bytes.subarray(at, at + n), name);
+          part.release();
+        }
+        expect(caught(() => skb.extract(at, bytes.length - at + 1))).toBeInstanceOf(RangeError);
+        expect(caught(() => skb.extract(0, 0, { headroom: 131073 }))).toBeInstanceOf(RangeError);
+      });
+    });
+
+    it("extract copies nothing of what lies in pages, and its packets outlive it", async () => {
+      const engine = await make();
+      const skb = engine.alloc(0);
+      skb.addPageFrag(20_000).set(bytesAt(0, 20_000));
+      const before = engine.stats().bytesCopied;
+      const parts = Array.from({ length: 19 }, (_, i) => skb.extract(i * 1000 + 7, 1000));
+      expect(engine.stats().bytesCopied).toBe(before);
+      // Shared pages are nobody's to write.
+      expect(caught(() => parts[0]?.writeU8(0, 1))).toMatchObject({ code: "ERR_SKB_SHARED" });
+      skb.release();
+      for (const [i, part] of parts.entries()) {
+        expectBytes(part.toBytes(), bytesAt(i * 1000 + 7, 1000), `part ${i}`);
+        if (i < 18) part.release();
+      }
+      // The last that holds the pages may write them.
+      parts[18]?.writeU8(0, 1);
+      parts[18]?.release();
+      expect(engine.audit().problems).toEqual([]);
+      expect(engine.stats().skbs.used).toBe(0);
+    });
+
     it("append puts bytes at the end, wherever that is", async () => {
       const engine = await make();
       for (const n of [0, 1, 60, 300, 9000]) {

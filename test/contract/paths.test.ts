@@ -115,6 +115,16 @@ const PATHS: Record<string, Path> = {
     bytes: bytesAt(0, 2000),
   },
   "split at the end": { run: (skb, w) => w.keep(skb.split(LENGTH)), at: both("lent"), end: both("sent") },
+  "extract of what is not lent": {
+    run: (skb, w) => w.keep(skb.extract(0, 40)),
+    at: both("lent"),
+    end: both("sent"),
+  },
+  "extract of some that is lent": {
+    run: (skb, w) => w.keep(skb.extract(341, 100)),
+    at: byRule,
+    end: byRuleAtEnd,
+  },
   "tryCoalesce by copying": {
     run: (skb, w) => expect(w.keep(w.engine.alloc(LENGTH)).tryCoalesce(skb)).toBe(true),
     at: both("copied"),

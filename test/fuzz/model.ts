@@ -204,4 +204,26 @@ export class ModelPacket {
     rest.lone = false;
     return rest;
   }
+
+  /** A packet of `n` bytes from `at` on, which shares the frags; `linear` bytes are in the head. */
+  extract(at: number, n: number, linear: number): ModelPacket {
+    const shares = n > 0 && at + n > linear;
+    if (shares) for (const part of this.parts) part.own(false);
+    let start = at;
+    let left = n;
+    const parts: Part[] = [];
+    for (const part of this.parts) {
+      const some = part.copy().cut(Math.min(start, part.bytes.length)).take(left);
+      start = Math.max(start - part.bytes.length, 0);
+      left -= some.bytes.length;
+      if (parts.length === 0 || some.bytes.length > 0) parts.push(some);
+    }
+    const extracted = new ModelPacket(parts);
+    extracted.meta = { ...this.meta, cb: [...this.meta.cb] };
+    if (shares) {
+      this.lone = false;
+      extracted.lone = false;
+    }
+    return extracted;
+  }
 }

@@ -30,6 +30,11 @@ function within(length: number, n: number): number {
   return n % 16 === 0 ? length + (n >> 4) : n % 16 === 1 ? length : (n >> 4) % Math.max(length, 1);
 }
 
+/** A length of what is behind such an offset, or a little more. */
+function partOf(length: number, n: number): number {
+  return (n >> 9) % (Math.max(length - within(length, n), 0) + 3);
+}
+
 function reference(m: Machine, n: number): Reference | undefined {
   return pick(
     m.packets.flatMap((packet) => packet.references),
@@ -412,6 +417,14 @@ export const OPERATIONS: Record<string, Operation> = {
     (packet, b, before) =>
       packet.model.split(within(packet.model.length, b), before.linear, before.dataLength),
   ),
+  extract: twin(
+    "extract",
+    (skb, b) => skb.extract(within(skb.length, b), partOf(skb.length, b), { headroom: b % 90 }),
+    (packet, b, before) => {
+      const { length } = packet.model;
+      return packet.model.extract(within(length, b), partOf(length, b), before.linear);
+    },
+  ),
   splitBehindHead: twin(
     "split",
     (skb) => skb.split(skb.linearLength),
@@ -657,7 +670,7 @@ function prepend(packet: Packet, bytes: Uint8Array): void {
 /** What changes the shape of packets comes more often than what only looks at them. */
 export const WEIGHTED: readonly string[] = Object.keys(OPERATIONS).flatMap((name) => {
   const often =
-    /^(clone|copyHead|split|append|addFragList|linearize|mayPull|trim|morph|tryCoalesce|shift|checksum)$/;
+    /^(clone|copyHead|split|extract|append|addFragList|linearize|mayPull|trim|morph|tryCoalesce|shift|checksum)$/;
   const veryOften = /^(addUserFrag|addLongUserFrag|addPageFrag|newUbuf|newSharingUbuf|newRegion)$/;
   return new Array<string>(veryOften.test(name) ? 4 : often.test(name) ? 3 : 1).fill(name);
 });
