@@ -121,7 +121,7 @@ async function run(code: string): Promise<void> {
     region: engine.userRegion(4096),
     ubuf: engine.ubuf(),
     ...recording(made),
-    ...{ connect, createReadStream, createWriteStream, PassThrough, sleep },
+    ...{ connect, createReadStream, createWriteStream, PassThrough, readFileSync, sleep },
     port: peer.port,
     path: join(folder, "file"),
   };
@@ -164,13 +164,18 @@ describe("the example of", () => {
 
 describe("each method has an example, of", () => {
   const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
-  const { Inbox, Outbox, UdpReceiver, UdpSender } = node;
-  it.each(Object.entries({ ...classes, Inbox, Outbox, UdpReceiver, UdpSender }))("%s", (name, type) => {
-    const shown = new Set(examples.map(({ member }) => member));
-    const methods = methodsOf(type);
-    expect(methods).not.toEqual([]);
-    expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
-  });
+  const { Inbox, Outbox, StreamSender, UdpReceiver, UdpSender } = node;
+  it.each(Object.entries({ ...classes, Inbox, Outbox, StreamSender, UdpReceiver, UdpSender }))(
+    "%s",
+    (name, type) => {
+      const shown = new Set(examples.map(({ member }) => member));
+      const methods = methodsOf(type);
+      expect(methods).not.toEqual([]);
+      expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual(
+        [],
+      );
+    },
+  );
 });
 
 describe("what checks the examples", () => {

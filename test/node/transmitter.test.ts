@@ -1,7 +1,8 @@
 // Whoever produces packets need not know where they go.
 
+import { PassThrough } from "node:stream";
 import { Engine } from "skbuff";
-import { type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
+import { StreamSender, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
 import { expect, it } from "vitest";
 
 /** What is written once for all of them. */
@@ -15,17 +16,19 @@ async function send(engine: Engine, transmitter: Transmitter): Promise<void> {
   expect(transmitter.enqueueBurst(burst, 4)).toBe(4);
 }
 
-it("rings, senders of a mesh and sockets are transmitters", async () => {
+it("rings, senders of a mesh, sockets and streams are transmitters", async () => {
   const engine = await Engine.create({ memory: 1024 * 1024 });
   const ring = engine.ring({ capacity: 64 });
   const mesh = engine.mesh(1, 1, { capacity: 64 });
   const sender = mesh.sender(0);
   const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
   const udp = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port, inFlight: 8 });
-  const transmitters: Transmitter[] = [ring, sender, udp];
+  const stream = new StreamSender(engine, new PassThrough().resume(), { inFlight: 20 });
+  const transmitters: Transmitter[] = [ring, sender, udp, stream];
   for (const transmitter of transmitters) await send(engine, transmitter);
   await udp.close();
-  expect([ring.size, udp.stats().sent]).toEqual([24, 24]);
+  await stream.close();
+  expect([ring.size, udp.stats().sent, stream.stats().sent]).toEqual([24, 24, 24]);
   receiver.release();
   await receiver.close();
   sender.release();
