@@ -11,7 +11,7 @@ function roleFigures({ ms, bytes, cpu, sleeps }) {
 }
 
 /** The figures of one round from what the case reports. */
-export function figuresOf({ mode }, report) {
+export function figuresOf({ mode, device }, report) {
   // Who gets the messages in the end, as far as this process goes.
   const last = mode === "maerts" || mode === "rr" ? report.guest : report.device;
   const perKib = KIB / last.bytes;
@@ -26,7 +26,7 @@ export function figuresOf({ mode }, report) {
     other: Math.max(report.process - own.reduce((sum, name) => sum + report[name].cpu, 0), 0) * perKib,
     roles: Object.fromEntries(roles.map((name) => [name, roleFigures(report[name])])),
     ...(trips && { p50: trips.p50, p99: trips.p99 }),
-    ...(report.peer && mode === "stream" && { arrived: report.peer.all.bytes / last.all.bytes }),
+    ...(device === "udp" && { arrived: report.peer.all.bytes / last.all.bytes }),
     ...(report.bytesCopied !== undefined && {
       messages: report.guest.all.messages,
       bytesCopied: report.bytesCopied,
@@ -85,7 +85,8 @@ export function breakEven(results, device, cost) {
     );
     return ours && copy && { size: Math.log(size), excess: Math.log(cost(ours) / cost(copy)) };
   }).filter((point) => point !== undefined);
-  if (points.length < SIZES.length) return undefined;
+  // Some devices are measured with one size less.
+  if (points.length < SIZES.length - 1) return undefined;
   const last = points.findLastIndex(({ excess }) => excess > 0);
   if (last === -1) return 0;
   if (last === points.length - 1) return Number.POSITIVE_INFINITY;

@@ -140,7 +140,7 @@ export function markdown(results) {
     `\`npm run bench:stream\`, after the table of the patch that brought zero-copy buffers to Linux in 2011: a guest thread has
 messages, a host thread makes of each what goes down, a device thread gives it to whoever is below. Lent, the guest's memory goes
 down in place; else the engine copies it in the host (the patch's "Orig"), or it goes by \`postMessage\`, copied or transferred.
-The same number of messages is in flight on all paths, 1 MiB at most or 16 of them. Node ${node}, ${cpu}, ${cores} cores for all
+The same number of messages is in flight on all paths, 256 or 4 MiB at most. Node ${node}, ${cpu}, ${cores} cores for all
 threads and the peer, ${date.slice(0, 10)}. Medians of ${rounds} rounds of ${ms} ms; Gb/s of payload, and the CPU nanoseconds a KiB
 of the whole process, in the same order. All figures and their spread are in [stream.json](bench/results/stream.json), drawn in
 [stream-throughput.svg](bench/results/stream-throughput.svg) and [stream-cpu.svg](bench/results/stream-cpu.svg).`,
