@@ -527,9 +527,7 @@ export class Engine {
   /** Whether ubufs are all that keeps this thread from leaving. */
   #mayComplete(): boolean {
     return (
-      !this.#closed &&
-      [...this.#ubufs.values()].some((ubuf) => ubuf.carriers > 0) &&
-      this.#held().length === 0
+      !this.#closed && [...this.#ubufs.values()].some((ubuf) => ubuf._carried) && this.#held().length === 0
     );
   }
 
