@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 2;
+export const LAYOUT_VERSION: u32 = 3;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -362,6 +362,8 @@ export const UBUF_DONE: u32 = 2;
 export const UBUF_SHARING: u32 = 4;
 /** Some head let go early because the engine copied the bytes. */
 export const UBUF_COPIED: u32 = 8;
+/** Some head has carried it: once none does, it has completed, or somebody is about to say so. */
+export const UBUF_CARRIED: u32 = 16;
 
 // ─── Ring, 256 B: four cache lines ─────────────────────────────────────────────────────────────────────
 //    0 life     4 spare     8 slots   12 mask            what both sides read

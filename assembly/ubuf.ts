@@ -21,6 +21,7 @@ import {
   THREAD_LOCAL,
   THREAD_REMOTE,
   THREAD_WANTS_COMPLETIONS,
+  UBUF_CARRIED,
   UBUF_COPIED,
   UBUF_DESC,
   UBUF_DONE,
@@ -78,19 +79,32 @@ export function cancelUbuf(handle: u32): u32 {
 }
 
 function isIdle(ubuf: u32): bool {
-  return (atomicLoad32(ubuf + UBUF_STATE) & UBUF_DONE) === 0 && atomicLoad32(ubuf + UBUF_REFS) === 0;
+  return (atomicLoad32(ubuf + UBUF_STATE) & UBUF_CARRIED) === 0;
 }
 
-/** Whether the ubuf can still be attached. Only its owner asks, and only the owner attaches. */
-export function isOpen(ubuf: u32): bool {
-  return (atomicLoad32(ubuf + UBUF_STATE) & UBUF_DONE) === 0;
+/** The owner's first or further head carries it. Returns false if it has completed, or is about to. */
+export function attachUbuf(ubuf: u32): bool {
+  if (isIdle(ubuf)) {
+    // Nobody else knows it yet.
+    atomicStore32(ubuf + UBUF_REFS, 1);
+    atomicOr32(ubuf + UBUF_STATE, UBUF_CARRIED);
+    return true;
+  }
+  let refs = atomicLoad32(ubuf + UBUF_REFS);
+  while (refs !== 0) {
+    // (L) Not an addition: from 0 on whoever was last is completing it, which cannot be taken back.
+    const seen = atomicCas32(ubuf + UBUF_REFS, refs, refs + 1);
+    if (seen === refs) return true;
+    refs = seen;
+  }
+  return false;
 }
 
 export function mayShare(ubuf: u32): bool {
   return (atomicLoad32(ubuf + UBUF_STATE) & UBUF_SHARING) !== 0;
 }
 
-/** Counts one more head that carries it. */
+/** Counts one more head that carries it. Trusts that there is one that stays meanwhile. */
 export function getUbuf(ubuf: u32): void {
   atomicAdd32(ubuf + UBUF_REFS, 1);
 }

@@ -43,7 +43,7 @@ import {
 } from "./shinfo";
 import { skbOf } from "./skb";
 import { count } from "./thread";
-import { getUbuf, isOpen, mayShare, putUbuf, ubufOf } from "./ubuf";
+import { attachUbuf, mayShare, putUbuf, ubufOf } from "./ubuf";
 
 /** Allocates a user region of `pages` pages. Returns its address, or E_EXHAUSTED. */
 export function createRegion(pages: u32): u32 {
@@ -72,7 +72,7 @@ export function addUserFrag(handle: u32, region: u32, offset: u32, n: u32, ubufH
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   const ubuf = ubufOf(ubufHandle);
-  if (ubuf === 0 || !isOpen(ubuf)) return E_UBUF;
+  if (ubuf === 0) return E_UBUF;
   if (isShared(skb)) return E_SHARED;
   const shinfo = shinfoOf(skb);
   const carried = load32(shinfo + SHINFO_UBUF);
@@ -83,11 +83,11 @@ export function addUserFrag(handle: u32, region: u32, offset: u32, n: u32, ubufH
   const bytes = (load32(entry + PAGE_SPAN) << PAGE_SHIFT) >>> 0;
   if (n === 0 || offset > bytes || n > bytes - offset || n > MAX_LENGTH - load32(skb + SKB_LEN))
     return E_RANGE;
-  getPage(entry);
   if (carried === 0) {
-    getUbuf(ubuf);
+    if (!attachUbuf(ubuf)) return E_UBUF;
     store32(shinfo + SHINFO_UBUF, ubuf);
   }
+  getPage(entry);
   pushFrag(shinfo, region + offset, n);
   addData(skb, n);
   return OK;

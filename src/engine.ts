@@ -534,11 +534,7 @@ export class Engine {
 
   /** Whether ubufs are all that keeps this thread from leaving. */
   #mayComplete(): boolean {
-    return (
-      !this.#closed &&
-      this.#ubufs.some((ubuf) => ubuf !== undefined && ubuf.carriers > 0) &&
-      this.#held().length === 0
-    );
+    return !this.#closed && this.#ubufs.some((ubuf) => ubuf?._carried === true) && this.#held().length === 0;
   }
 
   #leave(): void {

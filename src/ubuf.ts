@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Lent memory: the region that holds it, and the ubuf that says when it may be used again.
 
+import { UBUF_CARRIED } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
 import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
 
@@ -64,9 +65,9 @@ export class Ubuf {
     this._callback = callback;
   }
 
-  /** `idle` until a packet carries it, `lent` while one does, then `sent`, `copied` or `cancelled`. */
+  /** `idle` until a packet carries it, `lent` until it has completed, then `sent`, `copied` or `cancelled`. */
   get status(): "idle" | "lent" | "sent" | "copied" | "cancelled" {
-    return this.#status === "idle" && this.carriers > 0 ? "lent" : this.#status;
+    return this.#status === "idle" && this._carried ? "lent" : this.#status;
   }
 
   /** Packet data that carries it now. */
@@ -89,6 +90,11 @@ export class Ubuf {
       throw new UbufError("no packet to carry it", "a carried one");
     this._engine._forget(this);
     this._finish("cancelled");
+  }
+
+  /** Whether a packet carries it, or did, and its completion is on the way. @internal */
+  get _carried(): boolean {
+    return this._handle !== 0 && (this._engine._core.ubufState(this._handle) & UBUF_CARRIED) !== 0;
   }
 
   /** @internal */

@@ -47,6 +47,7 @@ import {
   ERROR_LIMIT,
   NOT_DONE,
   OK,
+  UBUF_CARRIED,
   UBUF_COPIED,
   UBUF_DONE,
   UBUF_LIVE,
@@ -54,8 +55,8 @@ import {
 } from "../layout";
 import { actAs, fresh, grow, inUse, isError, lend, packet, sweep, sweptFailures, wrong } from "./arena";
 
-const SENT: u32 = UBUF_LIVE | UBUF_DONE;
-const COPIED: u32 = UBUF_LIVE | UBUF_DONE | UBUF_COPIED;
+const SENT: u32 = UBUF_LIVE | UBUF_CARRIED | UBUF_DONE;
+const COPIED: u32 = SENT | UBUF_COPIED;
 
 let region: u32 = 0;
 let ubuf: u32 = 0;

@@ -19,7 +19,7 @@ function fields(prefix: string, except: RegExp = /^$/): Map<number, string> {
 }
 
 const SKB = fields("SKB_", /_(SHIFT|BYTES)$/);
-const UBUF = fields("UBUF_", /_(SHIFT|FREE|LIVE|DONE|SHARING|COPIED)$/);
+const UBUF = fields("UBUF_", /_(SHIFT|FREE|LIVE|DONE|SHARING|COPIED|CARRIED)$/);
 const PAGE = fields("PAGE_", /_(SHIFT|BYTES)$/);
 const SHINFO = fields("SHINFO_", /_(BYTES|CLEARED|FRAGS)$/);
 const HEADER = fields("HEADER_", /_(BYTES)$/);

@@ -1,8 +1,8 @@
 // Going: who may leave and when, and that everything comes back.
 
-import type { RingToken, Skb } from "skbuff";
+import { Engine, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "../packets.js";
+import { caught, codeOf } from "../packets.js";
 import type { Agent } from "./agent.js";
 import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js";
 
@@ -200,5 +200,51 @@ describe("close()", () => {
     engine.alloc(1).putZeros(1).release();
     await Promise.all(workers.map((worker) => worker.leave()));
     expect(engine.close()).toEqual([]);
+  });
+});
+
+describe("a ubuf that nobody carries any more, but whose completion has not arrived", () => {
+  /** Two threads' ways into one arena, and a ubuf of the second that the first has just let go. */
+  async function between(): Promise<{ engine: Engine; owner: Engine; ubuf: Ubuf; region: UserRegion }> {
+    const engine = await shared();
+    const owner = await Engine.attach(engine.share());
+    const region = owner.userRegion(100);
+    const ubuf = owner.ubuf();
+    const ring = engine.ring();
+    const theirs = owner.openRing(ring.share());
+    const skb = owner.alloc(0);
+    skb.addUserFrag(region, 0, 100, ubuf);
+    theirs.enqueue(skb);
+    theirs.release();
+    ring.dequeue()?.release();
+    ring.release();
+    // The moment between the last let-go and its announcement, which lasts some nanoseconds, made one look long.
+    const internals = owner as unknown as { _core: { takeCompletion(): number } };
+    const core = internals._core;
+    let looks = 0;
+    internals._core = { ...core, takeCompletion: () => (looks++ === 0 ? 0 : core.takeCompletion()) };
+    return { engine, owner, ubuf, region };
+  }
+
+  it("is still lent, and waited for", async () => {
+    const { engine, owner, ubuf, region } = await between();
+    expect([ubuf.status, ubuf.carriers]).toEqual(["lent", 0]);
+    region.release();
+    await owner.detachAsync({ completions: "wait", timeout: 5000 });
+    expect(ubuf.status).toBe("sent");
+    expectAllBack(engine);
+  });
+
+  it("is neither cancelled nor lent again", async () => {
+    const { engine, owner, ubuf, region } = await between();
+    expect(caught(() => ubuf.cancel())).toMatchObject({ code: "ERR_SKB_UBUF" });
+    const skb = owner.alloc(0);
+    expect(caught(() => skb.addUserFrag(region, 0, 1, ubuf))).toMatchObject({ code: "ERR_SKB_UBUF" });
+    expect([skb.length, skb.frags, region.frags]).toEqual([0, 0, 0]);
+    skb.release();
+    expect([owner.poll() + owner.poll(), ubuf.status]).toEqual([1, "sent"]);
+    region.release();
+    owner.detach();
+    expectAllBack(engine);
   });
 });

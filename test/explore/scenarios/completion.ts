@@ -1,7 +1,8 @@
 // Completions: heads are let go on several threads, and their owner takes what has completed meanwhile.
 
+import { OK } from "../../../assembly/layout.js";
 import { type Scenario, sequence } from "../scenario.js";
-import { complete, completedOnce, coreOf, hand, lent, release, warm } from "./kit.js";
+import { complete, completedOnce, coreOf, hand, lent, lentWith, packet, release, warm } from "./kit.js";
 
 function sum(results: readonly number[] | undefined, ...which: readonly number[]): number[] {
   return which.map((nth) => results?.[nth] ?? 0);
@@ -61,5 +62,45 @@ export const completion: readonly Scenario[] = [
     },
     quick: 2,
     full: 4,
+  },
+  {
+    // Whoever lets go last completes it in two steps. In between nobody may take it for one that was never carried.
+    name: "completion: cancelled by its owner, let go by another",
+    threads: 2,
+    arena: { pages: 10, exchange: 2 },
+    setup: (cores) => {
+      const one = coreOf(cores, 1);
+      for (const core of cores) warm(core, 3);
+      const { handles, ubuf } = lentWith(one, 1, "copy");
+      const h = hand(one, handles[0] as number, 2);
+      return {
+        programs: [sequence((core) => core.cancelUbuf(ubuf), complete), sequence(release(h))],
+        check: (end) =>
+          end.results[0]?.[0] === OK ? "cancelled" : completedOnce(end, 1, sum(end.results[0], 1)),
+      };
+    },
+  },
+  {
+    name: "completion: carried once more, let go by another",
+    threads: 2,
+    arena: { pages: 12, exchange: 2 },
+    setup: (cores) => {
+      const one = coreOf(cores, 1);
+      for (const core of cores) warm(core, 3);
+      const { handles, ubuf, region } = lentWith(one, 1, "copy");
+      const h = hand(one, handles[0] as number, 2);
+      const more = packet(one);
+      return {
+        programs: [
+          sequence((core) => core.addUserFrag(more, region, 0, 8, ubuf), complete, release(more), complete),
+          sequence(release(h)),
+        ],
+        // Not while the second packet carries it.
+        check: (end) =>
+          end.results[0]?.[0] === OK && end.results[0]?.[1] !== 0
+            ? "completed while it was carried"
+            : completedOnce(end, 1, sum(end.results[0], 1, 3)),
+      };
+    },
   },
 ];

@@ -14,6 +14,8 @@ const ACTIONS = {
   expandHead: (core: Core, h: number) => core.expandHead(h, 0, 0),
   copyUbufs: (core: Core, h: number) => core.copyUbufs(h),
   trim: (core: Core, h: number) => core.trim(h, 4),
+  // From the last byte of the head on: some of what is lent, whatever that is.
+  extract: (core: Core, h: number) => core.extract(h, 1, core.length(h) - 1, 0),
 } as const;
 type Action = keyof typeof ACTIONS;
 

@@ -34,13 +34,23 @@ export function warm(core: Core, n: number): void {
 
 /** Packets, each with a frag of its own head in one user region, all carrying one ubuf of the core's thread. */
 export function lent(core: Core, n: number, sharing: keyof typeof SHARING): number[] {
+  return lentWith(core, n, sharing).handles;
+}
+
+/** The same, with what was lent. */
+export function lentWith(
+  core: Core,
+  n: number,
+  sharing: keyof typeof SHARING,
+): { handles: number[]; region: number; ubuf: number } {
   const region = core.createRegion(1);
   const ubuf = core.createUbuf(7, SHARING[sharing]);
-  return Array.from({ length: n }, (_, i) => {
+  const handles = Array.from({ length: n }, (_, i) => {
     const handle = packet(core);
     core.addUserFrag(handle, region, 16 * i, 8, ubuf);
     return handle;
   });
+  return { handles, region, ubuf };
 }
 
 export const release =

@@ -50,6 +50,13 @@ const copyHead = (h: number): Program =>
     (core, [twin]) => core.release(twin as number, 0),
   );
 
+const extract = (h: number): Program =>
+  sequence(
+    (core) => core.extract(h, 2, 5, 0),
+    release(h),
+    (core, [part]) => core.release(part as number, 0),
+  );
+
 function claim(name: string, pages: number, programs: readonly Program[], quick?: number): Scenario {
   return {
     name: `pages: ${name}`,
@@ -74,6 +81,9 @@ export const pages: readonly Scenario[] = [
   counts("copyHead, release", copyHead, (h) => sequence(release(h))),
   counts("copyHead, unclone", copyHead, unclone),
   counts("copyHead, copyHead", copyHead, copyHead),
+  counts("extract, release", extract, (h) => sequence(release(h))),
+  counts("extract, unclone", extract, unclone),
+  counts("extract, extract", extract, extract),
   claim("single pages of one word", 4, [single, single]),
   claim("a run against a single page", 2, [run, single]),
   claim("two runs", 3, [run, run]),
