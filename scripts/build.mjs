@@ -86,7 +86,7 @@ async function bundle() {
     absWorkingDir: root,
     // Beside each other, and beside what they share, because workers are found by their URL relative to the module that
     // starts them, wherever the bundler has put that.
-    entryPoints: { index: "src/index.ts", node: "src/node/index.ts" },
+    entryPoints: { index: "src/index.ts", node: "src/node/index.ts", "tap-worker": "src/node/tap-worker.ts" },
     outdir: "dist",
     chunkNames: "chunk-[name]-[hash]",
     bundle: true,
@@ -99,6 +99,47 @@ async function bundle() {
   });
 }
 
+/**
+ * The command. It uses the package as anybody does, by its name, and carries the libraries it is made with, so that who
+ * installs the package installs nothing else.
+ */
+async function command() {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    // Each thread of a replay is a module that is started by its URL.
+    entryPoints: ["main", "reader", "looker", "transmitter", "receiver"].map((name) => `cli/${name}.ts`),
+    outdir: "dist/cli",
+    chunkNames: "chunk-[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external: ["skbuff", "skbuff/node"],
+    // What is bundled of the older kind asks for Node's modules in the older way.
+    banner: {
+      js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
+    },
+    metafile: true,
+    logLevel: "warning",
+  });
+  await writeFile(join(root, "dist/cli/THIRD-PARTY.txt"), await licences(Object.keys(metafile.inputs)));
+}
+
+/** The licences of the packages that files come from. */
+async function licences(files) {
+  const folders = new Set(
+    files.flatMap((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
+  );
+  const texts = [...folders].sort().map(async (folder) => {
+    const { name, version } = JSON.parse(await readFile(join(root, folder, "package.json"), "utf8"));
+    const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name}: no licence`);
+    return `${name} ${version}\n\n${await readFile(join(root, folder, file), "utf8")}`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
+}
+
 async function report(folder) {
   const entries = await readdir(join(root, folder), { recursive: true });
   for (const entry of entries.filter((name) => /\.(js|wasm)$/.test(name)).sort()) {
@@ -109,6 +150,6 @@ async function report(folder) {
 
 await rm(join(root, "dist"), { recursive: true, force: true });
 await mkdir(join(root, "build"), { recursive: true });
-await Promise.all([declarations(), core().then(bundle)]);
+await Promise.all([declarations(), core().then(bundle), command()]);
 await report("build");
 await report("dist");

@@ -64,3 +64,9 @@ export function checkFunction<T>(what: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
   throw new ArgumentTypeError(what, "a function", value);
 }
+
+/** Returns `value` if it is a string that is not empty. @throws ArgumentTypeError */
+export function checkString(what: string, value: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new ArgumentTypeError(what, "a string that is not empty", value);
+}

@@ -55,6 +55,8 @@ import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 const BASE = PAGE_BYTES;
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
+/** What `sharing` of a ubuf can be. */
+const SHARING = ["copy", "refcount"] as const;
 /** Entries of the ring table. */
 const RINGS_MOST = 4096;
 
@@ -154,7 +156,10 @@ export class Engine {
   readonly #loaded: Loaded;
   /** Whether other threads can be there. */
   #several: boolean;
-  readonly #ubufs = new Map<number, Ubuf>();
+  /** This thread's ubufs, each at the index of its slot: made with the first of them. */
+  #ubufs: (Ubuf | undefined)[] = [];
+  /** The bits of a ubuf's handle that are its slot's index. */
+  readonly #ubufMask: number;
   readonly #onError: ((error: unknown) => void) | undefined;
   #closed = false;
 
@@ -172,6 +177,7 @@ export class Engine {
     this.#several = token !== undefined;
     this.#loaded = loaded;
     this.thread = loaded.core.threadSelf();
+    this.#ubufMask = loaded.core.totalUbufs() + ERROR_LIMIT - 1;
   }
 
   /**
@@ -381,11 +387,13 @@ export class Engine {
     checkFunction("callback", callback);
     const given = checkOptions(options);
     const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
-    const sharing = checkOneOf("sharing", given.sharing ?? "copy", ["copy", "refcount"]);
+    const sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
     const handle = this._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
     if (handle < ERROR_LIMIT) throw refusal(this, handle, null);
-    const ubuf = new Ubuf(this, handle, { desc, sharing }, callback);
-    this.#ubufs.set(handle, ubuf);
+    const ubuf = new Ubuf(this, handle, desc, sharing, callback);
+    // All of it at once: an array that grows by leaps becomes a hash table.
+    if (this.#ubufs.length === 0) this.#ubufs = new Array(this.#ubufMask + 1).fill(undefined);
+    this.#ubufs[handle & this.#ubufMask] = ubuf;
     this._lent++;
     if (this.#several) this._waiter.listen();
     return ubuf;
@@ -526,9 +534,7 @@ export class Engine {
 
   /** Whether ubufs are all that keeps this thread from leaving. */
   #mayComplete(): boolean {
-    return (
-      !this.#closed && [...this.#ubufs.values()].some((ubuf) => ubuf._carried) && this.#held().length === 0
-    );
+    return !this.#closed && this.#ubufs.some((ubuf) => ubuf?._carried === true) && this.#held().length === 0;
   }
 
   #leave(): void {
@@ -706,7 +712,9 @@ export class Engine {
   }
 
   #lentOut(): string[] {
-    return [...this.#ubufs.values()].map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
+    return this.#ubufs
+      .filter((ubuf) => ubuf !== undefined)
+      .map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
   }
 
   // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
@@ -757,7 +765,7 @@ export class Engine {
 
   /** @internal */
   _forget(ubuf: Ubuf): void {
-    this.#ubufs.delete(ubuf._handle);
+    this.#ubufs[ubuf._handle & this.#ubufMask] = undefined;
     this._lent--;
   }
 
@@ -770,7 +778,7 @@ export class Engine {
       if (handle === 0) break;
       const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
       this._core.finishUbuf(handle);
-      const ubuf = this.#ubufs.get(handle) as Ubuf;
+      const ubuf = this.#ubufs[handle & this.#ubufMask] as Ubuf;
       this._forget(ubuf);
       const status = copied ? "copied" : "sent";
       ubuf._finish(status);

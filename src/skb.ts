@@ -1048,6 +1048,12 @@ export class Skb {
     if (status !== OK) throw refusal(this._engine, status, this, asked);
   }
 
+  /** Appends address and length of each contiguous piece to `into`. @internal */
+  _pieces(into: number[]): void {
+    this._check(this._engine._core.startSegments(this._handle, 0, this.length));
+    this._eachSegment((address, bytes) => into.push(address, bytes));
+  }
+
   private _address(result: number, n: number, room: "headroom" | "tailroom" = "tailroom"): number {
     const address = result >>> 0;
     if (address < ERROR_LIMIT) throw refusal(this._engine, address, this, { what: "n", got: n, room });

@@ -54,13 +54,14 @@ export class Ubuf {
   constructor(
     engine: Engine,
     handle: number,
-    options: Required<UbufOptions>,
+    desc: number,
+    sharing: "copy" | "refcount",
     callback: UbufCallback | undefined,
   ) {
     this._engine = engine;
     this._handle = handle;
-    this.desc = options.desc;
-    this.sharing = options.sharing;
+    this.desc = desc;
+    this.sharing = sharing;
     this._callback = callback;
   }
 

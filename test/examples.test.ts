@@ -2,10 +2,26 @@
 // a public class is without one.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
-import { describe, expect, it } from "vitest";
+import * as node from "skbuff/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DISPOSE } from "./members.js";
+import { pcapHeader, pcapRecord } from "./node/made.js";
+import { Peer } from "./node/peer.js";
 
 // What the library calls it where Node has no name for it yet.
 if (Symbol.dispose === undefined) Object.defineProperty(Symbol, "dispose", { value: DISPOSE });
@@ -20,7 +36,8 @@ interface Example {
 const SOURCES = new URL("../src/", import.meta.url);
 const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
 const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
-const MEMBER = /^ +(?:(?:private|protected|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
+const MEMBER =
+  /^ +(?:(?:private|protected|abstract|override|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
 const RESULT = /^(.+);\s*\/\/ → (.+)$/;
 
 /** The example blocks of a source file: from `@example` to the next tag or the end of the comment. */
@@ -38,7 +55,8 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = readdirSync(SOURCES)
+const examples = ["", "node/"]
+  .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
 
@@ -59,7 +77,50 @@ const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
   ...parameters: string[]
 ) => (...values: unknown[]) => Promise<void>;
 
+/** What examples of skbuff/node connect to and write to. */
+const peer = new Peer();
+const folder = mkdtempSync(join(tmpdir(), "skbuff-"));
+beforeAll(() => peer.open());
+afterAll(async () => {
+  await peer.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Three Ethernet packets of 60 bytes, a microsecond apart. */
+const capture = join(folder, "capture.pcap");
+const records = [1, 2, 3].map((n) => pcapRecord(new Uint8Array(60), { seconds: 1_700_000_000, fraction: n }));
+writeFileSync(capture, Buffer.concat([pcapHeader(), ...records]));
+
+interface Closable {
+  close?(): unknown;
+  release?(): void;
+}
+
+/** What skbuff/node exports, and everything that an example makes of it goes to `made`. */
+function recording(made: Closable[]): Record<string, unknown> {
+  const keep = (object: Closable): Closable => {
+    made.push(object);
+    return object;
+  };
+  const recorded = (type: object): object =>
+    new Proxy(type as new () => Closable, {
+      construct: (target, values) => keep(Reflect.construct(target, values)),
+      get(target, key) {
+        const value = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        return (...values: unknown[]) => {
+          const object = value.apply(target, values);
+          return object instanceof Promise ? object.then(keep) : keep(object);
+        };
+      },
+    });
+  return Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [name, /^[A-Z]/.test(name) ? recorded(value) : value]),
+  );
+}
+
 async function run(code: string): Promise<void> {
+  const made: Closable[] = [];
   const engine = await Engine.create({ memory: 1024 * 1024, threads: 2, core: "wasm" });
   const payload = Uint8Array.from({ length: 100 }, (_, i) => i);
   const scope = {
@@ -69,11 +130,18 @@ async function run(code: string): Promise<void> {
     Engine,
     SkbQueue,
     DropReason,
+    capture,
+    fresh: join(folder, "fresh.pcapng"),
     payload,
     skb: engine.alloc(1500, { headroom: 64 }).putData(payload),
     other: engine.alloc(1500, { headroom: 64 }).putData(payload),
     region: engine.userRegion(4096),
     ubuf: engine.ubuf(),
+    ...recording(made),
+    ...{ connect, createReadStream, createWriteStream, PassThrough, readFileSync, sleep },
+    port: peer.port,
+    path: join(folder, "file"),
+    file: join(folder, "tap.pcapng"),
   };
   scope.region.bytes.set(payload);
   try {
@@ -83,6 +151,11 @@ async function run(code: string): Promise<void> {
     );
     if (!engine.closed) expect(engine.audit().problems).toEqual([]);
   } finally {
+    for (const object of made.reverse()) {
+      // An example may have shown how closing fails.
+      await Promise.resolve(object.close?.()).catch(() => {});
+      object.release?.();
+    }
     engine.close({ force: true });
   }
 }
@@ -92,7 +165,8 @@ function methodsOf(type: { prototype: object }): string[] {
   const methods: string[] = [];
   for (const object of [type, type.prototype]) {
     for (const key of Reflect.ownKeys(object)) {
-      const symbol = key === DISPOSE ? "[Symbol.dispose]" : `[${String((key as symbol).description)}]`;
+      const description = String((key as symbol).description).replace("nodejs.", "Symbol.");
+      const symbol = key === DISPOSE ? "[Symbol.dispose]" : `[${description}]`;
       const name = typeof key === "symbol" ? symbol : key;
       if (name.startsWith("_") || name === "constructor") continue;
       const { value } = Object.getOwnPropertyDescriptor(object, key) as PropertyDescriptor;
@@ -107,17 +181,35 @@ describe("the example of", () => {
 });
 
 describe("each method has an example, of", () => {
-  it.each(Object.entries({ Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion }))(
-    "%s",
-    (name, type) => {
-      const shown = new Set(examples.map(({ member }) => member));
-      const methods = methodsOf(type);
-      expect(methods).not.toEqual([]);
-      expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual(
-        [],
-      );
-    },
-  );
+  const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
+  const {
+    CaptureReader,
+    CaptureWriter,
+    Inbox,
+    Outbox,
+    StreamReceiver,
+    StreamSender,
+    Tap,
+    UdpReceiver,
+    UdpSender,
+  } = node;
+  const more = {
+    CaptureReader,
+    CaptureWriter,
+    Inbox,
+    Outbox,
+    StreamReceiver,
+    StreamSender,
+    Tap,
+    UdpReceiver,
+    UdpSender,
+  };
+  it.each(Object.entries({ ...classes, ...more }))("%s", (name, type) => {
+    const shown = new Set(examples.map(({ member }) => member));
+    const methods = methodsOf(type);
+    expect(methods).not.toEqual([]);
+    expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
+  });
 });
 
 describe("what checks the examples", () => {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+const nodeTypes = dirname(dirname(createRequire(import.meta.url).resolve("@types/node/package.json")));
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const blocks = [...readme.matchAll(/```(\w*)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
   language,
@@ -45,6 +46,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 test.each([
   ["first", 0],
   ["pipeline", 1],
+  ["files", 2],
 ])("the README's %s program runs as pasted, and is the one in examples", (name, i) => {
   const program = programs[i] as string;
   writeFileSync(join(project, `${name}.mjs`), program);
@@ -62,6 +64,45 @@ test("has no dependencies, and nothing of it runs when it is installed", () => {
   expect(["preinstall", "install", "postinstall"].filter((name) => name in manifest.scripts)).toEqual([]);
 });
 
+/** Compiles a program in the project. Throws what the compiler says. */
+function check(name: string, program: string, options: Record<string, unknown>): void {
+  writeFileSync(join(project, name), program);
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    target: "es2022",
+    lib: ["es2022", "dom"],
+    types: [],
+    ...options,
+  };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [name] }));
+  run(process.execPath, [tsc, "--project", project], project);
+}
+
+test("the types of what connects to Node check beside Node's own", { timeout: 60_000 }, () => {
+  check(
+    "connect.ts",
+    `import { Engine } from "skbuff";
+import { CaptureReader, CaptureWriter, noteCapture, StreamReceiver, StreamSender, Tap, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
+export async function use(engine: Engine): Promise<void> {
+  using reader = CaptureReader.open(engine, "in.pcap", { lend: 8 });
+  await using writer = CaptureWriter.open(engine, 1, { format: "pcap" });
+  for await (const packet of reader) if (!writer.enqueue(packet)) packet.release();
+  using skb = engine.alloc(10);
+  noteCapture(skb, { linkType: 101 });
+  await using tap = await Tap.open(engine, "out.pcapng");
+  const ways: Transmitter[] = [engine.ring(), new StreamSender(engine, process.stdout), tap.on(await UdpSender.open(engine, { host: "::1", port: 1 }))];
+  for (const way of ways) if (!way.enqueue(skb)) await way.waitWritableAsync();
+  for await (const packet of await UdpReceiver.open(engine, { port: 0 })) packet.release();
+  for await (const packet of await StreamReceiver.connect(engine, { port: 1, framing: "length32" })) packet.release();
+  // @ts-expect-error: what is inside the library is not to be seen
+  reader._feed;
+}
+`,
+    { module: "nodenext", moduleResolution: "nodenext", types: ["node"], typeRoots: [nodeTypes] },
+  );
+});
+
 test.each([
   ["nodenext", "nodenext"],
   ["esnext", "bundler"],
@@ -69,8 +110,8 @@ test.each([
   "its types check without help from other types (module %s, resolution %s)",
   { timeout: 60_000 },
   (module, resolution) => {
-    writeFileSync(
-      join(project, "use.ts"),
+    check(
+      "use.ts",
       `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
@@ -87,20 +128,7 @@ export async function use(): Promise<number> {
   return queue.purge() + (PoolExhaustedError.name.length > 0 ? 1 : 0);
 }
 `,
+      { module, moduleResolution: resolution },
     );
-    const compilerOptions = {
-      noEmit: true,
-      strict: true,
-      target: "es2022",
-      lib: ["es2022", "dom"],
-      types: [],
-      module,
-    };
-    const config = {
-      compilerOptions: { ...compilerOptions, moduleResolution: resolution },
-      files: ["use.ts"],
-    };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
-    run(process.execPath, [tsc, "--project", project], project);
   },
 );

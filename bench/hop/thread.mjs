@@ -3,16 +3,16 @@
 import { readFileSync } from "node:fs";
 import { parentPort, Worker } from "node:worker_threads";
 
-/** Starts the module at `url` as a worker. Resolves once it has said that it is ready. */
-export async function start(url, data) {
-  const worker = new Worker(url, { workerData: data });
+/** Starts the module at `url` as a worker. Resolves once it has said that it is ready, with what it said. */
+export async function start(url, data, transferList = []) {
+  const worker = new Worker(url, { workerData: data, transferList });
   const next = () =>
     new Promise((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
-  await next();
-  return { worker, next, end: () => worker.terminate() };
+  const said = await next();
+  return { worker, said, next, end: () => worker.terminate() };
 }
 
 /** In the worker: passes a value to whoever waits in `next`. */

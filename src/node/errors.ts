@@ -38,3 +38,10 @@ export class FramingError extends SkbuffError {
     this.offset = offset;
   }
 }
+
+/** `ECONNRESET` or the like; the message of an error that has no such name. @internal */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === "string" ? code : error.message;
+}

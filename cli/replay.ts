@@ -1,0 +1,333 @@
+// npx skbuff replay: starts the threads, watches them, and proves at the end that nothing was lost.
+
+import { basename } from "node:path";
+import { Worker } from "node:worker_threads";
+import { Engine, type Mesh } from "skbuff";
+import { threadCpuTime } from "skbuff/node";
+import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
+import type { ReceiverReport } from "./receiver.js";
+import {
+  creditOf,
+  type LookerReport,
+  type LookerWork,
+  type ReaderReport,
+  type ReaderWork,
+  RING_PACKETS,
+  type Said,
+  type Target,
+  type TransmitterReport,
+  type TransmitterWork,
+} from "./roles.js";
+import { compareCaptures, digestOf } from "./verify.js";
+
+/** Milliseconds that the receiver gets for what is still on its way. */
+const RECEIVER_MS = 1000;
+/** Milliseconds between looks at the memory and calls of `onProgress`. */
+const WATCH_MS = 100;
+
+export interface ReplayOptions {
+  readonly file: string;
+  /** Where to send to; `null` nowhere, `"own"` to a receiver that is started for it. */
+  readonly target: Target | "own" | null;
+  readonly tap: string | null;
+  readonly workers: number;
+  /** Times as fast as it was recorded; 0 is as fast as it goes. */
+  readonly speed: number;
+  /** Times that the file is read; 0 is without end. */
+  readonly loop: number;
+  /** Bytes of the arena. */
+  readonly memory: number;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends the replay; what is under way still comes through. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a replay is. */
+export interface Progress {
+  readonly seconds: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly dropped: number;
+  /** Bytes of the arena that are in use, and its size. */
+  readonly used: number;
+  readonly memory: number;
+}
+
+/** What came of a replay. Bytes are those of packets, CPU times nanoseconds. */
+export interface Result {
+  readonly file: string;
+  /** From the first packet that was read to the last that was sent. */
+  readonly seconds: number;
+  readonly interrupted: boolean;
+  readonly rounds: number;
+  readonly read: { readonly packets: number; readonly bytes: number };
+  readonly sent: {
+    readonly packets: number;
+    readonly bytes: number;
+    readonly tooLong: number;
+    readonly failed: number;
+  };
+  readonly looked: Counts;
+  readonly flows: number;
+  readonly completions: { readonly sent: number; readonly copied: number };
+  readonly cpu: readonly { readonly thread: string; readonly ns: number }[];
+  readonly receiver: {
+    readonly packets: number;
+    readonly bytes: number;
+    readonly dropped: number;
+    readonly same: boolean;
+  } | null;
+  readonly tap: {
+    readonly file: string;
+    readonly packets: number;
+    readonly bytes: number;
+    readonly dropped: number;
+    /** What differs from the input; null if nothing does. */
+    readonly difference: string | null;
+  } | null;
+  readonly memory: {
+    readonly arena: number;
+    /** Resident bytes of the process: when a tenth of the packets was through, at most, and at the end. */
+    readonly early: number;
+    readonly most: number;
+    readonly end: number;
+  };
+  /** What was still out at the end, a line each; empty if every buffer came back. */
+  readonly out: readonly string[];
+  readonly errors: readonly string[];
+  /** Whether everything is as it should be. */
+  readonly good: boolean;
+}
+
+const NOTHING_READ: ReaderReport = {
+  packets: 0,
+  bytes: 0,
+  rounds: 0,
+  started: 0,
+  completions: { sent: 0, copied: 0 },
+};
+const NOTHING_SENT: TransmitterReport = { packets: 0, bytes: 0, ended: 0, tooLong: 0, failed: 0, tap: null };
+
+/** A worker, and the last that it said. */
+class Thread<Report> {
+  readonly name: string;
+  readonly ended: Promise<void>;
+  readonly worker: Worker;
+  last: Said<Report> | null = null;
+
+  constructor(name: string, file: string, workerData: unknown, onSaid: (thread: Thread<Report>) => void) {
+    this.name = name;
+    this.worker = new Worker(new URL(file, import.meta.url), { workerData, name });
+    this.ended = new Promise((resolve) => {
+      this.worker.on("message", (said: Said<Report>) => {
+        this.last = said;
+        onSaid(this);
+      });
+      this.worker.on("error", (error) => this.#failed(error.message, onSaid));
+      this.worker.on("exit", () => {
+        if (this.last?.ended !== true) this.#failed("the thread died", onSaid);
+        resolve();
+      });
+    });
+  }
+
+  get error(): string | null {
+    return this.last?.error == null ? null : `${this.name}: ${this.last.error}`;
+  }
+
+  #failed(error: string, onSaid: (thread: Thread<Report>) => void): void {
+    if (this.last?.error != null) return;
+    const { report, cpu } = this.last ?? { cpu: 0 };
+    this.last = { report: report as Report, cpu, ended: false, error };
+    onSaid(this);
+  }
+}
+
+/** The receiver that is started where none is named. */
+class OwnReceiver {
+  readonly received = new Int32Array(new SharedArrayBuffer(4));
+  readonly #worker = new Worker(new URL("./receiver.js", import.meta.url), {
+    workerData: { received: this.received },
+    name: "receiver",
+  });
+
+  #next<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#worker.once("message", resolve);
+      this.#worker.once("error", reject);
+    });
+  }
+
+  async open(): Promise<Target> {
+    return { kind: "udp", host: "127.0.0.1", port: await this.#next<number>() };
+  }
+
+  /** Waits for what was sent, or until no more comes. */
+  async end({ packets, bytes }: { packets: number; bytes: number }): Promise<ReceiverReport> {
+    const all = (bytes + packets * creditOf(0)) | 0;
+    let seen = -1;
+    for (let since = performance.now(); performance.now() - since < RECEIVER_MS; ) {
+      const now = Atomics.load(this.received, 0);
+      if (now === all) break;
+      if (now !== seen) since = performance.now();
+      seen = now;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const report = this.#next<ReceiverReport>();
+    this.#worker.postMessage("end");
+    return report;
+  }
+}
+
+/** Replays a capture. Resolves when every thread has ended, whatever went wrong: `errors` says it. */
+export async function replay(options: ReplayOptions): Promise<Result> {
+  const { file, tap, workers, speed, loop, memory, signal } = options;
+  const engine = await Engine.create({ memory, threads: Math.min(workers + 8, 64), rings: 2 * workers + 8 });
+  const there = engine.mesh(1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
+  const back = engine.mesh(workers, 1, { capacity: RING_PACKETS });
+  const links = { engine: engine.share(), there: there.share(), back: back.share() };
+  const own = options.target === "own" ? new OwnReceiver() : null;
+  const target = own === null ? (options.target as Target | null) : await own.open();
+  const stop = once(() => closeAll(there, 1));
+  const abandon = once(() => closeAll(back, workers));
+
+  const start = performance.now();
+  // Whatever goes wrong, no more packets are read. A thread that died takes nothing any more, either.
+  const watch = (thread: Thread<unknown>): void => {
+    if (thread.error === null) return;
+    stop();
+    if (thread.last?.error === "the thread died") abandon();
+  };
+  const transmitterWork: TransmitterWork = {
+    ...links,
+    target,
+    tap,
+    waitForTap: speed === 0,
+    received: own?.received ?? null,
+  };
+  const transmitter = new Thread<TransmitterReport>(
+    "transmitter",
+    "./transmitter.js",
+    transmitterWork,
+    watch,
+  );
+  const lookers = Array.from({ length: workers }, (_, i) => {
+    const work: LookerWork = { ...links, i };
+    return new Thread<LookerReport>(`worker ${i + 1}`, "./looker.js", work, watch);
+  });
+  const readerWork: ReaderWork = { ...links, file, loop, speed };
+  const reader = new Thread<ReaderReport>("reader", "./reader.js", readerWork, watch);
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
+
+  const resident: number[] = [];
+  const progress = (): Progress => {
+    const sent = transmitter.last?.report;
+    const { pages } = engine.stats();
+    return {
+      seconds: (performance.now() - start) / 1000,
+      packets: sent?.packets ?? 0,
+      bytes: sent?.bytes ?? 0,
+      dropped: (sent?.tooLong ?? 0) + (sent?.failed ?? 0) + (sent?.tap?.dropped ?? 0),
+      used: pages.used * 4096,
+      memory,
+    };
+  };
+  const timer = setInterval(() => {
+    resident.push(process.memoryUsage.rss());
+    options.onProgress?.(progress());
+  }, WATCH_MS);
+  await Promise.all([reader, ...lookers, transmitter].map((thread) => thread.ended));
+  clearInterval(timer);
+  resident.push(process.memoryUsage.rss());
+  options.onProgress?.(progress());
+  signal?.removeEventListener("abort", stop);
+
+  const sent = transmitter.last?.report ?? NOTHING_SENT;
+  const read = reader.last?.report ?? NOTHING_READ;
+  const received = (await own?.end(sent)) ?? null;
+  there.release();
+  back.release();
+  const { problems } = engine.audit();
+  const out = [...engine.close({ force: true }), ...problems];
+  const interrupted = signal?.aborted === true;
+  const errors = [reader, ...lookers, transmitter].flatMap(({ error }) => error ?? []);
+  const whole = !interrupted && errors.length === 0;
+
+  const receiver = received && {
+    packets: received.packets,
+    bytes: received.bytes,
+    dropped: received.dropped,
+    same: whole && received.digest === (await digestOf(file, loop)),
+  };
+  const taped =
+    tap === null || sent.tap === null
+      ? null
+      : {
+          file: tap,
+          packets: sent.tap.written,
+          bytes: sent.tap.bytes,
+          dropped: sent.tap.dropped,
+          difference: await compareCaptures(file, tap, { rounds: loop, packets: sent.packets }),
+        };
+  const looked = lookers.reduce((sum, { last }) => addCounts(sum, last?.report?.counts), noCounts());
+  const flows = new Flows();
+  for (const { last } of lookers) flows.addAll(last?.report?.flows ?? []);
+  const result = {
+    file: basename(file),
+    seconds: sent.packets === 0 ? 0 : Math.max(sent.ended - read.started, 0) / 1000,
+    interrupted,
+    rounds: read.rounds,
+    read: { packets: read.packets, bytes: read.bytes },
+    sent: { packets: sent.packets, bytes: sent.bytes, tooLong: sent.tooLong, failed: sent.failed },
+    looked,
+    flows: flows.size,
+    completions: read.completions,
+    cpu: [
+      ...[reader, ...lookers, transmitter].map(({ name, last }) => ({ thread: name, ns: last?.cpu ?? 0 })),
+      ...(sent.tap === null ? [] : [{ thread: "tap", ns: sent.tap.cpu }]),
+      { thread: "main", ns: threadCpuTime() },
+    ],
+    receiver,
+    tap: taped,
+    memory: {
+      arena: memory,
+      early: resident[Math.floor(resident.length / 10)] ?? 0,
+      most: Math.max(...resident),
+      end: resident.at(-1) ?? 0,
+    },
+    out,
+    errors,
+  };
+  return { ...result, good: isGood(result) };
+}
+
+/** Whether all that was read was sent, received and taped as it was, and everything came back. */
+function isGood({ interrupted, read, sent, receiver, tap, out, errors }: Omit<Result, "good">): boolean {
+  return (
+    !interrupted &&
+    errors.length === 0 &&
+    out.length === 0 &&
+    sent.packets === read.packets &&
+    sent.tooLong + sent.failed === 0 &&
+    (receiver === null || receiver.same) &&
+    (tap === null || (tap.dropped === 0 && tap.difference === null))
+  );
+}
+
+/** Closes all rings of a mesh: what is in them is still drained. */
+function closeAll(mesh: Mesh, senders: number): void {
+  for (let i = 0; i < senders; i++) {
+    const sender = mesh.sender(i);
+    sender.close();
+    sender.release();
+  }
+}
+
+function once(what: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) what();
+    done = true;
+  };
+}

@@ -1,0 +1,240 @@
+// CaptureFeed: a capture's bytes as they come out of its file, and the packets in them. What reads a capture does, however its
+// caller waits; CaptureReader is the face of it.
+
+import { SKB_CB, SKB_TIMESTAMP_HIGH, SKB_TIMESTAMP_LOW } from "../../assembly/layout.js";
+import type { Engine } from "../engine.js";
+import type { Skb } from "../skb.js";
+import type { CaptureFile } from "./capture-file.js";
+import { type CaptureFormat, type Fault, hex } from "./capture-format.js";
+import { writeNote } from "./capture-note.js";
+import { ChunkStream } from "./chunk-stream.js";
+import { type ChunkSource, hasFree } from "./chunks.js";
+import { CaptureError } from "./errors.js";
+import { PcapFormat } from "./pcap.js";
+import { PcapngFormat } from "./pcapng.js";
+
+const MAGIC_BYTES = 4;
+
+/** Settings of a reader that its parsers go by. */
+export interface Limits {
+  /** Bytes that a packet may have. */
+  readonly longest: number;
+  /** Bytes that can be available together. */
+  readonly room: number;
+}
+
+export class CaptureFeed {
+  /** null before anything has been read. */
+  format: CaptureFormat | null = null;
+  packets = 0;
+  /** Bytes that were read from the file. */
+  bytes = 0;
+  /** Whether the file has no more bytes. */
+  ended = false;
+  /** Why the capture cannot be read on. */
+  failed: CaptureError | null = null;
+  readonly #engine: Engine;
+  readonly #file: CaptureFile;
+  readonly #source: ChunkSource;
+  readonly #stream: ChunkStream;
+  readonly #limits: Limits;
+  readonly #fault: Fault = (offset, wanted, got) => this.#fail(this.error(wanted, got, offset));
+  /** Whether what stands before the first packet has been read. */
+  #started = false;
+  /** Where in the file the next read begins; null: where the descriptor stands. */
+  #at: number | null = null;
+  /** Whether what was missing last is room for bytes of the file; else it is a packet for those that have come. */
+  #needsRoom = false;
+  /** A read that is under way: the chunk that it goes into is the kernel's to write until then. */
+  #filling: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(engine: Engine, file: CaptureFile, source: ChunkSource, limits: Limits) {
+    this.#engine = engine;
+    this.#file = file;
+    this.#source = source;
+    this.#stream = new ChunkStream(engine, source);
+    this.#limits = limits;
+  }
+
+  /** Bytes of the capture before the next packet's record, or before the fault. */
+  get position(): number {
+    return this.#stream.position;
+  }
+
+  /** Whether `fillAsync` is at work. */
+  get filling(): boolean {
+    return this.#filling !== null;
+  }
+
+  error(wanted: string, got: unknown, offset = 0): CaptureError {
+    return new CaptureError(this.#file.name, this.position + offset, wanted, got);
+  }
+
+  // ─── Packets ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next packet, reading more of the file if that is allowed; null at the end, or without one if it is not. */
+  next(mayFill: boolean): Skb | null {
+    for (;;) {
+      if (this.failed !== null) throw this.failed;
+      const need = this.#find();
+      if (need === 0) return this.#make(this.format as CaptureFormat);
+      if (this.ended) {
+        this.#checkEnd();
+        return null;
+      }
+      if (!mayFill) return null;
+      this.#fill();
+    }
+  }
+
+  /** Looks for the next packet. Returns 0, or how many bytes must be available to go on. */
+  #find(): number {
+    const need = this.#start();
+    return need === 0 ? (this.format as CaptureFormat).find() : need;
+  }
+
+  /** Reads what stands before the first packet, if that is still to be done. Returns as `#find`. */
+  #start(): number {
+    if (this.#started) return 0;
+    const stream = this.#stream;
+    if (this.format === null) {
+      if (stream.available < MAGIC_BYTES) return MAGIC_BYTES;
+      const { longest, room } = this.#limits;
+      this.format =
+        PcapFormat.of(stream, this.#fault, longest) ?? PcapngFormat.of(stream, this.#fault, longest, room);
+      if (this.format === null)
+        throw this.#fault(0, "a pcap or pcapng file", `one that starts with ${hex(stream.u32(0, false))}`);
+    }
+    const need = this.format.start();
+    this.#started = need === 0;
+    return need;
+  }
+
+  /** Makes the packet that was found. */
+  #make({ packet }: CaptureFormat): Skb {
+    this.#needsRoom = false;
+    const { captured, offset, after, linkType, originalLength, time } = packet;
+    const skb = this.#stream.take(captured, offset);
+    const struct = writeNote(this.#engine, skb._handle, linkType, packet.interface, originalLength) - SKB_CB;
+    const heap = this.#engine._heap;
+    heap.setWord(struct + SKB_TIMESTAMP_LOW, time.low);
+    heap.setWord(struct + SKB_TIMESTAMP_HIGH, time.high);
+    this.#stream.skip(after);
+    this.packets++;
+    return skb;
+  }
+
+  /** After the last byte: whether it was the last of a record. @throws CaptureError */
+  #checkEnd(): void {
+    const { available, position } = this.#stream;
+    if (available !== 0 || this.format?.between !== true) {
+      if (position + available === 0) throw this.#fault(0, "a pcap or pcapng file", "an empty one");
+      const wanted = this.format?.wanted ?? `${MAGIC_BYTES} bytes of a magic number`;
+      throw this.#fault(0, wanted, `${available} bytes`);
+    }
+    this.#stream.clear();
+  }
+
+  /** Says for good that the capture cannot be read on. */
+  #fail(error: CaptureError): CaptureError {
+    this.failed = error;
+    this.#stream.clear();
+    return error;
+  }
+
+  // ─── The file ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Reads what stands before the first packet. */
+  begin(): void {
+    while (this.#start() !== 0) {
+      if (this.ended) this.#checkEnd();
+      this.#fill();
+    }
+  }
+
+  /** Reads again from byte 0 on. */
+  rewind(): void {
+    this.#stream.restart();
+    this.format = null;
+    this.ended = false;
+    this.failed = null;
+    this.#started = false;
+    this.#at = 0;
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#filling === null) this.#end();
+  }
+
+  #end(): void {
+    if (!this.#engine.closed) {
+      this.#stream.clear();
+      this.#source.close();
+    }
+    this.#file.close(this.position);
+  }
+
+  #fill(): void {
+    const room = this.#room();
+    let n: number;
+    try {
+      n = this.#file.read(room, this.#at);
+    } catch (cause) {
+      throw this.#readError(cause);
+    }
+    this.#came(n);
+  }
+
+  /** Reads more of the file. Who asks meanwhile gets the same promise. @throws PoolExhaustedError at once */
+  fillAsync(): Promise<void> {
+    this.#filling ??= this.#fillOnce(this.#room());
+    return this.#filling;
+  }
+
+  async #fillOnce(room: Uint8Array): Promise<void> {
+    try {
+      const n = await this.#file.readAsync(room, this.#at);
+      if (!this.#closed) this.#came(n);
+    } catch (cause) {
+      throw this.#readError(cause);
+    } finally {
+      this.#filling = null;
+      if (this.#closed) this.#end();
+    }
+  }
+
+  #room(): Uint8Array {
+    this.#needsRoom = true;
+    return this.#stream.room();
+  }
+
+  #came(n: number): void {
+    if (n === 0) this.ended = true;
+    this.#stream.came(n);
+    this.bytes += n;
+    if (this.#at !== null) this.#at += n;
+  }
+
+  #readError(cause: unknown): CaptureError {
+    const { position, available } = this.#stream;
+    const error = this.#file.failure(position + available, "bytes that can be read", cause);
+    return this.#closed ? error : this.#fail(error);
+  }
+
+  // ─── Memory ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether what was missing may be there now. */
+  isWorthIt(): boolean {
+    const engine = this.#engine;
+    if (engine._lent !== 0) engine._deliver();
+    if (this.#needsRoom && !this.#stream.roomy) return this.#source.ready();
+    return hasFree(engine, this.#source.headroom, 0);
+  }
+
+  /** Whether what is missing comes with a completion. */
+  get awaitsCompletion(): boolean {
+    return this.#needsRoom && !this.#stream.roomy && this.#source.allOut;
+  }
+}

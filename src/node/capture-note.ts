@@ -1,0 +1,145 @@
+// What a capture says of a packet beside its bytes and its time. It stands in the packet's cb, the 48 bytes for the layer
+// that holds it, so it goes where the packet goes: to clones, to parts of it, to other threads.
+//
+//     0 mark          says that there is a note
+//     4 link type
+//     8 interface
+//    12 original length, 0: as long as the packet is
+//    16 yours, 32 bytes
+
+import { SKB_CB } from "../../assembly/layout.js";
+import { checkInteger, checkOptions, U32_MOST } from "../check.js";
+import type { Engine } from "../engine.js";
+import { ArgumentTypeError } from "../errors.js";
+import { Skb } from "../skb.js";
+
+const NOTE_MARK = 0;
+const NOTE_LINK_TYPE = 4;
+const NOTE_INTERFACE = 8;
+const NOTE_ORIGINAL_LENGTH = 12;
+
+/** "note", little-endian: what a cb that is used for something else hardly starts with. */
+const MARK = 0x65746f6e;
+
+/** Link types are 16 bits in both formats. */
+export const LINK_TYPE_MOST = 0xffff;
+/** LINKTYPE_ETHERNET. */
+export const ETHERNET = 1;
+
+/** The packet's own part of what a capture says. */
+export interface CaptureNote {
+  /** What the bytes start with, one of the LINKTYPE_ numbers of tcpdump.org. 1, Ethernet, if not given. */
+  linkType?: number;
+  /** Number of the interface that it came in on. 0 if not given. */
+  interface?: number;
+  /** Bytes that it had on the wire, of which some may not have been captured. What the packet has if not given. */
+  originalLength?: number;
+}
+
+/**
+ * Writes a note into a packet that does not come from a capture, for `CaptureWriter`. Borrows the packet; uses the first 16
+ * bytes of its `cb`.
+ *
+ * @throws StaleSkbError, ArgumentRangeError, ArgumentTypeError
+ * @example
+ * noteCapture(skb, { linkType: 101, originalLength: 1500 });
+ * linkTypeOf(skb); // → 101
+ * originalLengthOf(skb); // → 1500
+ */
+export function noteCapture(skb: Skb, note?: CaptureNote): void {
+  const handle = handleOf(skb);
+  const given = checkOptions(note);
+  const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
+  const from = checkInteger("interface", given.interface ?? 0, 0, U32_MOST);
+  const length = checkInteger("originalLength", given.originalLength ?? 0, 0, U32_MOST);
+  writeNote(skb._engine, handle, linkType, from, length);
+}
+
+/** Writes a note. Returns the address of the cb. Trusts the handle and the numbers. */
+export function writeNote(
+  engine: Engine,
+  handle: number,
+  linkType: number,
+  from: number,
+  originalLength: number,
+): number {
+  const cb = engine._core.cbAddress(handle) >>> 0;
+  const heap = engine._heap;
+  heap.setWord(cb + NOTE_MARK, MARK);
+  heap.setWord(cb + NOTE_LINK_TYPE, linkType);
+  heap.setWord(cb + NOTE_INTERFACE, from);
+  heap.setWord(cb + NOTE_ORIGINAL_LENGTH, originalLength);
+  return cb;
+}
+
+/**
+ * Bytes that the packet had on the wire: more than its `length` if it was captured in part. Its `length` if it has no
+ * note. Borrows the packet.
+ *
+ * @throws StaleSkbError, ArgumentTypeError
+ * @example
+ * originalLengthOf(skb); // → 100
+ */
+export function originalLengthOf(skb: Skb): number {
+  const length = field(skb, NOTE_ORIGINAL_LENGTH);
+  return length === null || length === 0 ? skb.length : length;
+}
+
+/**
+ * What the packet's bytes start with, one of the LINKTYPE_ numbers of tcpdump.org: 1 is Ethernet. null if it has no note.
+ * Borrows the packet.
+ *
+ * @throws StaleSkbError, ArgumentTypeError
+ * @example
+ * linkTypeOf(skb); // → null
+ */
+export function linkTypeOf(skb: Skb): number | null {
+  return field(skb, NOTE_LINK_TYPE);
+}
+
+/**
+ * The number of the interface that the packet came in on, in `CaptureReader.interfaces`. null if it has no note. Borrows
+ * the packet.
+ *
+ * @throws StaleSkbError, ArgumentTypeError
+ * @example
+ * interfaceOf(skb); // → null
+ */
+export function interfaceOf(skb: Skb): number | null {
+  return field(skb, NOTE_INTERFACE);
+}
+
+function handleOf(skb: Skb): number {
+  if (!(skb instanceof Skb)) throw new ArgumentTypeError("skb", "an Skb", skb);
+  return skb._live();
+}
+
+function field(skb: Skb, offset: number): number | null {
+  const handle = handleOf(skb);
+  const core = skb._engine._core;
+  if (core.field(handle, SKB_CB + NOTE_MARK) >>> 0 !== MARK) return null;
+  return core.field(handle, SKB_CB + offset) >>> 0;
+}
+
+/** A packet's note, read at once by whoever has its struct's address. */
+export class NoteView {
+  linkType = 0;
+  interface = 0;
+  originalLength = 0;
+
+  /** Reads the note; if there is none, says `linkType`, interface 0 and original length 0. Trusts the address. */
+  read(engine: Engine, skb: number, linkType: number): this {
+    const heap = engine._heap;
+    const cb = skb + SKB_CB;
+    if (heap.word(cb + NOTE_MARK) === MARK) {
+      this.linkType = heap.word(cb + NOTE_LINK_TYPE);
+      this.interface = heap.word(cb + NOTE_INTERFACE);
+      this.originalLength = heap.word(cb + NOTE_ORIGINAL_LENGTH);
+    } else {
+      this.linkType = linkType;
+      this.interface = 0;
+      this.originalLength = 0;
+    }
+    return this;
+  }
+}

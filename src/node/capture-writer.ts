@@ -1,0 +1,285 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// CaptureWriter: packets into a capture file.
+
+import {
+  ERROR_LIMIT,
+  MAX_LENGTH,
+  SKB_LEN,
+  SKB_TIMESTAMP_HIGH,
+  SKB_TIMESTAMP_LOW,
+  SKB_USERS,
+} from "../../assembly/layout.js";
+import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { Engine } from "../engine.js";
+import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { GIVEN_AWAY, type Skb } from "../skb.js";
+import { CaptureFile } from "./capture-file.js";
+import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
+import { PacketRecord, PcapngRecords, PcapRecords, type Resolution } from "./capture-records.js";
+import { CaptureSink } from "./capture-sink.js";
+
+/** What libpcap, and so tcpdump, reads of a packet at most. */
+const SNAP_LENGTH = 262144;
+/** As many as go out with one call, if each is in one piece. */
+const BATCH = 256;
+const BATCH_MOST = 65536;
+
+export interface CaptureWriterOptions {
+  /** pcapng if not given: it takes packets of several link types and interfaces. */
+  format?: "pcapng" | "pcap";
+  /** Link type of packets without a note (see `noteCapture`). 1, Ethernet, if not given. */
+  linkType?: number;
+  /**
+   * Bytes of a packet that are written at most; its original length stays what it is. 262144 if not given, which is what
+   * tcpdump reads.
+   */
+  snapLength?: number;
+  /** How exactly times are written. `ns` if not given. */
+  resolution?: Resolution;
+  /** Packets that are taken before they must be flushed, 1..65536. 256 if not given. */
+  batch?: number;
+}
+
+/** What a writer has done. */
+export interface CaptureWriterStats {
+  /** Packets that were written. */
+  readonly packets: number;
+  /** Bytes that were written, headers and all. */
+  readonly bytes: number;
+  /** Packets that were taken and could not be written. */
+  readonly dropped: number;
+}
+
+/**
+ * Writes packets into a capture, pcapng or pcap, with their time (`timestampNanoseconds`) and what their note says. Nothing
+ * is copied: the system reads the packets where they are.
+ *
+ * @example
+ * const writer = CaptureWriter.open(engine, fresh);
+ * noteCapture(skb, { linkType: 1, originalLength: 1500 });
+ * skb.timestampNanoseconds = 1_700_000_000_123_456_789n;
+ * writer.enqueue(skb);
+ * writer.close();
+ * const reader = CaptureReader.open(engine, fresh);
+ * const packet = reader.read();
+ * originalLengthOf(packet); // → 1500
+ * packet.release();
+ * reader.close();
+ */
+export class CaptureWriter {
+  readonly #engine: Engine;
+  readonly #sink: CaptureSink;
+  readonly #linkType: number;
+  readonly #snapLength: number;
+  readonly #record = new PacketRecord();
+  readonly #note = new NoteView();
+
+  private constructor(engine: Engine, sink: CaptureSink, linkType: number, snapLength: number) {
+    this.#engine = engine;
+    this.#sink = sink;
+    this.#linkType = linkType;
+    this.#snapLength = snapLength;
+  }
+
+  /**
+   * Opens a file by its path, which is made or made empty, a file descriptor, which stays yours to close, or `"-"`, standard
+   * output. Nothing is written yet. Returns an owned writer. Borrows the engine.
+   *
+   * @throws CaptureError if it cannot be opened, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh, { format: "pcap", resolution: "us", snapLength: 96 });
+   * writer.close();
+   * writer.stats().bytes; // → 24
+   */
+  static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
+    if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
+    engine._open();
+    const given = checkOptions(options);
+    const format = checkOneOf("format", given.format ?? "pcapng", ["pcapng", "pcap"]);
+    const resolution = checkOneOf("resolution", given.resolution ?? "ns", ["ns", "us"]);
+    const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
+    const snapLength = checkInteger("snapLength", given.snapLength ?? SNAP_LENGTH, 1, MAX_LENGTH);
+    const batch = checkInteger("batch", given.batch ?? BATCH, 1, BATCH_MOST);
+    const Records = format === "pcap" ? PcapRecords : PcapngRecords;
+    const records = new Records(snapLength, resolution);
+    const sink = new CaptureSink(engine, CaptureFile.open(file, "w"), records, batch);
+    return new CaptureWriter(engine, sink, linkType, snapLength);
+  }
+
+  /**
+   * Counters.
+   *
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueue(skb);
+   * writer.stats().packets; // → 0
+   * writer.close();
+   * writer.stats(); // → { packets: 1, bytes: 192, dropped: 0 }
+   */
+  stats(): CaptureWriterStats {
+    const { packets, bytes, dropped } = this.#sink;
+    return { packets, bytes, dropped };
+  }
+
+  // ─── Packets in ──────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gives a packet to the writer, to be written with the next flush. Takes it and returns true; or returns false if the batch
+   * is full, and the packet stays yours: flush, and try again.
+   *
+   * @throws CaptureError if the writer has failed or is closed, or a pcap capture cannot hold the packet because of its link
+   * type or time; HeldSkbError if somebody else holds it through `get()`, StaleSkbError, QueuedSkbError, ForeignSkbError,
+   * ArgumentTypeError; the packet stays yours
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh, { batch: 1 });
+   * writer.enqueue(skb); // → true
+   * skb.alive; // → false
+   * writer.enqueue(other); // → false
+   * writer.flush();
+   * writer.enqueue(other); // → true
+   * writer.close();
+   */
+  enqueue(skb: Skb): boolean {
+    this.#sink.check();
+    return this.#enqueue(skb);
+  }
+
+  /**
+   * Gives `skbs[0]` to `skbs[count - 1]` to the writer, in order, as many as there is room for. Takes those, and returns how
+   * many; the rest stay yours. `count` is `skbs.length` if not given. A packet that is refused is the next call's to report,
+   * if it is not the first one.
+   *
+   * @throws as `enqueue`; all packets stay yours
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueueBurst([skb, other]); // → 2
+   * writer.close();
+   */
+  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
+    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    this.#sink.check();
+    let done = 0;
+    try {
+      while (done < total && this.#enqueue(skbs[done] as Skb)) done++;
+    } catch (error) {
+      if (done === 0) throw error;
+    }
+    return done;
+  }
+
+  #enqueue(skb: Skb): boolean {
+    const engine = this.#engine;
+    // Only an Skb has all three; a look at them costs less than instanceof.
+    if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT)
+      throw engine._refusal("skb", skb);
+    if (this.#sink.full) return false;
+    const heap = engine._heap;
+    const struct = engine._core.skbAddress(skb._handle) >>> 0;
+    const users = heap.word(struct + SKB_USERS);
+    if (users !== 1) throw new HeldSkbError(users);
+    const { linkType, interface: from, originalLength } = this.#note.read(engine, struct, this.#linkType);
+    const length = heap.word(struct + SKB_LEN);
+    const record = this.#record;
+    record.captured = Math.min(length, this.#snapLength);
+    // Who made it longer than it once was has not captured more than there is.
+    record.originalLength = Math.max(length, originalLength);
+    record.linkType = linkType;
+    record.interface = from;
+    record.time.high = heap.word(struct + SKB_TIMESTAMP_HIGH);
+    record.time.low = heap.word(struct + SKB_TIMESTAMP_LOW);
+    this.#sink.add(skb._handle, record);
+    skb._end(GIVEN_AWAY);
+    return true;
+  }
+
+  // ─── Bytes out ───────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Writes all packets that were taken, and releases them. Blocks while a pipe is full.
+   *
+   * @throws CaptureError if they cannot be written: they are released all the same, and the writer writes nothing any more
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueue(skb);
+   * writer.flush();
+   * writer.stats().packets; // → 1
+   * writer.close();
+   */
+  flush(): void {
+    this.#sink.flush();
+  }
+
+  /**
+   * As `flush`, but returns a promise instead of blocking. More packets can be taken meanwhile, which the next flush writes.
+   *
+   * @throws as `flush`, as a rejection
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueue(skb);
+   * await writer.flushAsync();
+   * writer.stats().packets; // → 1
+   * await writer.closeAsync();
+   */
+  flushAsync(): Promise<void> {
+    return this.#sink.flushAsync();
+  }
+
+  // ─── Life ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Writes what is left, and lets go of the file: also if that cannot be written. A capture without packets has its header. Does
+   * nothing the second time.
+   *
+   * @throws CaptureError
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueue(skb);
+   * writer.close();
+   * writer.stats().packets; // → 1
+   */
+  close(): void {
+    this.#sink.close(this.#empty());
+  }
+
+  /**
+   * As `close`, but returns a promise instead of blocking.
+   *
+   * @throws CaptureError, as a rejection
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * await writer.closeAsync();
+   */
+  closeAsync(): Promise<void> {
+    return this.#sink.closeAsync(this.#empty());
+  }
+
+  /**
+   * `close()`.
+   *
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * `closeAsync()`.
+   *
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * await writer[Symbol.asyncDispose]();
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.closeAsync();
+  }
+
+  /** What tells a capture without packets its link type. */
+  #empty(): PacketRecord {
+    const record = new PacketRecord();
+    record.linkType = this.#linkType;
+    return record;
+  }
+}

@@ -1,0 +1,210 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
+
+import { checkInteger, U32_MOST } from "../check.js";
+import type { Engine } from "../engine.js";
+import { ArgumentTypeError } from "../errors.js";
+import { DropReason } from "../reason.js";
+import type { DequeueOptions, Wakeup } from "../ring.js";
+import type { Skb } from "../skb.js";
+import type { WaitOptions } from "../waiter.js";
+import { Fifo } from "./fifo.js";
+import { letGo } from "./packets.js";
+import { Waiters } from "./waiting.js";
+
+/**
+ * The part of `UdpReceiver` and `StreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
+ *
+ * @example
+ * const receiver = await UdpReceiver.open(engine, { port: 0 });
+ * receiver.dequeue(); // → null
+ * await receiver.close();
+ * receiver.ended; // → true
+ */
+export abstract class Inbox {
+  /** @internal */
+  readonly _engine: Engine;
+  readonly #queue = new Fifo<Skb>();
+  readonly #waiters: Waiters;
+  #over = false;
+  #error: Error | null = null;
+
+  /** @internal */
+  constructor(engine: Engine) {
+    this._engine = engine;
+    this.#waiters = new Waiters(engine);
+  }
+
+  /** Packets that wait to be taken out. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether nothing comes any more, all was taken out, and it ended well. */
+  get ended(): boolean {
+    return this.#over && this.#queue.length === 0 && this.#error === null;
+  }
+
+  /** Puts a packet in, which is the inbox's now. @internal */
+  _put(skb: Skb): void {
+    this.#queue.push(skb);
+    this.#waiters.wake();
+  }
+
+  /** Nothing comes any more. Who has taken all out is told the error, if there is one. @internal */
+  _finish(error: Error | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#waiters.wake();
+  }
+
+  /** Whether nothing comes any more. @internal */
+  get _over(): boolean {
+    return this.#over;
+  }
+
+  /** Told when there is a packet less. @internal */
+  _taken(_skb: Skb): void {}
+
+  /**
+   * Takes the oldest packet out. Returns an owned one; or null if there is none, for now or, if `ended`, for ever.
+   *
+   * @throws TransportError or FramingError for what ended the stream, after all that came before it; EngineClosedError
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * receiver.dequeue(); // → null
+   */
+  dequeue(): Skb | null {
+    this._engine._open();
+    const skb = this.#queue.shift();
+    if (skb !== undefined) {
+      this._taken(skb);
+      return skb;
+    }
+    if (this.#error !== null) throw this.#error;
+    return null;
+  }
+
+  /**
+   * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. `count` is
+   * `out.length` if not given. There are `Skb` objects already, so that `reuse` saves nothing.
+   *
+   * @throws as `dequeue`, if there is no packet before it; ArgumentTypeError, ArgumentRangeError
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
+   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
+   * sender.enqueueBurst([skb, other]);
+   * while (receiver.size < 2) await sleep(1);
+   * const burst = new Array(32);
+   * receiver.dequeueBurst(burst); // → 2
+   * engine.releaseBurst(burst, 2);
+   */
+  dequeueBurst(out: (Skb | null | undefined)[], _options?: DequeueOptions, count?: number): number {
+    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+    const most = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    let done = 0;
+    while (done < most && (done === 0 || this.#queue.length > 0)) {
+      const skb = this.dequeue();
+      if (skb === null) break;
+      try {
+        out[done] = skb;
+      } catch {
+        // A frozen array, say. What this call has put into it goes back.
+        skb.release();
+        for (let i = 0; i < done; i++) (out[i] as Skb)[Symbol.dispose]();
+        throw new ArgumentTypeError("out", "an array that takes packets", out);
+      }
+      done++;
+    }
+    return done;
+  }
+
+  /**
+   * Waits until there is a packet, or an error that `dequeue` throws: `ready`; until there will never be one: `ended`; or
+   * `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`. Keeps Node's event loop alive
+   * meanwhile.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * await receiver.waitAsync({ timeout: 1 }); // → "timed-out"
+   */
+  async waitAsync(options?: WaitOptions): Promise<Wakeup> {
+    return this.#waiters.wait(() => {
+      if (this.#queue.length > 0 || this.#error !== null) return "ready";
+      return this.#over ? "ended" : null;
+    }, options);
+  }
+
+  /**
+   * The packets as they come, until there will never be one. Each is an owned one. Breaking out of the loop leaves the rest
+   * where they are.
+   *
+   * @throws as `dequeue`
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
+   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
+   * sender.enqueue(skb);
+   * for await (const packet of receiver) {
+   *   packet.release();
+   *   await receiver.close();
+   * }
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    for (;;) {
+      const skb = this.dequeue();
+      if (skb !== null) yield skb;
+      else if ((await this.waitAsync()) === "ended") return;
+    }
+  }
+
+  /**
+   * Receives nothing any more. What is there can still be taken out.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * await receiver.close();
+   * await receiver.waitAsync(); // → "ended"
+   */
+  abstract close(): Promise<void>;
+
+  /**
+   * Closes it, and drops what is still there. Doing it again does nothing.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * receiver.release();
+   * receiver.ended; // → true
+   */
+  release(): void {
+    void this.close();
+    this._finish(null);
+    this.#error = null;
+    for (let skb = this.#queue.shift(); skb !== undefined; skb = this.#queue.shift())
+      letGo(skb, DropReason.notSpecified);
+  }
+
+  /**
+   * `release()`.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * receiver[Symbol.dispose]();
+   */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /**
+   * `release()`, and waits until all is closed.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * await receiver[Symbol.asyncDispose]();
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    await this.close();
+  }
+}

@@ -1,0 +1,42 @@
+// What all modules here do with packets: get them, and let them go.
+
+import { Engine } from "../engine.js";
+import { ArgumentTypeError, PoolExhaustedError } from "../errors.js";
+import type { DropReason } from "../reason.js";
+import type { Skb } from "../skb.js";
+
+/** Returns `engine` if it is an open one. @throws ArgumentTypeError, EngineClosedError */
+export function checkEngine(engine: Engine): Engine {
+  if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
+  engine._open();
+  return engine;
+}
+
+/**
+ * A packet with a copy of `bytes`, 64 KiB at most. Returns an owned one; or null if the pool has none. Linear, if there is a head
+ * for it: else in single pages, which there may be when no row of them is free.
+ */
+export function packetOf(engine: Engine, bytes: Uint8Array, headroom: number): Skb | null {
+  const linear = engine.tryAlloc(bytes.length, { headroom });
+  if (linear !== null) return linear.putData(bytes);
+  const skb = engine.tryAlloc(0, { headroom });
+  if (skb === null) return null;
+  const whole = attempt(() => skb.append(bytes));
+  if (whole === null) skb.release();
+  return whole;
+}
+
+/** What `run` returns; null if the pool is exhausted. */
+export function attempt<T>(run: () => T): T | null {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof PoolExhaustedError) return null;
+    throw error;
+  }
+}
+
+/** Gives a packet up that was sent, or dropped. An engine that was closed by force has taken it already. */
+export function letGo(skb: Skb, reason: DropReason): void {
+  if (!skb._engine.closed) skb.release(reason);
+}

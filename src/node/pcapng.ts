@@ -1,0 +1,251 @@
+// The block format of captures (pcapng, Wireshark and newer tcpdumps), read.
+//
+//     each block      0 type   4 length of all of it   8 its body, padded to 4   and at the end its length again
+//     section header  8 byte-order magic  12 major, minor version, u16 each  16 section length, 8 bytes   24 options
+//     interface       8 link type u16  12 snap length                                                     16 options
+//     enhanced packet 8 interface  12 time, high  16 low  20 captured  24 original length  28 the bytes      options
+//     packet          8 interface u16, drops u16; the rest as in an enhanced one, which came in its place
+//     simple packet   8 original length                                                    12 the bytes
+//
+// Each section has its own byte order, and counts its interfaces from 0. Blocks of other types are passed over as they come.
+
+import { type CaptureFormat, type CaptureInterface, type Fault, FoundPacket, hex } from "./capture-format.js";
+import type { ChunkStream } from "./chunk-stream.js";
+import { Clock } from "./nanoseconds.js";
+import { readInterface } from "./pcapng-interface.js";
+
+const SECTION = 0x0a0d0d0a;
+const INTERFACE = 1;
+const PACKET = 2;
+const SIMPLE_PACKET = 3;
+const ENHANCED_PACKET = 6;
+
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+const MAJOR = 1;
+/** 1.2 was written by some for files that are no different. */
+const MINORS = [0, 2];
+
+const BLOCK_HEADER = 8;
+const BLOCK_LEAST = 12;
+const TRAILER = 4;
+const SECTION_LEAST = 28;
+/** Where the options begin; here the section's length has been read, which says nothing that is needed. */
+const SECTION_FIXED = 24;
+const INTERFACE_LEAST = 20;
+const ENHANCED_FIXED = 28;
+const SIMPLE_FIXED = 12;
+
+/** Bytes around a packet in its block: what libpcap allows its options to take. */
+const AROUND_MOST = 131072;
+/** Descriptions that are kept: who has more is damaged, or means to take memory. */
+const INTERFACES_MOST = 65536;
+
+/** An interface, and how its times are read. */
+interface Known {
+  readonly description: CaptureInterface;
+  readonly clock: Clock;
+}
+
+export class PcapngFormat implements CaptureFormat {
+  readonly name = "pcapng";
+  readonly interfaces: CaptureInterface[] = [];
+  readonly packet = new FoundPacket();
+  wanted = `${SECTION_LEAST} bytes of a section header`;
+  between = false;
+  readonly #stream: ChunkStream;
+  readonly #fault: Fault;
+  readonly #longest: number;
+  /** Of a block that is looked at as a whole. */
+  readonly #blockMost: number;
+  #little = true;
+  /** Interfaces of this section. */
+  #section: Known[] = [];
+  /** The number of the first of them in `interfaces`. */
+  #first = 0;
+  /** Bytes of a block that are passed over, without its last 4. */
+  #rest = 0;
+  /** What those must say; 0 if no block is passed over. */
+  #total = 0;
+
+  private constructor(stream: ChunkStream, fault: Fault, longest: number, roomMost: number) {
+    this.#stream = stream;
+    this.#fault = fault;
+    this.#longest = longest;
+    this.#blockMost = Math.min(longest + AROUND_MOST, roomMost);
+  }
+
+  /**
+   * The parser for a stream of which 4 bytes are available; null if it is of another format. `roomMost`: bytes that can be
+   * available together.
+   */
+  static of(stream: ChunkStream, fault: Fault, longest: number, roomMost: number): PcapngFormat | null {
+    return stream.u32(0, true) === SECTION ? new PcapngFormat(stream, fault, longest, roomMost) : null;
+  }
+
+  start(): number {
+    return this.#sectionHeader();
+  }
+
+  find(): number {
+    const stream = this.#stream;
+    for (;;) {
+      let need = this.#total === 0 ? 0 : this.#pass();
+      if (need !== 0) return need;
+      this.between = stream.available === 0;
+      if (stream.available < BLOCK_HEADER) return this.#want(BLOCK_HEADER, "of a block's header");
+      const type = stream.u32(0, this.#little);
+      if (type === SECTION) {
+        need = this.#sectionHeader();
+        if (need !== 0) return need;
+        continue;
+      }
+      const total = stream.u32(4, this.#little);
+      if (total < BLOCK_LEAST || (total & 3) !== 0)
+        throw this.#fault(4, `a block's length, a multiple of 4 from ${BLOCK_LEAST} on`, total);
+      switch (type) {
+        case ENHANCED_PACKET:
+          need = this.#whole(total, ENHANCED_FIXED + TRAILER);
+          if (need === 0) this.#timed(total, stream.u32(8, this.#little));
+          return need;
+        case SIMPLE_PACKET:
+          need = this.#whole(total, SIMPLE_FIXED + TRAILER);
+          if (need === 0) this.#simple(total);
+          return need;
+        case PACKET:
+          need = this.#whole(total, ENHANCED_FIXED + TRAILER);
+          if (need === 0) this.#timed(total, stream.u16(8, this.#little));
+          return need;
+        case INTERFACE:
+          need = this.#whole(total, INTERFACE_LEAST);
+          if (need !== 0) return need;
+          this.#interface(total);
+          break;
+        default:
+          this.#passOver(total, BLOCK_HEADER);
+      }
+    }
+  }
+
+  #want(need: number, wanted: string): number {
+    this.wanted = `${need} bytes ${wanted}`;
+    return need;
+  }
+
+  // ─── Blocks ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether a block is of a length that it can have, and there as a whole. Returns 0, or how many bytes must be. */
+  #whole(total: number, least: number): number {
+    if (total < least || total > this.#blockMost)
+      throw this.#fault(4, `a block's length, ${least}..${this.#blockMost}`, total);
+    if (this.#stream.available < total) return this.#want(total, "of a block");
+    const again = this.#stream.u32(total - TRAILER, this.#little);
+    if (again !== total) throw this.#fault(total - TRAILER, `the block's length again, ${total}`, again);
+    return 0;
+  }
+
+  /** Begins to pass over a block of which `n` bytes have been looked at. */
+  #passOver(total: number, n: number): void {
+    this.#stream.skip(n);
+    this.#rest = total - n - TRAILER;
+    this.#total = total;
+    this.between = false;
+  }
+
+  /** Passes over what has come of the block. Returns 0 when it is through, or how many bytes must be available. */
+  #pass(): number {
+    const stream = this.#stream;
+    const n = Math.min(this.#rest, stream.available);
+    stream.skip(n);
+    this.#rest -= n;
+    if (this.#rest !== 0) {
+      this.#want(this.#rest + TRAILER, "more of a block");
+      return 1;
+    }
+    if (stream.available < TRAILER) return this.#want(TRAILER, "of a block's end");
+    const again = stream.u32(0, this.#little);
+    if (again !== this.#total) throw this.#fault(0, `the block's length again, ${this.#total}`, again);
+    stream.skip(TRAILER);
+    this.#total = 0;
+    return 0;
+  }
+
+  /** Begins a section. Returns 0, or how many bytes must be available. */
+  #sectionHeader(): number {
+    const stream = this.#stream;
+    if (stream.available < SECTION_LEAST) return this.#want(SECTION_LEAST, "of a section header");
+    const little = stream.u32(8, true) === BYTE_ORDER_MAGIC;
+    if (!little && stream.u32(8, false) !== BYTE_ORDER_MAGIC)
+      throw this.#fault(8, `the byte-order magic ${hex(BYTE_ORDER_MAGIC)}`, hex(stream.u32(8, false)));
+    const total = stream.u32(4, little);
+    if (total < SECTION_LEAST || (total & 3) !== 0)
+      throw this.#fault(4, `a block's length, a multiple of 4 from ${SECTION_LEAST} on`, total);
+    const major = stream.u16(12, little);
+    const minor = stream.u16(14, little);
+    if (major !== MAJOR || !MINORS.includes(minor))
+      throw this.#fault(12, "version 1.0 or 1.2", `${major}.${minor}`);
+    this.#little = little;
+    this.#section = [];
+    this.#first = this.interfaces.length;
+    this.#passOver(total, SECTION_FIXED);
+    return 0;
+  }
+
+  #interface(total: number): void {
+    if (this.interfaces.length === INTERFACES_MOST)
+      throw this.#fault(0, `at most ${INTERFACES_MOST} interfaces`, "one more");
+    const end = total - TRAILER;
+    const { resolution, offset, ...rest } = readInterface(this.#stream, end, this.#little, this.#fault);
+    const clock = new Clock(resolution, offset);
+    const description = { ...rest, ticksPerSecond: clock.ticksPerSecond };
+    this.interfaces.push(description);
+    this.#section.push({ description, clock });
+    this.#stream.skip(total);
+  }
+
+  // ─── Packets ─────────────────────────────────────────────────────────────────────────────────────────
+
+  #known(number: number): Known {
+    const known = this.#section[number];
+    if (known === undefined)
+      throw this.#fault(8, `the number of an interface, below ${this.#section.length}`, number);
+    return known;
+  }
+
+  /** Describes a packet that has an interface and a time. */
+  #timed(total: number, number: number): void {
+    const stream = this.#stream;
+    const little = this.#little;
+    const { description, clock } = this.#known(number);
+    const captured = stream.u32(20, little);
+    this.#describe(total, ENHANCED_FIXED, captured, stream.u32(24, little));
+    this.packet.linkType = description.linkType;
+    this.packet.interface = this.#first + number;
+    clock.convert(stream.u32(12, little), stream.u32(16, little), this.packet.time);
+  }
+
+  /** Describes a packet of the first interface, without a time. How much of it was captured only the snap length tells. */
+  #simple(total: number): void {
+    const { linkType, snapLength } = this.#known(0).description;
+    const original = this.#stream.u32(8, this.#little);
+    const captured = snapLength === 0 ? original : Math.min(original, snapLength);
+    this.#describe(total, SIMPLE_FIXED, captured, original);
+    this.packet.linkType = linkType;
+    this.packet.interface = this.#first;
+    this.packet.time.high = 0;
+    this.packet.time.low = 0;
+  }
+
+  #describe(total: number, offset: number, captured: number, original: number): void {
+    const most = Math.min(total - offset - TRAILER, this.#longest);
+    if (captured > most)
+      throw this.#fault(
+        offset === SIMPLE_FIXED ? 8 : 20,
+        `0..${most} bytes of a packet`,
+        `${captured} bytes`,
+      );
+    this.packet.offset = offset;
+    this.packet.captured = captured;
+    this.packet.after = total - offset - captured;
+    this.packet.originalLength = original;
+  }
+}

@@ -1,0 +1,298 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// StreamSender: packets into a stream of bytes.
+
+import type { Writable } from "node:stream";
+import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import type { Engine } from "../engine.js";
+import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
+import { DropReason } from "../reason.js";
+import type { Skb } from "../skb.js";
+import { codeOf, TransportError } from "./errors.js";
+import { checkFraming, type Framing, headerBytes, longestPacket } from "./framing.js";
+import { isDoneWhenCalled, isStandard } from "./lending.js";
+import { Outbox } from "./outbox.js";
+import { checkEngine, letGo } from "./packets.js";
+import { copied, gathered, type Parcel } from "./parcel.js";
+
+export interface StreamSenderOptions {
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  inFlight?: number;
+  /** What is in front of each packet. `none` if not given. */
+  framing?: Framing;
+  /**
+   * Whether the stream gets copies. `auto`, if not given: unless it is one of Node's that is known to have done with the bytes
+   * when it calls back (sockets, files, standard output). `false` vouches that this one has, or else when it emits `close`.
+   */
+  copy?: "auto" | boolean;
+  /** Whether `close()` ends the stream. So if not given, but not for standard output and error. */
+  end?: boolean;
+}
+
+/** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
+export interface StreamSenderStats {
+  /** Packets that the stream took. */
+  readonly sent: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** Packets of which nobody knows whether they were taken, because the stream failed or was destroyed. */
+  readonly failed: number;
+  /** Packets on their way. */
+  readonly inFlight: number;
+  /** Bytes of them. */
+  readonly inFlightBytes: number;
+}
+
+/**
+ * Writes packets to a socket, a file, a pipe or any other stream. What is enqueued in one turn of the event loop goes to the
+ * stream together, by one `writev` if it can; the system reads the bytes where they lie, and each packet is released when the
+ * stream has called back for its last byte. A stream that may keep what it gets, a PassThrough say, gets copies, and the
+ * packets are released at once.
+ *
+ * When the stream fails or is destroyed, packets are released as soon as nobody reads them any more, `enqueue` throws
+ * TransportError, and waits end. The stream's errors come out here; it needs no listener of its own.
+ *
+ * @example
+ * const sender = new StreamSender(engine, createWriteStream(path), { framing: "length16" });
+ * sender.enqueueBurst([skb, other]); // → 2
+ * await sender.close();
+ * readFileSync(path).length; // → 204
+ */
+export class StreamSender extends Outbox {
+  /** Whether the stream gets copies. */
+  readonly copies: boolean;
+  readonly #stream: Writable;
+  readonly #header: number;
+  readonly #longest: number;
+  readonly #ends: boolean;
+  /** Whether `close` of the stream says that it has done with what is lent to it. */
+  readonly #trusted: boolean;
+  /** Taken in this turn of the event loop, and what they cost. */
+  #fresh: Skb[] = [];
+  #freshBytes = 0;
+  readonly #written = new Set<Parcel>();
+  readonly #listeners: readonly (readonly [string, (error: Error) => void])[] = [
+    ["error", (error) => this.#fail(codeOf(error), error)],
+    ["finish", () => this.#finish()],
+    ["close", () => this.#gone()],
+  ];
+  #inFlight = 0;
+  #sent = 0;
+  #bytes = 0;
+  #failed = 0;
+  #failure: TransportError | null = null;
+  #finished = false;
+  #closing: Promise<void> | undefined;
+  #settled: (() => void) | undefined;
+
+  /**
+   * Makes a sender for a stream. Borrows the stream; nobody else should write to it meanwhile.
+   *
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError
+   * @example
+   * new StreamSender(engine, createWriteStream(path)).copies; // → false
+   * new StreamSender(engine, new PassThrough()).copies; // → true
+   */
+  constructor(engine: Engine, stream: Writable, options?: StreamSenderOptions) {
+    const { inFlight = 1024 * 1024, framing = "none", copy = "auto", end } = checkOptions(options);
+    super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
+    if (typeof stream?.write !== "function" || typeof stream.on !== "function")
+      throw new ArgumentTypeError("stream", "a Writable", stream);
+    this.#header = headerBytes(checkFraming(framing));
+    this.#longest = longestPacket(framing);
+    this.#ends = checkOneOf("end", end ?? !isStandard(stream), [true, false]);
+    const done = isDoneWhenCalled(stream);
+    this.copies = checkOneOf("copy", copy, ["auto", true, false]) === "auto" ? !done : copy === true;
+    this.#trusted = !this.copies && !done;
+    this.#stream = stream;
+    for (const [event, listener] of this.#listeners) stream.on(event, listener);
+  }
+
+  /**
+   * What happened so far.
+   *
+   * @example
+   * const sender = new StreamSender(engine, createWriteStream(path), { framing: "length32" });
+   * sender.enqueue(skb);
+   * sender.stats().inFlightBytes; // → 104
+   * await sender.close();
+   * sender.stats(); // → { sent: 1, bytes: 104, failed: 0, inFlight: 0, inFlightBytes: 0 }
+   */
+  stats(): StreamSenderStats {
+    return {
+      sent: this.#sent,
+      bytes: this.#bytes,
+      failed: this.#failed,
+      inFlight: this.#inFlight,
+      inFlightBytes: this._used,
+    };
+  }
+
+  /**
+   * Takes nothing any more, writes what was taken, ends the stream, and resolves when it has finished and every packet is
+   * released. Closing again does nothing.
+   *
+   * @throws TransportError (as a rejection) if the stream failed before
+   * @example
+   * const sender = new StreamSender(engine, createWriteStream(path));
+   * sender.enqueue(skb);
+   * await sender.close();
+   * sender.stats().sent; // → 1
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    // Not before `#closing` is set, which is what those who wait look at.
+    await null;
+    this._waiters.wake();
+    this.#flush();
+    if (this.#ends && this._broken() === null) this.#stream.end();
+    if (!this.#isSettled()) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+    }
+    // A stream that goes on is its owner's again, and so are its errors.
+    if (!this.#ends) for (const [event, listener] of this.#listeners) this.#stream.off(event, listener);
+    if (this.#failure !== null && (!this.#finished || this.#failed > 0)) throw this.#failure;
+  }
+
+  /** Whether nothing is left to wait for. */
+  #isSettled(): boolean {
+    if (this.#inFlight > 0) return false;
+    if (this.#finished || !this.#ends) return true;
+    const { writableEnded, destroyed, errored } = this.#stream;
+    const finishing = writableEnded && !destroyed && errored == null;
+    return this.#failure !== null && !finishing;
+  }
+
+  #settle(): void {
+    if (this.#isSettled()) this.#settled?.();
+  }
+
+  // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  override _refusal(skb: Skb): Error | null {
+    const error = super._refusal(skb);
+    if (error !== null || skb.length <= this.#longest) return error;
+    return new ArgumentRangeError("length", `0..${this.#longest} (what framing can tell)`, skb.length);
+  }
+
+  /** @internal */
+  override _cost(skb: Skb): number {
+    return skb.length + this.#header;
+  }
+
+  /** @internal */
+  override _ended(): Error | null {
+    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
+    return this._broken();
+  }
+
+  /** Why the stream takes no more; null if it does. @internal */
+  _broken(): TransportError | null {
+    if (this.#failure === null && this.#stream.writable === false)
+      this.#fail(
+        this.#stream.destroyed ? "a destroyed one" : "one that has ended",
+        this.#stream.errored ?? null,
+      );
+    return this.#failure;
+  }
+
+  /** @internal */
+  override _send(skb: Skb, cost: number): void {
+    this.#inFlight++;
+    this.#freshBytes += cost;
+    // Not on the next tick: a system that takes everything at once would keep everybody else from the event loop.
+    if (this.#fresh.push(skb) === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this._engine.closed) this.#fail("packets of a closed engine", null);
+    if (this.#fresh.length === 0 || this._broken() !== null) return;
+    const fresh = this.#takeFresh();
+    const parcels = this.copies ? copied(fresh, this.#header) : gathered(this._engine, fresh, this.#header);
+    for (const parcel of parcels) this.#written.add(parcel);
+    try {
+      this.#stream.cork?.();
+      for (const parcel of parcels) this.#write(parcel);
+      this.#stream.uncork?.();
+    } catch (error) {
+      // Thrown by somebody's own `write`. Such a stream calls nobody back any more.
+      this.#fail(codeOf(error), error as Error);
+      this.#stream.destroy?.(error as Error);
+    }
+    if (this.copies) for (const skb of fresh) letGo(skb, DropReason.consumed);
+  }
+
+  #takeFresh(): Skb[] {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    this.#freshBytes = 0;
+    return fresh;
+  }
+
+  #write(parcel: Parcel): void {
+    parcel.pending = Math.max(parcel.views.length, 1);
+    const done = (error?: Error | null): void => this.#wrote(parcel, error ?? null);
+    // Packets of no bytes.
+    if (parcel.views.length === 0) done();
+    for (const view of parcel.views) this.#stream.write(view, done);
+  }
+
+  // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
+
+  #wrote(parcel: Parcel, error: Error | null): void {
+    parcel.error ??= error;
+    if (--parcel.pending > 0 || !this.#written.delete(parcel)) return;
+    // A socket that is destroyed calls back without an error.
+    const failed = parcel.error !== null || this.#stream.destroyed === true;
+    this.#end(parcel.skbs, parcel.bytes, failed, !this.copies);
+  }
+
+  #end(skbs: readonly Skb[], bytes: number, failed: boolean, lent: boolean): void {
+    this.#inFlight -= skbs.length;
+    if (failed) this.#failed += skbs.length;
+    else {
+      this.#sent += skbs.length;
+      this.#bytes += bytes;
+    }
+    if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
+    this._free(bytes);
+    this.#settle();
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    if (this.#closing === undefined) this.#fail("one that has ended", null);
+    this.#settle();
+  }
+
+  #gone(): void {
+    if (!this.#finished) this.#fail("a closed one", this.#stream.errored ?? null);
+    // What is not known to call back in the end may have done so for the last time.
+    if (this.#trusted) setImmediate(() => this.#abandon());
+    this.#settle();
+  }
+
+  #fail(got: string, error: Error | null): void {
+    if (this.#failure !== null || (this.#finished && this.#closing !== undefined)) return;
+    const options = error === null ? undefined : { cause: error };
+    this.#failure = new TransportError("stream", "one that takes packets", got, options);
+    const bytes = this.#freshBytes;
+    this.#end(this.#takeFresh(), bytes, true, true);
+    // Nobody reads the packets of which there are copies.
+    if (this.copies) this.#abandon();
+  }
+
+  /** Waits for no more callbacks. */
+  #abandon(): void {
+    for (const parcel of this.#written) {
+      this.#written.delete(parcel);
+      this.#end(parcel.skbs, parcel.bytes, true, !this.copies);
+    }
+  }
+}

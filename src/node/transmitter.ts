@@ -1,0 +1,25 @@
+// What all that send packets have in common: rings, senders of a mesh, sockets, streams.
+
+import type { Wakeup } from "../ring.js";
+import type { Skb } from "../skb.js";
+import type { WaitOptions } from "../waiter.js";
+
+/**
+ * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSender` and `StreamSender` are
+ * some, so that who produces packets need not know where they go.
+ *
+ * @example
+ * async function send(transmitter, packet) {
+ *   while (!transmitter.enqueue(packet)) await transmitter.waitWritableAsync();
+ * }
+ * await send(engine.ring(), skb);
+ * await send(await UdpSender.open(engine, { host: "127.0.0.1", port }), other);
+ */
+export interface Transmitter {
+  /** Takes the packet and returns true; or returns false if there is no room, and the packet stays the caller's. */
+  enqueue(skb: Skb): boolean;
+  /** Takes as many as there is room for, and returns how many. The others stay the caller's. */
+  enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number;
+  /** Waits until there is room, as much as makes it worth while if `room` is not given, or there will never be any. */
+  waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup>;
+}

@@ -1,0 +1,187 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// UdpReceiver: the datagrams that come to a UDP socket, a packet each.
+
+import type { RemoteInfo, Socket } from "node:dgram";
+import { MAX_LINEAR } from "../../assembly/layout.js";
+import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import type { Engine } from "../engine.js";
+import { Inbox } from "./inbox.js";
+import { checkEngine, packetOf } from "./packets.js";
+import { keepSource } from "./source.js";
+import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
+
+/** No datagram is longer. */
+const LONGEST = 0xffff;
+
+export interface UdpReceiverOptions {
+  /** Where to listen: a name or an address of this machine; all of them if not given. */
+  host?: string;
+  /** 0..65535; 0 for any that is free. */
+  port: number;
+  /** What `host` is, or has first, if not given; `udp4` without a host. */
+  type?: UdpType;
+  /** Packets that may wait to be taken out, 1..2^20; further ones are dropped. 1024 if not given. */
+  backlog?: number;
+  /** Bytes in front of each packet for headers to come, 0..65537. 0 if not given. */
+  headroom?: number;
+  /** Bytes of the system's receive buffer; its default if not given. */
+  receiveBuffer?: number;
+  /** Whether to keep each packet's sender for `sourceOf`, in `skb.cb`. So if not given. */
+  source?: boolean;
+}
+
+/** What happened to datagrams since the receiver was opened. */
+export interface UdpReceiverStats {
+  /** Datagrams that became packets. */
+  readonly received: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** Datagrams that did not. What the system dropped before is not seen. */
+  readonly dropped: {
+    /** Because `backlog` packets were waiting. */
+    readonly full: number;
+    /** Because the pool was exhausted. */
+    readonly exhausted: number;
+  };
+  /** Errors of the socket. It goes on after them. */
+  readonly errors: number;
+  /** Packets that wait to be taken out. */
+  readonly queued: number;
+}
+
+/**
+ * Receives datagrams. Node allocates a buffer for each, whose bytes are copied once, into the packet; there is no way
+ * around that. What comes while `backlog` packets wait, or while the pool is exhausted, is dropped and counted.
+ *
+ * @example
+ * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0, headroom: 64 });
+ * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
+ * sender.enqueueBurst([skb, other]);
+ * let n = 0;
+ * for await (const packet of receiver) {
+ *   packet.release();
+ *   if (++n === 2) await receiver.close();
+ * }
+ * receiver.stats().bytes; // → 200
+ */
+export class UdpReceiver extends Inbox {
+  /** Node's socket, for answers and for its settings: multicast groups, TTL. Do not close it. */
+  readonly socket: Socket;
+  /** The port that it listens to. */
+  readonly port: number;
+  /** The address that it listens to; `0.0.0.0` or `::` for all. */
+  readonly address: string;
+  readonly #backlog: number;
+  readonly #headroom: number;
+  readonly #source: boolean;
+  #received = 0;
+  #bytes = 0;
+  #full = 0;
+  #exhausted = 0;
+  #errors = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
+    super(engine);
+    this.socket = socket;
+    const { address, port } = socket.address();
+    this.port = port;
+    this.address = address;
+    this.#backlog = options.backlog ?? 1024;
+    this.#headroom = options.headroom ?? 0;
+    this.#source = options.source ?? true;
+    socket.on("message", (bytes, info) => this.#receive(bytes, info));
+    socket.on("error", () => this.#errors++);
+  }
+
+  /**
+   * Opens a socket and listens. Returns an owned receiver.
+   *
+   * @throws TransportError if that address or port cannot be had, ArgumentRangeError, ArgumentTypeError (as rejections)
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { host: "::1", port: 0 });
+   * receiver.address; // → "::1"
+   */
+  static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
+    checkEngine(engine);
+    const given = checkOptions(options);
+    const { host, port = -1, type, backlog, headroom, receiveBuffer } = given;
+    checkHost(host ?? "any", type);
+    checkInteger("port", port, 0, 0xffff);
+    if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
+    if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
+    if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
+    checkOneOf("source", given.source ?? true, [true, false]);
+    const place = host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type);
+    const settings = {
+      type: place.type,
+      ...(receiveBuffer === undefined ? {} : { recvBufferSize: receiveBuffer }),
+    };
+    const socket = await opened(
+      settings,
+      "listening",
+      `one at ${host ?? "any address"}, port ${port}`,
+      (one) => one.bind(port, place.address),
+    );
+    return new UdpReceiver(engine, socket, given);
+  }
+
+  /**
+   * What happened so far.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * receiver.stats().dropped; // → { full: 0, exhausted: 0 }
+   */
+  stats(): UdpReceiverStats {
+    return {
+      received: this.#received,
+      bytes: this.#bytes,
+      dropped: { full: this.#full, exhausted: this.#exhausted },
+      errors: this.#errors,
+      queued: this.size,
+    };
+  }
+
+  /**
+   * Closes the socket. What is there can still be taken out; then the receiver has ended. Closing again does nothing.
+   *
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * await receiver.close();
+   * await receiver.waitAsync(); // → "ended"
+   */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this._finish(null);
+      try {
+        this.socket.close(resolve);
+      } catch {
+        // Somebody else has closed it.
+        resolve();
+      }
+    });
+    return this.#closing;
+  }
+
+  #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
+    // An engine that was closed by force takes no packets: nobody could get at them.
+    if (this._engine.closed) {
+      void this.close();
+      return;
+    }
+    if (this.size >= this.#backlog) {
+      this.#full++;
+      return;
+    }
+    const skb = packetOf(this._engine, bytes, this.#headroom);
+    if (skb === null) {
+      this.#exhausted++;
+      return;
+    }
+    if (this.#source) keepSource(skb, address, port);
+    this.#received++;
+    this.#bytes += bytes.length;
+    this._put(skb);
+  }
+}

@@ -1,0 +1,254 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// UdpSender: packets into a connected UDP socket, a datagram each.
+
+import type { Socket } from "node:dgram";
+import { checkFunction, checkInteger, checkOptions } from "../check.js";
+import type { Engine } from "../engine.js";
+import { DropReason } from "../reason.js";
+import type { Skb } from "../skb.js";
+import { codeOf, TransportError } from "./errors.js";
+import { Outbox } from "./outbox.js";
+import { checkEngine, letGo } from "./packets.js";
+import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
+
+/** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
+const LONGEST_4 = 65507;
+/** IPv6 does not count its header. */
+const LONGEST_6 = 65527;
+/** Pieces that the system sends as one datagram (IOV_MAX). */
+const PIECES_MOST = 1024;
+
+export interface UdpSenderOptions {
+  /** Whom to send to: a name, which is looked up once, or an address. */
+  host: string;
+  /** 1..65535. */
+  port: number;
+  /** What `host` is, or has first, if not given. */
+  type?: UdpType;
+  /** Packets that are taken in one turn of the event loop, or are with the system at a time, 1..65536. 64 if not given. */
+  inFlight?: number;
+  /** Bytes of the system's send buffer; its default if not given. */
+  sendBuffer?: number;
+  /** Told of each datagram that could not be sent, and of errors that come from the network. */
+  onError?: (error: TransportError) => void;
+}
+
+/** What happened to packets since the sender was opened. */
+export interface UdpSenderStats {
+  /** Datagrams that the system took. */
+  readonly sent: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** Datagrams that it did not take, each for a reason that `onError` was told. */
+  readonly failed: number;
+  /** Packets longer than a datagram can be: 65507 bytes by IPv4, 65527 by IPv6. */
+  readonly tooLong: number;
+  /** Errors that came from the network and belong to no packet in particular. */
+  readonly errors: number;
+  /** Packets that the system has not taken yet. */
+  readonly inFlight: number;
+  /** Bytes of them. */
+  readonly inFlightBytes: number;
+}
+
+/**
+ * Sends each packet as one datagram to one peer. The system reads the bytes where they lie; a packet of more than 1024
+ * pieces, which it would not take, is copied first. Packets are released when the system has them. Whether a datagram
+ * arrives nobody knows: a peer that does not listen shows as ECONNREFUSED for a later one.
+ *
+ * @example
+ * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
+ * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
+ * sender.enqueue(skb); // → true
+ * await receiver.waitAsync(); // → "ready"
+ * receiver.dequeue().length; // → 100
+ * await sender.close();
+ * await receiver.close();
+ */
+export class UdpSender extends Outbox {
+  /** Node's socket, for its settings: TTL, broadcast, multicast interface. Connected; do not close it. */
+  readonly socket: Socket;
+  readonly #longest: number;
+  readonly #onError: ((error: TransportError) => void) | undefined;
+  #sent = 0;
+  #bytes = 0;
+  #failed = 0;
+  #tooLong = 0;
+  #errors = 0;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  /** Packets of this turn of the event loop that are done with. */
+  #turned = 0;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+
+  private constructor(engine: Engine, socket: Socket, type: UdpType, options: Partial<UdpSenderOptions>) {
+    super(engine, options.inFlight ?? 64);
+    this.socket = socket;
+    this.#longest = type === "udp6" ? LONGEST_6 : LONGEST_4;
+    this.#onError = options.onError;
+    socket.on("error", (error) => {
+      this.#errors++;
+      this.#tell("no error from the network", error);
+    });
+  }
+
+  /**
+   * Opens a socket and connects it. Returns an owned sender.
+   *
+   * @throws TransportError if the host has no address or cannot be reached, ArgumentRangeError, ArgumentTypeError (as
+   * rejections)
+   * @example
+   * const sender = await UdpSender.open(engine, { host: "localhost", port, type: "udp4" });
+   * sender.socket.remoteAddress().address; // → "127.0.0.1"
+   */
+  static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
+    checkEngine(engine);
+    const given = checkOptions(options);
+    const { host = "", port = 0, type, sendBuffer, inFlight = 64 } = given;
+    checkHost(host, type);
+    checkInteger("port", port, 1, 0xffff);
+    checkInteger("inFlight", inFlight, 1, 0x10000);
+    checkFunction("onError", given.onError);
+    if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
+    const place = await find(host, type);
+    const settings = {
+      type: place.type,
+      ...(sendBuffer === undefined ? {} : { sendBufferSize: sendBuffer }),
+    };
+    const socket = await opened(settings, "connect", `one connected to ${host}, port ${port}`, (one) =>
+      one.connect(port, place.address),
+    );
+    return new UdpSender(engine, socket, place.type, given);
+  }
+
+  /**
+   * What happened so far.
+   *
+   * @example
+   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
+   * sender.enqueue(skb);
+   * sender.stats().inFlightBytes; // → 100
+   */
+  stats(): UdpSenderStats {
+    return {
+      sent: this.#sent,
+      bytes: this.#bytes,
+      failed: this.#failed,
+      tooLong: this.#tooLong,
+      errors: this.#errors,
+      inFlight: this.#inFlight,
+      inFlightBytes: this.#inFlightBytes,
+    };
+  }
+
+  /**
+   * Takes nothing any more, waits until the system has all that was taken, and closes the socket. Closing again does
+   * nothing.
+   *
+   * @example
+   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
+   * sender.enqueue(skb);
+   * await sender.close();
+   * sender.stats().sent; // → 1
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    // Not before `#closing` is set, which is what those who wait look at.
+    await null;
+    this._waiters.wake();
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    await new Promise<void>((resolve) => {
+      try {
+        this.socket.close(resolve);
+      } catch {
+        // Somebody else has closed it.
+        resolve();
+      }
+    });
+  }
+
+  /** @internal */
+  override _cost(): number {
+    return 1;
+  }
+
+  /** @internal */
+  override _ended(): Error | null {
+    return this.#closing === undefined ? null : new TransportError("sender", "an open one", "a closed one");
+  }
+
+  /** @internal */
+  override _send(skb: Skb): void {
+    const n = skb.length;
+    if (n > this.#longest) {
+      this.#tooLong++;
+      this.#turn();
+      letGo(skb, DropReason.badLength);
+      return;
+    }
+    this.#inFlight++;
+    this.#inFlightBytes += n;
+    const pieces = skb.segments();
+    try {
+      this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) =>
+        this.#done(skb, n, error),
+      );
+    } catch (error) {
+      this.#done(skb, n, error as Error);
+    }
+  }
+
+  #done(skb: Skb, n: number, error: Error | null): void {
+    this.#inFlight--;
+    this.#inFlightBytes -= n;
+    if (error === null) {
+      this.#sent++;
+      this.#bytes += n;
+    } else this.#failed++;
+    this.#turn();
+    letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
+    if (this.#inFlight === 0) this.#drained?.();
+    if (error !== null) this.#tell("a datagram that the system takes", error);
+  }
+
+  /**
+   * Gives room back on the event loop's next turn. The system mostly takes a datagram at once; who sent as fast as that would
+   * keep everybody else from the event loop.
+   */
+  #turn(): void {
+    if (this.#turned++ > 0) return;
+    setImmediate(() => {
+      const n = this.#turned;
+      this.#turned = 0;
+      this._free(n);
+    });
+  }
+
+  #tell(wanted: string, error: Error): void {
+    this.#onError?.(new TransportError("socket", wanted, codeOf(error), { cause: error }));
+  }
+}
+
+/** What the system's error says of the packet that it met. */
+function reasonFor(error: Error): DropReason {
+  switch (codeOf(error)) {
+    case "ECONNREFUSED":
+      return DropReason.noListener;
+    case "EMSGSIZE":
+      return DropReason.badLength;
+    case "ENOBUFS":
+    case "EAGAIN":
+      return DropReason.full;
+    default:
+      return DropReason.notSpecified;
+  }
+}

@@ -1,0 +1,44 @@
+// The command, run as a user runs it: the built file, in a process and a folder of its own.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+import type { Result } from "../../cli/replay.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const OWN_CAPTURE = fileURLToPath(new URL("../../captures/two-hosts.pcap", import.meta.url));
+
+/** A folder that is gone after the tests. */
+export const folder = mkdtempSync(join(tmpdir(), "skbuff-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+export interface Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+export function start(...args: string[]): Run {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended };
+}
+
+/** Runs a replay, and reads its result. */
+export async function replayed(...args: string[]): Promise<{ code: number | null; result: Result }> {
+  const { code, stdout, stderr } = await start("replay", "--json", ...args).ended;
+  if (stdout === "") throw new Error(`no result: ${stderr}`);
+  return { code, result: JSON.parse(stdout) as Result };
+}

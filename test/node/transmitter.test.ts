@@ -1,0 +1,39 @@
+// Whoever produces packets need not know where they go.
+
+import { PassThrough } from "node:stream";
+import { Engine } from "skbuff";
+import { StreamSender, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
+import { expect, it } from "vitest";
+
+/** What is written once for all of them. */
+async function send(engine: Engine, transmitter: Transmitter): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    const skb = engine.alloc(4).putZeros(4);
+    while (!transmitter.enqueue(skb)) await transmitter.waitWritableAsync();
+  }
+  const burst = Array.from({ length: 4 }, () => engine.alloc(4).putZeros(4));
+  await transmitter.waitWritableAsync(4, { timeout: 5000 });
+  expect(transmitter.enqueueBurst(burst, 4)).toBe(4);
+}
+
+it("rings, senders of a mesh, sockets and streams are transmitters", async () => {
+  const engine = await Engine.create({ memory: 1024 * 1024 });
+  const ring = engine.ring({ capacity: 64 });
+  const mesh = engine.mesh(1, 1, { capacity: 64 });
+  const sender = mesh.sender(0);
+  const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
+  const udp = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port, inFlight: 8 });
+  const stream = new StreamSender(engine, new PassThrough().resume(), { inFlight: 20 });
+  const transmitters: Transmitter[] = [ring, sender, udp, stream];
+  for (const transmitter of transmitters) await send(engine, transmitter);
+  await udp.close();
+  await stream.close();
+  expect([ring.size, udp.stats().sent, stream.stats().sent]).toEqual([24, 24, 24]);
+  receiver.release();
+  await receiver.close();
+  sender.release();
+  mesh.release();
+  ring.release();
+  expect(engine.audit().clean).toBe(true);
+  expect(engine.close()).toEqual([]);
+});
