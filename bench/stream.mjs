@@ -10,7 +10,6 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { drawAll } from "./stream/charts.mjs";
 import { figuresOf, spreadAll } from "./stream/figures.mjs";
 import { markdown } from "./stream/markdown.mjs";
 import { CASES, idOf } from "./stream/plan.mjs";
@@ -125,6 +124,7 @@ async function main() {
   if (values.quick || values.only !== undefined) return;
   await mkdir(RESULTS, { recursive: true });
   await writeFile(new URL("stream.json", RESULTS), `${JSON.stringify(results, rounded)}\n`);
+  const { drawAll } = await import("./stream/charts.mjs");
   const charts = await drawAll(results);
   for (const [name, svg] of Object.entries(charts)) await writeFile(new URL(name, RESULTS), svg);
   console.log(`\nWritten to bench/results: ${["stream.json", ...Object.keys(charts)].join(", ")}`);

@@ -54,6 +54,8 @@ export function sleeps() {
 }
 
 export class Meter {
+  /** How often this thread has slept as the engine counts it, for where the system does not tell. Set by the role. */
+  parks = () => Number.NaN;
   /** Messages and bytes that went through this role, counted by the role. */
   messages = 0;
   bytes = 0;
@@ -96,8 +98,13 @@ export class Meter {
     };
   }
 
+  #sleeps() {
+    const count = sleeps();
+    return Number.isNaN(count) ? this.parks() : count;
+  }
+
   #sample() {
     const { messages, bytes } = this;
-    return { time: performance.now(), cpu: cpuTime(), sleeps: sleeps(), messages, bytes };
+    return { time: performance.now(), cpu: cpuTime(), sleeps: this.#sleeps(), messages, bytes };
   }
 }

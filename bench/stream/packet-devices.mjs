@@ -26,7 +26,7 @@ export async function drain(ring, sender, meter) {
 }
 
 export async function tcp({ meter, role }) {
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openRing(role.up);
   const { port, connected } = await awaited();
   const run = async () => {
@@ -38,7 +38,7 @@ export async function tcp({ meter, role }) {
 }
 
 export async function udp({ meter, role }) {
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openRing(role.up);
   const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: role.port, inFlight: role.below });
   const run = async () => {

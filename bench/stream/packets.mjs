@@ -9,9 +9,11 @@ const REUSE = { reuse: true };
 const LENT = 1;
 const FREE = 0;
 
-/** A thread's way into the arena, with the core that the path asks for. */
-export function attach({ path, engine }) {
-  return Engine.attach(engine, { core: path.engine });
+/** A role's way into the arena, with the core that the path asks for. */
+export async function attach({ meter, role }) {
+  const engine = await Engine.attach(role.engine, { core: role.path.engine });
+  meter.parks = () => engine.stats().threads.find(({ thread }) => thread === engine.thread).parks;
+  return engine;
 }
 
 /**
@@ -91,7 +93,7 @@ export class Slots {
 /** Lends messages until it is told to stop, then waits until all have come back. Blocks. */
 export async function guest({ meter, role }) {
   const { size, window, wait, down } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const ring = engine.openRing(down);
   const slots = new Slots(engine, size, window);
   const memory = slots.views().map(slotOf);
@@ -127,7 +129,7 @@ export async function guest({ meter, role }) {
 /** Makes of the guest's packet what goes down: the same one, or one with bytes of its own. Blocks. */
 export async function host({ meter, role }) {
   const { path, wait, up, down } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const [from, to] = [engine.openRing(up), engine.openRing(down)];
   const burst = new Array(BURST);
   const run = () => {
@@ -149,7 +151,7 @@ export async function host({ meter, role }) {
 /** Lets packets go, after reading them if the device is `sum`. Blocks. */
 export async function localDevice({ meter, role }) {
   const { wait, up, device, dirty } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openRing(up);
   const burst = new Array(BURST);
   const run = () => {

@@ -97,5 +97,8 @@ process.on("message", (told) => {
   process.send({ sample: { time: performance.now(), cpu, sleeps: sleeps(), bytes, messages } });
 });
 
+// Whoever asks is gone.
+process.on("disconnect", () => process.exit());
+
 const given = JSON.parse(process.argv[2]);
 kinds[given.kind](given);

@@ -9,7 +9,7 @@ const REUSE = { reuse: true };
 /** Reads what comes, and checks it now and then. Blocks. */
 export async function guest({ meter, role }) {
   const { wait, down, size } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openRing(down);
   const burst = new Array(BURST);
   const check = new StreamCheck(size, { every: CHECKED_EVERY, wrap: SOURCE_MESSAGES });
@@ -36,7 +36,7 @@ export async function guest({ meter, role }) {
 /** Passes packets up, as they are or as copies. Blocks. */
 export async function host({ meter, role }) {
   const { path, wait, up, down } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const [from, to] = [engine.openRing(down), engine.openRing(up)];
   const burst = new Array(BURST);
   const run = () => {
@@ -60,7 +60,7 @@ export async function host({ meter, role }) {
 
 /** Receives from the socket, straight into the pool's pages. */
 export async function device({ meter, role }) {
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const to = engine.openRing(role.up);
   const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port: role.port });
   const burst = new Array(BURST);

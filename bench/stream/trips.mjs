@@ -27,7 +27,7 @@ export class Trips {
 /** Sends a message, waits for the answer, and so on. Blocks. */
 export async function guest({ meter, role }) {
   const { size, window, wait, down, mesh } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const [sender, answers] = [engine.openMesh(mesh).sender(0), engine.openRing(down)];
   const slots = new Slots(engine, size, window);
   const trips = new Trips();
@@ -69,7 +69,7 @@ export async function guest({ meter, role }) {
 /** Passes packets on, down and up, copying them if the path does. Blocks. */
 export async function host({ meter, role }) {
   const { path, wait, up, down, mesh } = role;
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openMesh(mesh).receiver(0);
   const [above, below] = [engine.openRing(up), engine.openRing(down)];
   const burst = new Array(BURST);
@@ -105,7 +105,7 @@ export async function host({ meter, role }) {
 
 /** Between the socket and the host. */
 export async function device({ meter, role }) {
-  const engine = await attach(role);
+  const engine = await attach({ meter, role });
   const from = engine.openRing(role.up);
   const to = engine.openMesh(role.mesh).sender(1);
   const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port: role.port });

@@ -33,6 +33,12 @@ const ROLES = {
   },
 };
 
+/**
+ * How those wait that block. Where there are more threads than cores, who spins takes the core from whom it waits for; it would
+ * be charged for that, too.
+ */
+const WAIT = { spin: false };
+
 const PATTERNS = { rr: "trips", maerts: "reverse" };
 
 /** The roles in the order in which they are started: who comes first finds nobody who waits for it. */
@@ -59,7 +65,7 @@ export async function throughEngine(shared) {
     host: { up: first, down: second },
     device: { up: second, below },
   };
-  const common = { ...shared, engine: engine.share(), wait: { spin: shared.spin ?? false } };
+  const common = { ...shared, engine: engine.share(), wait: WAIT };
   // Who goes up and down waits for both at once.
   if (mode === "rr") common.mesh = engine.mesh(2, 1, { capacity: window }).share();
   return { engine, roles: rolesOf("packets", shared, common, ends) };
