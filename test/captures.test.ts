@@ -1,22 +1,14 @@
 // Real traffic, in packets of every shape: the bytes stay what they were, and checksums come out as its senders
 // computed them. The captures are not part of the repository: SKBUFF_CAPTURES names a folder of pcap files.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync } from "node:fs";
 import { Engine, type Skb } from "skbuff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FOLDER, FOUND, filesIn } from "./folder.js";
 import { caught, expectBytes, naiveSum } from "./packets.js";
 import { readPcap } from "./pcap.js";
 
-const FOLDER =
-  process.env.SKBUFF_CAPTURES ?? fileURLToPath(new URL("../../shared/captures", import.meta.url));
-const FOUND = existsSync(FOLDER);
-const FILES = FOUND
-  ? readdirSync(FOLDER)
-      .filter((name) => name.endsWith(".pcap"))
-      .sort()
-  : [];
-if (!FOUND) console.warn(`captures: no folder ${FOLDER}; set SKBUFF_CAPTURES to one`);
+const FILES = filesIn(/\.pcap$/);
 
 const LONGEST_HEAD = 131072;
 

@@ -182,29 +182,11 @@ describe("the example of", () => {
 
 describe("each method has an example, of", () => {
   const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
-  const {
-    CaptureReader,
-    CaptureWriter,
-    Inbox,
-    Outbox,
-    StreamReceiver,
-    StreamSender,
-    Tap,
-    UdpReceiver,
-    UdpSender,
-  } = node;
-  const more = {
-    CaptureReader,
-    CaptureWriter,
-    Inbox,
-    Outbox,
-    StreamReceiver,
-    StreamSender,
-    Tap,
-    UdpReceiver,
-    UdpSender,
-  };
-  it.each(Object.entries({ ...classes, ...more }))("%s", (name, type) => {
+  const { CaptureReader, CaptureWriter, Inbox, Outbox, StreamReceiver, StreamSender, Tap } = node;
+  const { UdpReceiver, UdpSender } = node;
+  const files = { CaptureReader, CaptureWriter, Tap };
+  const sockets = { Inbox, Outbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender };
+  it.each(Object.entries({ ...classes, ...files, ...sockets }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);
     expect(methods).not.toEqual([]);

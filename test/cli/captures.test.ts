@@ -1,24 +1,16 @@
 // Real traffic: what is found is what another dissector finds; and whatever becomes of a packet, something is said.
 // The captures are not part of the repository: SKBUFF_CAPTURES names a folder of pcap files.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { Engine } from "skbuff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Look, look, Verdict } from "../../cli/look.js";
+import { FOLDER, FOUND, filesIn } from "../folder.js";
 import { type Frame, readPcap } from "../pcap.js";
 import { difference, flaw, linear, scattered, see } from "./seen.js";
 import { asTheirs, type Fields, TSHARK, tshark } from "./tshark.js";
 
-const FOLDER =
-  process.env.SKBUFF_CAPTURES ?? fileURLToPath(new URL("../../../shared/captures", import.meta.url));
-const FOUND = existsSync(FOLDER);
-const FILES = FOUND
-  ? readdirSync(FOLDER)
-      .filter((name) => name.endsWith(".pcap"))
-      .sort()
-  : [];
-if (!FOUND) console.warn(`captures: no folder ${FOLDER}; set SKBUFF_CAPTURES to one`);
+const FILES = filesIn(/\.pcap$/);
 
 /** More with SKBUFF_FUZZ_PACKETS=1000000; again with SKBUFF_FUZZ_SEED. */
 const PACKETS = Number(process.env.SKBUFF_FUZZ_PACKETS ?? 20_000);

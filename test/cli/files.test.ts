@@ -2,35 +2,16 @@
 // tcpdump and capinfos say.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Info } from "../../cli/info.js";
+import { FOLDER, filesIn } from "../folder.js";
+import { checkTools, TOOLS } from "../node/tools.js";
 import { folder, OWN_CAPTURE, replayed, start } from "./run.js";
 
-const FOLDER =
-  process.env.SKBUFF_CAPTURES ?? fileURLToPath(new URL("../../../shared/captures", import.meta.url));
-const FOUND = existsSync(FOLDER);
-if (!FOUND) console.warn(`captures: no folder ${FOLDER}; set SKBUFF_CAPTURES to one`);
-const FILES = [
-  OWN_CAPTURE,
-  ...(FOUND
-    ? readdirSync(FOLDER)
-        .filter((name) => /\.pcap(ng)?$/.test(name))
-        .sort()
-        .map((name) => join(FOLDER, name))
-    : []),
-];
+const FILES = [OWN_CAPTURE, ...filesIn(/\.pcap(ng)?$/).map((name) => join(FOLDER, name))];
 
-function tool(name: string): boolean {
-  const there = spawnSync(name, ["--version"]).error === undefined;
-  if (!there && process.env.CI !== undefined) throw new Error(`${name} is not installed`);
-  if (!there) console.warn(`${name} is not installed: what it says is not compared`);
-  return there;
-}
-const CAPINFOS = tool("capinfos");
-const TCPDUMP = tool("tcpdump");
+checkTools();
 
 /** What capinfos says a file holds; an error of its own for one that is cut off or no capture. */
 function capinfos(file: string): { packets: number; bytes: number } {
@@ -62,7 +43,7 @@ describe.each(FILES.map((file) => [basename(file), file]))("%s", (name, file) =>
     expect(info.packets).toBeGreaterThan(0);
     const { good, bad, unverifiable, none } = info.checksums;
     expect(good + bad + unverifiable + none).toBe(info.packets);
-    if (!CAPINFOS) return;
+    if (!TOOLS.capinfos) return;
     const theirs = capinfos(file);
     // Its data size is what was on the wire.
     expect({ packets: info.packets, bytes: info.originalBytes }).toEqual(theirs);
@@ -72,8 +53,8 @@ describe.each(FILES.map((file) => [basename(file), file]))("%s", (name, file) =>
     const tap = join(folder, `${name}.tap.pcapng`);
     const { code, result } = await replayed(file, "--tap", tap);
     expect([code, result.errors, result.out, result.tap?.difference]).toEqual([0, [], [], null]);
-    if (CAPINFOS) expect(capinfos(tap)).toEqual(capinfos(file));
+    if (TOOLS.capinfos) expect(capinfos(tap)).toEqual(capinfos(file));
     // It reads no link type that it does not know, and pcapng only if all interfaces have the same.
-    if (TCPDUMP && !name.startsWith("pcapng-")) expect(tcpdump(tap)).toEqual(tcpdump(file));
+    if (TOOLS.tcpdump && !name.startsWith("pcapng-")) expect(tcpdump(tap)).toEqual(tcpdump(file));
   });
 });

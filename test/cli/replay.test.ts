@@ -7,20 +7,16 @@ import { copyFileSync, existsSync, readFileSync, statSync, truncateSync, writeFi
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { checkTools, TOOLS } from "../node/tools.js";
 import { readPcap } from "../pcap.js";
 import { folder, OWN_CAPTURE, replayed, start } from "./run.js";
+
+checkTools();
 
 const OWN = readPcap(readFileSync(OWN_CAPTURE));
 const FRAMES = OWN?.frames ?? [];
 const BYTES = FRAMES.reduce((sum, { bytes }) => sum + bytes.length, 0);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function installed(tool: string): boolean {
-  const found = spawnSync(tool, ["--version"]).error === undefined;
-  if (!found && process.env.CI !== undefined) throw new Error(`${tool} is not installed`);
-  if (!found) console.warn(`${tool} is not installed: what it says is not compared`);
-  return found;
-}
 
 /** Frames of a stream, each behind its length in 4 bytes. */
 function unframed(stream: Buffer): Buffer[] {
@@ -68,7 +64,7 @@ describe("skbuff replay", () => {
       ["tcpdump", ["-nn", "-r", tap]],
       ["capinfos", [tap]],
     ] as const) {
-      if (!installed(tool)) continue;
+      if (!TOOLS[tool]) continue;
       const { status, stderr } = spawnSync(tool, args, { encoding: "utf8", maxBuffer: 1 << 26 });
       expect([tool, status]).toEqual([tool, 0]);
       expect(stderr.replace(/^reading from file .*\n/, "").replace(/^Running as user .*\n/, "")).toBe("");

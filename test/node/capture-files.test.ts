@@ -1,11 +1,11 @@
 // Real captures, each byte and time of which the naive parser and other people's tools know as well. SKBUFF_CAPTURES names
 // the folder.
 
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync, statSync } from "node:fs";
 import { Engine, type Skb } from "skbuff";
 import { CaptureReader, CaptureWriter } from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FOLDER, filesIn } from "../folder.js";
 import { Folder } from "./made.js";
 import { readNaively } from "./naive.js";
 import {
@@ -28,14 +28,7 @@ import {
   TOOLS,
 } from "./tools.js";
 
-const FOLDER =
-  process.env.SKBUFF_CAPTURES ?? fileURLToPath(new URL("../../../shared/captures", import.meta.url));
-const FILES = existsSync(FOLDER)
-  ? readdirSync(FOLDER)
-      .filter((name) => /\.pcap(ng)?$/.test(name))
-      .sort()
-  : [];
-if (FILES.length === 0) console.warn(`captures: none in ${FOLDER}; set SKBUFF_CAPTURES to a folder of some`);
+const FILES = filesIn(/\.pcap(ng)?$/);
 checkTools();
 const folder = new Folder();
 
