@@ -135,4 +135,7 @@ function rounded(_name, value) {
   return typeof value === "number" ? Number(value.toPrecision(5)) : value;
 }
 
-await main();
+await main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

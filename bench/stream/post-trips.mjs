@@ -2,13 +2,13 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
-import { Trips } from "./trips.mjs";
+import { Latency } from "./latency.mjs";
 
 const listOf = (path, bytes) => (path.transfers ? [bytes.buffer] : []);
 
 export function guest({ meter, role }) {
   const { size, path, down } = role;
-  const trips = new Trips();
+  const trips = new Latency();
   const run = () =>
     new Promise((resolve) => {
       let left = 0;

@@ -90,12 +90,12 @@ function breakEvens(results) {
 
 function impactTable({ impact }) {
   if (impact === null) return [];
-  const text = ({ median, low, high }) => `${median.toFixed(3)} (${low.toFixed(3)}..${high.toFixed(3)})`;
+  const text = ({ median, low, high }) => `${median.toFixed(2)} (${low.toFixed(2)}..${high.toFixed(2)})`;
   const lines = IMPACTS.map(({ id, title }) => {
     const { checks, same } = impact[id];
     return [title, number(checks.other), number(checks.ns), text(checks.ratio), text(same.ratio)];
   });
-  const head = ["ns, without a ubuf", "bare", "checks", "ratio (quartiles)", "to itself"];
+  const head = ["nanoseconds", "without", "with", "ratio, quartiles", "to itself"];
   return [`What packets without a ubuf pay for the checks\n${rows(head, lines)}`];
 }
 

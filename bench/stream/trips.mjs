@@ -1,7 +1,7 @@
 // TCP_RR: one message goes down through all roles, is sent back by the peer, and comes up again, then the next. The packets.
 
-import { build } from "hdr-histogram-js";
 import { StreamReceiver, StreamSender } from "skbuff/node";
+import { Latency } from "./latency.mjs";
 import { drain } from "./packet-devices.mjs";
 import { attach, BURST, pass, Slots } from "./packets.mjs";
 
@@ -10,27 +10,13 @@ const REUSE = { reuse: true };
 const UP = 1;
 const LAST = 2;
 
-/** Times of round trips, in nanoseconds. */
-export class Trips {
-  #histogram = build({ lowestDiscernibleValue: 1, numberOfSignificantValueDigits: 3 });
-
-  add(ms) {
-    this.#histogram.recordValue(Math.round(ms * 1e6));
-  }
-
-  report() {
-    const at = (percent) => this.#histogram.getValueAtPercentile(percent);
-    return { p50: at(50), p99: at(99), most: this.#histogram.maxValue };
-  }
-}
-
 /** Sends a message, waits for the answer, and so on. Blocks. */
 export async function guest({ meter, role }) {
   const { size, window, wait, down, mesh } = role;
   const engine = await attach({ meter, role });
   const [sender, answers] = [engine.openMesh(mesh).sender(0), engine.openRing(down)];
   const slots = new Slots(engine, size, window);
-  const trips = new Trips();
+  const trips = new Latency();
   const waiting = { ...wait, completions: true };
   const run = () => {
     while (!meter.look()) {
