@@ -30,7 +30,7 @@ const TIMEOUT = 60_000;
 const ROUNDS = 5;
 const IMPACT_ROUNDS = 500;
 /** Milliseconds of each case: of CPU time to warm up, and measured. */
-const TIMES = { warmUp: 1000, ms: 400 };
+const TIMES = { warmUp: 700, ms: 350 };
 const QUICK_TIMES = { warmUp: 300, ms: 200 };
 
 /** Where one message is under way at a time, code is seldom run, and compiled later. */

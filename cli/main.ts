@@ -118,4 +118,9 @@ program
     if (found.error !== null) process.exitCode = FAILED;
   });
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`skbuff: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = FAILED;
+}

@@ -114,6 +114,8 @@ class Thread<Report> {
   readonly ended: Promise<void>;
   readonly worker: Worker;
   last: Said<Report> | null = null;
+  /** Whether it ended before its time: then it takes nothing any more, and keeps what it had. */
+  died = false;
 
   constructor(name: string, file: string, workerData: unknown, onSaid: (thread: Thread<Report>) => void) {
     this.name = name;
@@ -123,9 +125,9 @@ class Thread<Report> {
         this.last = said;
         onSaid(this);
       });
-      this.worker.on("error", (error) => this.#failed(error.message, onSaid));
+      this.worker.on("error", (error) => this.#die(error.message, onSaid));
       this.worker.on("exit", () => {
-        if (this.last?.ended !== true) this.#failed("the thread died", onSaid);
+        if (this.last?.ended !== true) this.#die("the thread died", onSaid);
         resolve();
       });
     });
@@ -135,10 +137,10 @@ class Thread<Report> {
     return this.last?.error == null ? null : `${this.name}: ${this.last.error}`;
   }
 
-  #failed(error: string, onSaid: (thread: Thread<Report>) => void): void {
-    if (this.last?.error != null) return;
+  #die(error: string, onSaid: (thread: Thread<Report>) => void): void {
     const { report, cpu } = this.last ?? { cpu: 0 };
-    this.last = { report: report as Report, cpu, ended: false, error };
+    this.last = { report: report as Report, cpu, ended: false, error: this.last?.error ?? error };
+    this.died = true;
     onSaid(this);
   }
 }
@@ -192,11 +194,10 @@ export async function replay(options: ReplayOptions): Promise<Result> {
   const abandon = once(() => closeAll(back, workers));
 
   const start = performance.now();
-  // Whatever goes wrong, no more packets are read. A thread that died takes nothing any more, either.
+  // Whatever goes wrong, no more packets are read. Behind a thread that died nobody must wait for it, either.
   const watch = (thread: Thread<unknown>): void => {
-    if (thread.error === null) return;
-    stop();
-    if (thread.last?.error === "the thread died") abandon();
+    if (thread.error !== null) stop();
+    if (thread.died) abandon();
   };
   const transmitterWork: TransmitterWork = {
     ...links,

@@ -25,7 +25,11 @@ const bold = (text) => `**${text}**`;
 /** Throughput and CPU of the main paths; a line for each that `places` names: title, mode, device and size. */
 function comparison(results, places) {
   const titles = MAIN_PATHS.map((id) => pathOf(id).title);
-  const lines = places.map(({ title, mode, device, size }) => {
+  // Not every device is measured with every size.
+  const measured = places.filter(({ mode, device, size }) =>
+    find(results, mode, device, MAIN_PATHS[0], size),
+  );
+  const lines = measured.map(({ title, mode, device, size }) => {
     const cases = MAIN_PATHS.map((path) => find(results, mode, device, path, size));
     const [first, ...rest] = cases.map((one) => short(one?.gbps));
     const [least, ...more] = cases.map((one) => whole(one?.cpu));

@@ -6,10 +6,11 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { checkTools, TOOLS } from "../node/tools.js";
 import { readPcap } from "../pcap.js";
-import { folder, OWN_CAPTURE, replayed, start } from "./run.js";
+import { folder, OWN_CAPTURE, replayed, start, startWith } from "./run.js";
 
 checkTools();
 
@@ -189,6 +190,20 @@ describe("skbuff replay", () => {
     expect(result.errors.join()).toContain("transmitter");
     expect(result.sent.packets).toBeGreaterThan(0);
     expect(result.sent.packets + result.sent.failed).toBeGreaterThanOrEqual(result.read.packets);
+  });
+
+  it("ends, and names what is missing, when one of its own threads dies", async () => {
+    const dies = fileURLToPath(new URL("./dies.mjs", import.meta.url));
+    const run = startWith(["--import", dies], "replay", "--json", OWN_CAPTURE, "--loop", "0");
+    const { code, stdout } = await run.ended;
+    const result = JSON.parse(stdout);
+    expect([code, result.good, result.interrupted]).toEqual([1, false, false]);
+    expect(result.errors.join()).toContain("worker 1: the thread died");
+    // What it had cannot come back while nobody sweeps up after it; what others had did.
+    expect(result.out.filter((line: string) => line.endsWith(": attached")).length).toBeGreaterThan(0);
+    expect(
+      result.out.filter((line: string) => !/ring \d+$|thread \d+: attached$|thread \d+$/.test(line)),
+    ).toEqual([]);
   });
 
   it("says who does not answer", async () => {

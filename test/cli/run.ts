@@ -1,6 +1,6 @@
 // The command, run as a user runs it: the built file, in a process and a folder of its own.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,13 @@ export interface Run {
 }
 
 export function start(...args: string[]): Run {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  return startWith([], ...args);
+}
+
+/** The same with settings for Node. */
+export function startWith(node: readonly string[], ...args: string[]): Run {
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
+  const child = spawn(process.execPath, [...node, MAIN, ...args], { cwd: folder, stdio });
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
