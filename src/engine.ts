@@ -423,8 +423,8 @@ export class Engine {
    */
   wait(options?: Omit<WaitOptions, "completions">): boolean {
     this._open();
-    const wait = checkWait({ ...options, completions: true }, []);
-    return this._lent !== 0 && this._waiter.block(wait) === "completed";
+    const { ends, timeout, spin } = checkWait(options, []);
+    return this._lent !== 0 && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
   }
 
   /**
@@ -438,7 +438,8 @@ export class Engine {
    */
   async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
     this._open();
-    const wait = checkWait({ ...options, completions: true }, []);
+    const { ends, timeout, spin } = checkWait(options, []);
+    const wait = { ends, timeout, spin, completions: true };
     return this._lent !== 0 && (await this._waiter.wait(wait)) === "completed";
   }
 

@@ -284,7 +284,7 @@ export class Sender {
    * sender.waitWritable(); // → "ready"
    */
   waitWritable(room?: number, options?: WaitOptions): Wakeup {
-    const left = countdown(options);
+    const left = countdown(checkWait(options, []).timeout);
     for (const ring of this.#rings) {
       const woken = ring.waitWritable(room, { ...options, timeout: left() });
       if (woken !== "ready") return woken;
@@ -301,7 +301,7 @@ export class Sender {
    * await sender.waitWritableAsync(); // → "ready"
    */
   async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
-    const left = countdown(options);
+    const left = countdown(checkWait(options, []).timeout);
     for (const ring of this.#rings) {
       const woken = await ring.waitWritableAsync(room, { ...options, timeout: left() });
       if (woken !== "ready") return woken;
@@ -435,9 +435,10 @@ export class Receiver {
    * mesh.receiver(0).wait(); // → "ended"
    */
   wait(options?: WaitOptions): Wakeup {
-    const left = countdown(options);
+    const { timeout, spin, completions } = checkWait(options, []);
+    const left = countdown(timeout);
     for (;;) {
-      const wait = checkWait({ ...options, timeout: left() }, this.#open());
+      const wait = { ends: this.#open(), timeout: left(), spin, completions };
       if (wait.ends.length === 0) return "ended";
       const woken = this.#engine._waiter.block(wait);
       // An end that has closed is ready, too, but brings nothing: the others are still to be waited for.
@@ -455,9 +456,10 @@ export class Receiver {
    * await mesh.receiver(0).waitAsync(); // → "ready"
    */
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    const left = countdown(options);
+    const { timeout, spin, completions } = checkWait(options, []);
+    const left = countdown(timeout);
     for (;;) {
-      const wait = checkWait({ ...options, timeout: left() }, this.#open());
+      const wait = { ends: this.#open(), timeout: left(), spin, completions };
       if (wait.ends.length === 0) return "ended";
       const woken = await this.#engine._waiter.wait(wait);
       if (woken !== "ready" || this.size > 0) return woken;
@@ -523,8 +525,8 @@ export class Receiver {
 }
 
 /** What is left of the timeout of several waits in a row, in milliseconds. */
-function countdown(options: WaitOptions | undefined): () => number {
-  const deadline = performance.now() + checkWait(options, []).timeout;
+function countdown(timeout: number): () => number {
+  const deadline = performance.now() + timeout;
   return () => Math.max(deadline - performance.now(), 0);
 }
 
