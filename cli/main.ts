@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
-import logUpdate from "log-update";
+import { createLogUpdate } from "log-update";
 import { info, infoTable } from "./info.js";
 import { replay } from "./replay.js";
 import { progressLine, resultTable } from "./report.js";
@@ -64,7 +64,7 @@ async function runReplay(input: string | undefined, flags: ReplayFlags): Promise
         ? { kind: "tcp", ...flags.tcp }
         : null;
   const demo = input === undefined;
-  const live = process.stderr.isTTY && flags.json !== true;
+  const line = process.stderr.isTTY && flags.json !== true ? createLogUpdate(process.stderr) : null;
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
   const result = await replay({
@@ -77,10 +77,10 @@ async function runReplay(input: string | undefined, flags: ReplayFlags): Promise
     memory: flags.memory * 1024 * 1024,
     signal: interrupt.signal,
     onProgress: (progress) => {
-      if (live) logUpdate(progressLine(progress));
+      line?.(progressLine(progress));
     },
   });
-  if (live) logUpdate.done();
+  line?.done();
   console.log(flags.json === true ? JSON.stringify(result, null, 2) : resultTable(result));
   if (!result.good) process.exitCode = result.interrupted ? INTERRUPTED : FAILED;
 }
