@@ -9,7 +9,7 @@ export interface Piece {
   byte(at: number): number;
   /** A packet of bytes [at, at + n). Returns an owned one; or null if the pool is exhausted. */
   take(at: number, n: number, headroom: number): Skb | null;
-  /** Makes a piece of this one and the next, if they lie side by side. Returns whether it did, and took the other. */
+  /** Makes one piece of this and what came next, if they are of one chunk. Returns whether it did, and took the other. */
   append(next: Piece): boolean;
   /** Gives up what it holds. */
   drop(): void;
@@ -38,7 +38,7 @@ export class ChunkPiece implements Piece {
 
   append(next: Piece): boolean {
     if (!(next instanceof ChunkPiece) || next.#chunk.handle !== this.#chunk.handle) return false;
-    if (this.#start + this.length !== next.#start) return false;
+    // A chunk is filled from its beginning on: what comes next of it lies next in it.
     this.length += next.length;
     next.drop();
     return true;
