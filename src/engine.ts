@@ -36,6 +36,7 @@ import {
   ThreadLimitError,
 } from "./errors.js";
 import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
+import { type PageMap, readPages } from "./pages.js";
 import { refusal, staleError } from "./refusal.js";
 import { checkCapacity, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
@@ -662,6 +663,25 @@ export class Engine {
   audit(): AuditReport {
     this._open();
     return auditArena(this._heap, BASE, this.thread);
+  }
+
+  /**
+   * What each page of the arena is, who holds it and how many references it has: for a picture of the arena, or to see
+   * where memory went. Fills `into`, a map of this engine, so that it can be called often; returns it, or a new map.
+   * Takes time in proportion to the pages and packets, some 0.1 ms for 8 MiB.
+   *
+   * Exact while no other thread runs. While others do, each page is as it was at some moment of the reading, and these
+   * moments differ: a packet that was handed over meanwhile may be seen twice or not at all, for this reading.
+   *
+   * @throws EngineClosedError, ArgumentTypeError if `into` is no map of as many pages
+   * @example
+   * const map = engine.pageMap();
+   * skb.addPageFrag(3 * 4096);
+   * engine.pageMap(map).kinds.filter((kind) => kind === PageKind.frag).length; // → 3
+   */
+  pageMap(into?: PageMap): PageMap {
+    this._open();
+    return readPages(this._heap, BASE, into);
   }
 
   /**

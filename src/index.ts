@@ -35,6 +35,7 @@ export {
   UnsupportedError,
 } from "./errors.js";
 export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
+export { PageKind, type PageMap, PageOwner } from "./pages.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";

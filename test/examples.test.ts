@@ -16,7 +16,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import {
+  DropReason,
+  Engine,
+  Mesh,
+  PageKind,
+  PageOwner,
+  Receiver,
+  Ring,
+  Sender,
+  Skb,
+  SkbQueue,
+  Ubuf,
+  UserRegion,
+} from "skbuff";
 import * as node from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DISPOSE } from "./members.js";
@@ -130,6 +143,8 @@ async function run(code: string): Promise<void> {
     Engine,
     SkbQueue,
     DropReason,
+    PageKind,
+    PageOwner,
     capture,
     fresh: join(folder, "fresh.pcapng"),
     payload,

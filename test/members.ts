@@ -159,6 +159,7 @@ export const ENGINE: Record<string, Call<Engine>> = {
   poll: (engine) => engine.poll(),
   stats: (engine) => engine.stats(),
   audit: (engine) => engine.audit(),
+  pageMap: (engine) => engine.pageMap(),
   close: (engine) => engine.close({ force: true }),
   share: (engine) => (engine.shared || engine.closed ? engine.share() : undefined),
   detach: (engine) => engine.detach(),

@@ -1,6 +1,6 @@
 // The audit and the statistics, read on one thread while others run, and while they are quiet.
 
-import type { Skb } from "skbuff";
+import { PageKind, PageOwner, type Skb } from "skbuff";
 import { expect, it } from "vitest";
 import type { Agent } from "./agent.js";
 import { attached, expectAllBack, shared, until } from "./stage.js";
@@ -40,6 +40,7 @@ it("with threads that sleep, everything is checked; with threads that work, what
     return rounds;
   }, word);
   let incomplete = 0;
+  const map = engine.pageMap();
   const start = performance.now();
   // On a machine with much else to do it may take a while until the worker runs just when the audit reads.
   for (let ms = 0; ms < 800 || (incomplete === 0 && ms < 20_000); ms = performance.now() - start) {
@@ -54,6 +55,10 @@ it("with threads that sleep, everything is checked; with threads that work, what
         { handle: own.handle, length: 10, users: 1, owner: "thread 1" },
       ]);
     }
+    // A page may be seen as it was or as it is, and so be held by one of them; never by anybody else.
+    engine.pageMap(map);
+    expect([...new Set(map.owners)].filter((who) => who > 3 && who < PageOwner.several)).toEqual([]);
+    expect([...new Set(map.kinds)].filter((kind) => kind > PageKind.ring)).toEqual([]);
     const { skbs, pages, threads } = engine.stats();
     expect([threads.length, skbs.total > 0, pages.total > 0]).toEqual([3, true, true]);
   }
