@@ -47,6 +47,19 @@ export interface CaptureFormat {
   readonly between: boolean;
 }
 
+/** The bytes that a parser looks at: what has come of the capture and was not handed out yet. A ChunkStream is one. */
+export interface CaptureBytes {
+  /** How many there are. */
+  readonly available: number;
+  /** The number at an offset; its bytes must be available. */
+  u16(offset: number, little: boolean): number;
+  u32(offset: number, little: boolean): number;
+  /** A copy of `n` available bytes. */
+  copy(offset: number, n: number): Uint8Array<ArrayBuffer>;
+  /** Passes over the first `n` bytes, which must be available. */
+  skip(n: number): void;
+}
+
 /** Makes the error for a fault so many bytes behind the stream's position. */
 export type Fault = (offset: number, wanted: string, got: unknown) => CaptureError;
 

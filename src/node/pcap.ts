@@ -6,8 +6,14 @@
 // in the byte order of the machine that wrote it, which the magic tells; it also tells the unit of the fraction. Files of
 // Kuznetzov's patched libpcap have 8 more bytes in front of each packet.
 
-import { type CaptureFormat, type CaptureInterface, type Fault, FoundPacket, hex } from "./capture-format.js";
-import type { ChunkStream } from "./chunk-stream.js";
+import {
+  type CaptureBytes,
+  type CaptureFormat,
+  type CaptureInterface,
+  type Fault,
+  FoundPacket,
+  hex,
+} from "./capture-format.js";
 
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
@@ -34,7 +40,7 @@ export class PcapFormat implements CaptureFormat {
   readonly packet = new FoundPacket();
   wanted = `${FILE_HEADER} bytes of a file header`;
   between = false;
-  readonly #stream: ChunkStream;
+  readonly #stream: CaptureBytes;
   readonly #fault: Fault;
   /** Of a packet; whoever says to have more is damaged. */
   readonly #longest: number;
@@ -44,7 +50,7 @@ export class PcapFormat implements CaptureFormat {
   readonly #unit: number;
   #minor = MINOR_MOST;
 
-  private constructor(stream: ChunkStream, fault: Fault, longest: number, magic: number, little: boolean) {
+  private constructor(stream: CaptureBytes, fault: Fault, longest: number, magic: number, little: boolean) {
     this.#stream = stream;
     this.#fault = fault;
     this.#longest = longest;
@@ -54,7 +60,7 @@ export class PcapFormat implements CaptureFormat {
   }
 
   /** The parser for a stream of which 4 bytes are available; null if it is of another format. */
-  static of(stream: ChunkStream, fault: Fault, longest: number): PcapFormat | null {
+  static of(stream: CaptureBytes, fault: Fault, longest: number): PcapFormat | null {
     for (const little of [true, false]) {
       const magic = stream.u32(0, little);
       if (MAGICS.includes(magic)) return new PcapFormat(stream, fault, longest, magic, little);

@@ -4,8 +4,7 @@
 //
 // A code of 0 ends them, and so does the end of the block.
 
-import type { Fault } from "./capture-format.js";
-import type { ChunkStream } from "./chunk-stream.js";
+import type { CaptureBytes, Fault } from "./capture-format.js";
 
 const FIXED = 16;
 const OPTION_HEADER = 4;
@@ -31,7 +30,7 @@ export interface Description {
 }
 
 /** Reads a description that starts at the stream's position and ends before byte `end` of it. @throws CaptureError */
-export function readInterface(stream: ChunkStream, end: number, little: boolean, fault: Fault): Description {
+export function readInterface(stream: CaptureBytes, end: number, little: boolean, fault: Fault): Description {
   let name = "";
   let resolution = MICROSECONDS;
   let offset = 0n;

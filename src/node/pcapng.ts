@@ -9,8 +9,14 @@
 //
 // Each section has its own byte order, and counts its interfaces from 0. Blocks of other types are passed over as they come.
 
-import { type CaptureFormat, type CaptureInterface, type Fault, FoundPacket, hex } from "./capture-format.js";
-import type { ChunkStream } from "./chunk-stream.js";
+import {
+  type CaptureBytes,
+  type CaptureFormat,
+  type CaptureInterface,
+  type Fault,
+  FoundPacket,
+  hex,
+} from "./capture-format.js";
 import { Clock } from "./nanoseconds.js";
 import { readInterface } from "./pcapng-interface.js";
 
@@ -52,7 +58,7 @@ export class PcapngFormat implements CaptureFormat {
   readonly packet = new FoundPacket();
   wanted = `${SECTION_LEAST} bytes of a section header`;
   between = false;
-  readonly #stream: ChunkStream;
+  readonly #stream: CaptureBytes;
   readonly #fault: Fault;
   readonly #longest: number;
   /** Of a block that is looked at as a whole. */
@@ -67,7 +73,7 @@ export class PcapngFormat implements CaptureFormat {
   /** What those must say; 0 if no block is passed over. */
   #total = 0;
 
-  private constructor(stream: ChunkStream, fault: Fault, longest: number, roomMost: number) {
+  private constructor(stream: CaptureBytes, fault: Fault, longest: number, roomMost: number) {
     this.#stream = stream;
     this.#fault = fault;
     this.#longest = longest;
@@ -78,7 +84,7 @@ export class PcapngFormat implements CaptureFormat {
    * The parser for a stream of which 4 bytes are available; null if it is of another format. `roomMost`: bytes that can be
    * available together.
    */
-  static of(stream: ChunkStream, fault: Fault, longest: number, roomMost: number): PcapngFormat | null {
+  static of(stream: CaptureBytes, fault: Fault, longest: number, roomMost: number): PcapngFormat | null {
     return stream.u32(0, true) === SECTION ? new PcapngFormat(stream, fault, longest, roomMost) : null;
   }
 
