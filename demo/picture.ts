@@ -60,6 +60,7 @@ export class Picture {
   constructor(frame: HTMLElement) {
     const [canvas, cursor] = frame.children as unknown as [HTMLCanvasElement, HTMLElement];
     this.#frame = frame;
+    frame.tabIndex = 0;
     this.#canvas = canvas;
     this.#cursor = cursor;
     const context = canvas.getContext("2d");

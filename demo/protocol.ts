@@ -45,7 +45,7 @@ const IN_FLIGHT = 2 * 1024 * 1024;
 export function planOf({ size, workers, arrangement, mode, capture }: Settings): Plan {
   const longest = capture === null ? size : capture.lengths.reduce((most, n) => Math.max(most, n), 1);
   const stride = Math.ceil(longest / PAGE) * PAGE;
-  const window = Math.max(8, Math.min(256, Math.floor(IN_FLIGHT / stride)));
+  const window = Math.max(8, Math.min(512, Math.floor(IN_FLIGHT / stride)));
   const rings = arrangement === "row" ? workers + 1 : workers * 2;
   const capacity = Math.max(4, 2 ** Math.floor(Math.log2(window / rings)));
   const lent = mode === "lend" && capture !== null ? capture.bytes.length : 0;

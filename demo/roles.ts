@@ -8,6 +8,7 @@ import {
   type Sender,
   type Skb,
   type UserRegion,
+  type WaitOptions,
 } from "skbuff";
 import { BUCKETS, bucketOf } from "./histogram.js";
 import type { Plan, Settings } from "./protocol.js";
@@ -19,7 +20,12 @@ const LINEAR_MOST = 2048;
 const FRAGS_MOST = 60_000;
 /** Clones that a worker's tap has not read yet. */
 const TAPPED_MOST = 32;
-const PATIENCE = { timeout: 100 };
+/** Looking before sleeping helps only where there is a core for every thread, this page's included. */
+const ROLES_BESIDE = 3;
+
+function patience(workers: number): WaitOptions {
+  return { timeout: 100, spin: navigator.hardwareConcurrency >= workers + ROLES_BESIDE };
+}
 
 /** Nanoseconds since the run began. */
 export type Clock = () => number;
@@ -69,6 +75,7 @@ export class Source extends Role {
   readonly #plan: Plan;
   readonly #clock: Clock;
   readonly #stopped: () => boolean;
+  readonly #patience: WaitOptions;
   readonly #burst: (Skb | undefined)[];
   /** Packets in the burst. */
   #n = 0;
@@ -95,6 +102,7 @@ export class Source extends Role {
     this.#plan = plan;
     this.#clock = clock;
     this.#stopped = stopped;
+    this.#patience = patience(settings.workers);
     this.#burst = new Array(plan.burst).fill(undefined);
     const { capture, size, mode } = settings;
     this.#bytes = capture?.bytes ?? Uint8Array.from({ length: size }, (_, i) => i & 0xff);
@@ -127,7 +135,11 @@ export class Source extends Role {
 
   /** Makes a burst of packets. Returns how many there were memory and buffers for. */
   #fill(): number {
-    if (this.#region !== null) this.#engine.poll();
+    if (this.#region !== null) {
+      this.#engine.poll();
+      // Few at a time would wake everybody for each of them.
+      if (this.#free.length < this.#burst.length) return 0;
+    }
     const stamp = this.#clock();
     let n = 0;
     for (; n < this.#burst.length; n++) {
@@ -185,8 +197,9 @@ export class Source extends Role {
   }
 
   wait(): void {
-    if (this.#n > 0) this.#sender.waitWritable(undefined, PATIENCE);
-    else if (this.#region !== null && this.#free.length === 0) this.#engine.wait(PATIENCE);
+    if (this.#n > 0) this.#sender.waitWritable(undefined, this.#patience);
+    else if (this.#region !== null && this.#free.length < this.#burst.length)
+      this.#engine.wait(this.#patience);
     else {
       // The pool is empty for now, and nothing tells when somebody gives something back.
       this.#engine.flush();
@@ -209,16 +222,18 @@ export class Stage extends Role {
   readonly #sender: Sender;
   readonly #drop: boolean;
   readonly #tap: boolean;
+  readonly #patience: WaitOptions;
   readonly #burst: (Skb | undefined)[];
   #n = 0;
   readonly #tapped: Skb[] = [];
 
-  constructor(receiver: Receiver, sender: Sender, { full, tap }: Settings, { burst }: Plan) {
+  constructor(receiver: Receiver, sender: Sender, { full, tap, workers }: Settings, { burst }: Plan) {
     super();
     this.#receiver = receiver;
     this.#sender = sender;
     this.#drop = full === "drop";
     this.#tap = tap;
+    this.#patience = patience(workers);
     this.#burst = new Array(burst).fill(undefined);
   }
 
@@ -254,8 +269,8 @@ export class Stage extends Role {
   }
 
   wait(): void {
-    if (this.#n > 0) this.#sender.waitWritable(undefined, PATIENCE);
-    else this.#receiver.wait(PATIENCE);
+    if (this.#n > 0) this.#sender.waitWritable(undefined, this.#patience);
+    else this.#receiver.wait(this.#patience);
   }
 
   finish(): void {
@@ -272,11 +287,13 @@ export class Sink extends Role {
   readonly #engine: Engine;
   readonly #receiver: Receiver;
   readonly #clock: Clock;
+  readonly #patience: WaitOptions;
   readonly #burst: (Skb | undefined)[];
   override readonly latencies = new Uint32Array(BUCKETS);
 
-  constructor(engine: Engine, receiver: Receiver, { burst }: Plan, clock: Clock) {
+  constructor(engine: Engine, receiver: Receiver, { workers }: Settings, { burst }: Plan, clock: Clock) {
     super();
+    this.#patience = patience(workers);
     this.#engine = engine;
     this.#receiver = receiver;
     this.#clock = clock;
@@ -302,7 +319,7 @@ export class Sink extends Role {
   }
 
   wait(): void {
-    this.#receiver.wait(PATIENCE);
+    this.#receiver.wait(this.#patience);
   }
 
   finish(): void {

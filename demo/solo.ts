@@ -53,7 +53,7 @@ function seatsOf(
     const sender = side ? mesh(1).sender(i) : mesh(i + 1).sender(0);
     seats.push(seat("worker", i, new Stage(receiver, sender, settings, plan)));
   }
-  seats.push(seat("sink", 0, new Sink(engine, mesh(meshes.length - 1).receiver(0), plan, clock)));
+  seats.push(seat("sink", 0, new Sink(engine, mesh(meshes.length - 1).receiver(0), settings, plan, clock)));
   return { seats, meshes };
 }
 

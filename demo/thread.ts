@@ -51,6 +51,6 @@ function roleOf(engine: Engine, { role, settings, plan, epoch, from, to, control
   if (receiver === null && sender !== null)
     return new Source(engine, sender, settings, plan, clock, () => Atomics.load(control, 0) === 1);
   if (receiver !== null && sender !== null) return new Stage(receiver, sender, settings, plan);
-  if (receiver !== null) return new Sink(engine, receiver, plan, clock);
+  if (receiver !== null) return new Sink(engine, receiver, settings, plan, clock);
   throw new Error(`a ${role} between nothing and nothing`);
 }
