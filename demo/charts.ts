@@ -1,9 +1,12 @@
 // The two charts: how much goes through, and how long it takes.
 
+// biome-ignore-all assist/source/organizeImports: the charts' library counts on what the first of these has seen to
+import { LANGUAGE } from "./locale.js";
 import uPlot from "uplot";
 import { BUCKETS, limitOf, microseconds } from "./histogram.js";
 
-/** Seconds that the first chart shows. */
+/** Seconds that the first chart shows, at least and at most. */
+const SPAN_LEAST = 10;
 const SPAN = 60;
 const HEIGHT = 220;
 const FONT = "12px system-ui, sans-serif";
@@ -32,7 +35,7 @@ function colours(): Colours {
 export function short(n: number): string {
   if (n >= 1e6) return `${(n / 1e6).toFixed(n >= 1e7 ? 0 : 1)} M`;
   if (n >= 1e3) return `${(n / 1e3).toFixed(n >= 1e4 ? 0 : 1)} k`;
-  return n >= 10 || Number.isInteger(n) ? n.toFixed(0) : n.toFixed(1);
+  return n.toLocaleString(LANGUAGE, { maximumFractionDigits: n >= 10 ? 0 : 1 });
 }
 
 export class Charts {
@@ -72,12 +75,12 @@ export class Charts {
   }
 
   draw(): void {
-    const end = Math.max(this.#seconds.at(-1) ?? 0, SPAN);
+    const end = Math.max(this.#seconds.at(-1) ?? 0, SPAN_LEAST);
     this.#throughput?.batch(() => {
       this.#throughput?.setData([this.#seconds, this.#packets, this.#gigabits], false);
-      this.#throughput?.setScale("x", { min: end - SPAN, max: end });
-      this.#throughput?.setScale("packets", { min: 0, max: top(this.#packets) });
-      this.#throughput?.setScale("gigabits", { min: 0, max: top(this.#gigabits) });
+      this.#throughput?.setScale("x", { min: Math.max(end - SPAN, 0), max: end });
+      this.#throughput?.setScale("packets", { min: 0, max: top(this.#packets, 1.1) });
+      this.#throughput?.setScale("gigabits", { min: 0, max: top(this.#gigabits, 1.5) });
     });
     const total = this.#latencies.reduce((sum, n) => sum + n, 0) || 1;
     const shares = Array.from(this.#latencies, (n) => (n / total) * 100);
@@ -118,7 +121,7 @@ export class Charts {
           { scale: "gigabits", stroke: bits, width: 2, dash: [6, 4], points: { show: false } },
         ],
         axes: [
-          { ...axis, values: (_, ticks) => ticks.map((n) => `${n} s`) },
+          { ...axis, size: 34, values: (_, ticks) => ticks.map((n) => `${n} s`) },
           { ...axis, scale: "packets", size: 58, values: (_, ticks) => ticks.map(short) },
           {
             ...axis,
@@ -150,6 +153,7 @@ export class Charts {
         axes: [
           {
             ...axis,
+            size: 34,
             grid: { show: false },
             splits: () => [0, 4, 7, 10, 14, 17, 20],
             values: (_, ticks) => ticks.map((n) => `<${microseconds(limitOf(n))}`),
@@ -170,7 +174,7 @@ export class Charts {
   }
 }
 
-/** Where an axis ends that has all of these below it. */
-function top(values: readonly number[]): number {
-  return Math.max(1, ...values) * 1.1;
+/** Where an axis ends that has all of these below it; `room` keeps curves of the same shape apart. */
+function top(values: readonly number[], room: number): number {
+  return Math.max(1, ...values) * room;
 }

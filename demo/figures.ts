@@ -2,6 +2,7 @@
 
 import { short } from "./charts.js";
 import { microseconds, quantile } from "./histogram.js";
+import { LANGUAGE } from "./locale.js";
 import type { Report, Snapshot } from "./protocol.js";
 import { nameOf } from "./run.js";
 
@@ -87,7 +88,7 @@ export class Figures {
       say("f-packets", short(packets));
       say("f-gigabits", gigabits >= 10 ? gigabits.toFixed(1) : gigabits.toFixed(2));
     }
-    say("f-total", this.packetsOf("sink").toLocaleString("en"));
+    say("f-total", this.packetsOf("sink").toLocaleString(LANGUAGE));
     if (this.#latencies !== undefined) {
       say("f-median", microseconds(quantile(this.#latencies, 0.5)));
       say("f-late", microseconds(quantile(this.#latencies, 0.99)));
@@ -100,7 +101,7 @@ export class Figures {
       const texts = [
         `${Math.min(100, Math.round(thread.rate("busy") * 100))} %`,
         short(thread.rate("packets") * 1000),
-        (thread.last?.packets ?? 0).toLocaleString("en"),
+        (thread.last?.packets ?? 0).toLocaleString(LANGUAGE),
       ];
       cells.forEach((cell, i) => {
         if (cell.textContent !== texts[i]) cell.textContent = texts[i] as string;

@@ -3,6 +3,7 @@
 import { CAPTURE_MOST, type Capture, readCapture } from "./capture.js";
 import { Charts, short } from "./charts.js";
 import { element, Figures, say } from "./figures.js";
+import { LANGUAGE } from "./locale.js";
 import { drawCell, HOLDERS, KINDS, Picture } from "./picture.js";
 import type { Outcome, Report, Settings } from "./protocol.js";
 import { type Run, startRun } from "./run.js";
@@ -12,6 +13,8 @@ type State = "idle" | "starting" | "running" | "stopping";
 /** Milliseconds between looks at the arena for who wants less motion, and between figures for all. */
 const CALM_MS = 500;
 const FIGURES_MS = 200;
+/** How many times as long as a look took, the page rests: where drawing is slow, there are other things to do. */
+const REST = 3;
 /** Milliseconds between what a screen reader is told of a run. */
 const SPOKEN_MS = 15_000;
 
@@ -50,8 +53,8 @@ function becomes(next: State): void {
 }
 
 function sayOutcome({ problems, out }: Outcome): void {
-  const made = figures.packetsOf("source").toLocaleString("en");
-  const came = figures.packetsOf("sink").toLocaleString("en");
+  const made = figures.packetsOf("source").toLocaleString(LANGUAGE);
+  const came = figures.packetsOf("sink").toLocaleString(LANGUAGE);
   const ways = `Stopped: ${made} packets left the source, ${came} came to the sink.`;
   if (select("mode") === "post") say("status", `${ways} There was no engine, so there is nothing to audit.`);
   else if (problems.length > 0) {
@@ -191,7 +194,7 @@ async function replay(file: File): Promise<void> {
   if (state === "running") await stop();
   capture = read;
   const { name, format, lengths, total, cut } = read;
-  const what = `${lengths.length.toLocaleString("en")} packets, ${total.toLocaleString("en")} bytes`;
+  const what = `${lengths.length.toLocaleString(LANGUAGE)} packets, ${total.toLocaleString(LANGUAGE)} bytes`;
   say(
     "replayed",
     `Replaying ${name} (${format}): ${what}, again and again${cut === null ? "" : `; only ${cut}`}.`,
@@ -218,6 +221,8 @@ function generate(): void {
 let last: ReturnType<Run["snapshot"]> = null;
 let chartsDue = false;
 let looked = 0;
+/** Milliseconds until the arena is looked at again. */
+let pause = 0;
 let shown = 0;
 let focused: number | null = null;
 
@@ -236,15 +241,17 @@ function frame(now: number): void {
   requestAnimationFrame(frame);
   const before = performance.now();
   const running = state === "running" || state === "stopping";
-  if (run !== null && now - looked >= (calm.matches ? CALM_MS : 0)) {
+  if (run !== null && now - looked >= (calm.matches ? CALM_MS : pause)) {
     looked = now;
     look();
+    pause = (performance.now() - before) * REST;
   }
   if (now - shown >= FIGURES_MS) {
     shown = now;
     if (running) figures.show(run?.snapshot() === null ? null : last, true);
     showLegend();
-    say("f-frames", `${frames.rate} /s, ${frames.cost.toFixed(1)} ms`);
+    say("f-frames", String(frames.rate));
+    say("f-cost", `${frames.cost.toFixed(1)} ms`);
     if (chartsDue) charts.draw();
     chartsDue = false;
   }

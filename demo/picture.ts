@@ -1,6 +1,7 @@
 // The arena as a picture: a cell for each page. Its colour says who holds it, its shape what it is.
 
 import { PageKind, type PageMap, PageOwner } from "skbuff";
+import { LANGUAGE } from "./locale.js";
 
 /** Who holds a page, as far as it has a colour. */
 export const HOLDERS = [
@@ -73,7 +74,7 @@ export class Picture {
     frame.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#resize()).observe(frame);
     this.show(
-      { kinds: new Uint8Array(1830), owners: new Uint16Array(1830), references: new Uint32Array(1830) },
+      { kinds: new Uint8Array(906), owners: new Uint16Array(906), references: new Uint32Array(906) },
       new Map(),
     );
   }
@@ -135,7 +136,7 @@ export class Picture {
         : owner === PageOwner.nobody
           ? "free"
           : `free, kept by ${this.#names.get(owner) ?? "a thread"} for its next packets`;
-    return `Page ${page} at byte ${(page * PAGE_BYTES).toLocaleString("en")}: ${what}`;
+    return `Page ${page} at byte ${(page * PAGE_BYTES).toLocaleString(LANGUAGE)}: ${what}`;
   }
 
   // ─── Drawing ─────────────────────────────────────────────────────────────────────────────────────────

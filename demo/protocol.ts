@@ -39,7 +39,7 @@ export interface Plan {
 }
 
 const PAGE = 4096;
-const ARENA = 8 * 1024 * 1024;
+const ARENA = 4 * 1024 * 1024;
 const IN_FLIGHT = 2 * 1024 * 1024;
 
 export function planOf({ size, workers, arrangement, mode, capture }: Settings): Plan {
