@@ -54,6 +54,8 @@ export class Figures {
     this.#latencies = undefined;
     const names = ["source", ...Array.from({ length: workers }, (_, i) => nameOf("worker", i)), "sink"];
     for (const name of names) this.#threads.set(name, new Thread());
+    for (const id of ["packets", "gigabits", "median", "late", "completions", "drops"]) say(`f-${id}`, "–");
+    say("f-total", "0");
     element("threads").replaceChildren(
       ...names.map((name) => {
         const row = document.createElement("tr");

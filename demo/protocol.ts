@@ -42,14 +42,16 @@ const PAGE = 4096;
 const ARENA = 4 * 1024 * 1024;
 const IN_FLIGHT = 2 * 1024 * 1024;
 
-export function planOf({ size, workers, arrangement, mode, capture }: Settings): Plan {
+export function planOf({ size, workers, arrangement, mode, tap, capture }: Settings): Plan {
   const longest = capture === null ? size : capture.lengths.reduce((most, n) => Math.max(most, n), 1);
   const stride = Math.ceil(longest / PAGE) * PAGE;
   const window = Math.max(8, Math.min(512, Math.floor(IN_FLIGHT / stride)));
   const rings = arrangement === "row" ? workers + 1 : workers * 2;
   const capacity = Math.max(4, 2 ** Math.floor(Math.log2(window / rings)));
   const lent = mode === "lend" && capture !== null ? capture.bytes.length : 0;
-  return { memory: ARENA + lent, window, stride, capacity, burst: Math.min(capacity / 2, 32) };
+  // What a tap clones is copied first, if it is lent.
+  const tapped = mode === "lend" && tap ? ARENA : 0;
+  return { memory: ARENA + lent + tapped, window, stride, capacity, burst: Math.min(capacity / 2, 32) };
 }
 
 /** One thread's place between two meshes. */

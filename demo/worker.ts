@@ -21,14 +21,13 @@ const post = (answer: Answer): void => self.postMessage(answer);
 const failed = (error: unknown): void =>
   post({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
 
+/** Commands that came before there was anybody to hear them. */
+const early: Command[] = [];
+let hear: (command: Command) => void = (command) => early.push(command);
+
 function listen(on: (command: Command) => void): void {
-  self.onmessage = ({ data }: MessageEvent<Command>) => {
-    try {
-      on(data);
-    } catch (error) {
-      failed(error);
-    }
-  };
+  hear = on;
+  for (const command of early.splice(0)) on(command);
 }
 
 async function begin(start: Start): Promise<void> {
@@ -37,6 +36,13 @@ async function begin(start: Start): Promise<void> {
   else await runThread(start.job, post);
 }
 
-self.onmessage = ({ data }: MessageEvent<Start>) => {
-  begin(data).catch(failed);
+self.onmessage = ({ data: start }: MessageEvent<Start>) => {
+  self.onmessage = ({ data }: MessageEvent<Command>) => {
+    try {
+      hear(data);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  begin(start).catch(failed);
 };
