@@ -256,14 +256,24 @@ describe.each(found)("$name", (one) => {
     it.skipIf(one.name === "webkit")(
       "has no violation that axe knows, idle and running, and fits 400 pixels",
       async () => {
-        for (const width of [1280, 400]) {
-          await open(isolated, width);
+        for (const [width, scheme] of [
+          [1280, "light"],
+          [400, "dark"],
+        ] as const) {
+          const { puppeteer } = await open(isolated, width);
+          // Firefox cannot be asked to.
+          if (one.name === "chromium")
+            await puppeteer?.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
           await run("");
           expect(await violations()).toEqual([]);
           await run("await begin(); at('leak').click()");
           expect(await violations()).toEqual([]);
           expect(await run("return document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-          await run("await end(); at('mend').click()");
+          await run(
+            "await end(); at('mend').click(); give('wrong.txt', ''); await until(() => !at('message').hidden, 'it complains')",
+          );
+          expect(await violations()).toEqual([]);
+          expect(await page?.errors()).toEqual([]);
           if (width !== 400) await page?.close();
         }
       },
