@@ -170,7 +170,7 @@ async function leak(): Promise<void> {
   else if (leaks > 0)
     say(
       "status",
-      `${leaks === 1 ? "One packet is" : `${leaks} packets are`} leaked: 16 KiB each, marked “this page”.`,
+      `${leaks === 1 ? "1 packet" : `${leaks} packets`} of 16 KiB leaked: see “this page” in the picture.`,
     );
 }
 

@@ -16,7 +16,7 @@ const SHOTS = [
   {
     name: "wide-light",
     width: 1280,
-    height: 1500,
+    height: 1280,
     scheme: "light",
     mode: "copy",
     size: "4096",
@@ -25,7 +25,7 @@ const SHOTS = [
   {
     name: "wide-dark",
     width: 1280,
-    height: 1500,
+    height: 1280,
     scheme: "dark",
     mode: "lend",
     size: "1500",
@@ -34,7 +34,7 @@ const SHOTS = [
   {
     name: "narrow-light",
     width: 400,
-    height: 2500,
+    height: 1560,
     scheme: "light",
     mode: "lend",
     size: "1500",
@@ -43,7 +43,7 @@ const SHOTS = [
   {
     name: "narrow-dark",
     width: 400,
-    height: 2500,
+    height: 1560,
     scheme: "dark",
     mode: "copy",
     size: "4096",

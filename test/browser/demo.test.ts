@@ -1,5 +1,7 @@
 // The demo page as people use it: every control, in every browser that is here, with shared memory and without.
 
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -66,6 +68,40 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const one of served.values()) await one.close();
   rmSync(built, { recursive: true });
+});
+
+describe("npm run demo", () => {
+  const script = fileURLToPath(new URL("../../demo/serve.mjs", import.meta.url));
+
+  it(
+    "serves the page, isolated, on a port of its own",
+    async () => {
+      const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+      try {
+        const [line] = (await once(child.stdout, "data")) as [Buffer];
+        const url = String(line).trim();
+        expect(url).toMatch(/^http:\/\/localhost:\d+\/$/);
+        const page = await fetch(url);
+        expect(page.headers.get("Cross-Origin-Opener-Policy")).toBe("same-origin");
+        expect(page.headers.get("Cross-Origin-Embedder-Policy")).toBe("require-corp");
+        expect(await page.text()).toContain("<title>skbuff");
+        expect((await fetch(`${url}worker.js`)).headers.get("Content-Type")).toBe("text/javascript");
+        const statuses = ["nothing.js", "..%2fserve.mjs", "%"].map(
+          async (path) => (await fetch(url + path)).status,
+        );
+        expect(await Promise.all(statuses)).toEqual([404, 404, 404]);
+      } finally {
+        child.kill();
+        await once(child, "exit");
+      }
+    },
+    PATIENCE_MS,
+  );
+
+  it("refuses a port that is none", () => {
+    const { status, stderr } = spawnSync(process.execPath, [script, "--port", "x"], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([2, '"--port" expected 0..65535, got x\n']);
+  });
 });
 
 const found = findBrowsers();
@@ -175,7 +211,7 @@ describe.each(found)("$name", (one) => {
         await open(isolated);
         await run(
           "await begin(); at('leak').click(); await until(() => !at('mend').disabled, 'it leaked'); at('leak').click(); " +
-            "await until(() => /2 packets are leaked/.test(text('status')), 'it leaked again')",
+            "await until(() => /2 packets of 16 KiB leaked/.test(text('status')), 'it leaked again')",
         );
         const held = await run("return end()");
         expect(held).toMatch(
