@@ -143,15 +143,16 @@ function reported(report: Report): void {
 }
 
 async function stop(): Promise<void> {
-  if (state !== "running" || run === null) return;
+  const own = run;
+  if (state !== "running" || own === null) return;
   becomes("stopping");
   say("status", "Stopping: what is under way comes through.");
-  const own = runs;
+  // It may fail while it stops; that has been said then.
   try {
-    const outcome = await run.stop();
-    if (own === runs) left(outcome);
+    const outcome = await own.stop();
+    if (own === run) left(outcome);
   } catch (error) {
-    if (own === runs) fail((error as Error).message);
+    if (own === run) fail((error as Error).message);
   }
 }
 
