@@ -3,7 +3,7 @@
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { textWith } from "../explore/bundle.js";
 import { BLUNDERS } from "../explore/mistakes.js";
 import { coresOf, nameOf } from "./cores.js";
@@ -71,12 +71,12 @@ export async function bundleTests(
     outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    format: "esm",
+    format: "esm" as const,
     target: "es2022",
-    logLevel: "warning",
-    platform: browser ? "browser" : "node",
+    logLevel: "warning" as const,
+    platform: browser ? ("browser" as const) : ("node" as const),
     inject: [join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts")],
-  } as const;
+  } satisfies BuildOptions;
   await build({ ...common, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
   const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
