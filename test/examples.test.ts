@@ -55,7 +55,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "node/"]
+const examples = ["", "io/", "node/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));

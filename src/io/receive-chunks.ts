@@ -64,7 +64,7 @@ export class Chunks {
     if (this.#place !== null) return this.#place;
     this.#refuge = this.#engine.closed || !this.refill();
     this.#place = this.#refuge
-      ? Buffer.allocUnsafeSlow(REFUGE_BYTES)
+      ? new Uint8Array(REFUGE_BYTES)
       : (this.#chunk as Chunk).view.subarray(this.#used);
     return this.#place;
   }
