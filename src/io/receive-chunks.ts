@@ -79,6 +79,14 @@ export class Chunks {
     return piece;
   }
 
+  /** Copies bytes, as many as fit the place at most, to there. Returns an owned piece of them. */
+  fill(bytes: Uint8Array): Piece {
+    const place = this.place();
+    if (this.#refuge) place.set(bytes);
+    else this.#engine._heap.write(place.byteOffset, bytes, bytes.length);
+    return this.read(bytes.length);
+  }
+
   /** Gives up the chunk. Not before nobody reads into it any more. */
   release(): void {
     this.#chunk?.skb[Symbol.dispose]();

@@ -58,6 +58,11 @@ interface Outcome {
  * The part of receivers from streams that is the same. Nothing is read while `backlog` bytes wait, or while the pool is
  * exhausted; it goes on by itself when there is room again. What is wrong with the stream, TransportError or FramingError,
  * comes out of `dequeue` after all packets before it.
+ *
+ * @example
+ * const receiver = StreamReceiver.from(engine, new PassThrough().end(payload));
+ * for await (const packet of receiver) packet.release();
+ * receiver.stats().received; // → 1
  */
 export abstract class StreamInbox extends Inbox {
   readonly #deframer: Deframer;
