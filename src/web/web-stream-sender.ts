@@ -225,7 +225,11 @@ export class WebStreamSender extends Outbox {
     for (const skb of skbs) letGo(skb, DropReason.consumed);
     this.#writer.write(chunk).then(
       () => this.#end(skbs.length, bytes, false),
-      () => this.#end(skbs.length, bytes, true),
+      (error: unknown) => {
+        // Before there seems to be room.
+        this.#fail(codeOf(error), error);
+        this.#end(skbs.length, bytes, true);
+      },
     );
   }
 
@@ -242,9 +246,9 @@ export class WebStreamSender extends Outbox {
     if (this.#inFlight === 0) this.#settled?.();
   }
 
-  #fail(got: string, error?: unknown, finally_ = false): void {
+  #fail(got: string, error?: unknown, atEnd = false): void {
     // When all is through, the stream's end is no failure.
-    if (this.#failure !== null || (!finally_ && this.#closing !== undefined && this.#inFlight === 0)) return;
+    if (this.#failure !== null || (!atEnd && this.#closing !== undefined && this.#inFlight === 0)) return;
     const options = error === undefined ? undefined : { cause: error };
     this.#failure = new TransportError("stream", "one that takes packets", got, options);
     const { closed } = this._engine;
