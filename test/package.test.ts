@@ -47,6 +47,7 @@ test.each([
   ["first", 0],
   ["pipeline", 1],
   ["files", 2],
+  ["web", 3],
 ])("the README's %s program runs as pasted, and is the one in examples", (name, i) => {
   const program = programs[i] as string;
   writeFileSync(join(project, `${name}.mjs`), program);
