@@ -8,7 +8,15 @@ import { TransportError } from "../io/errors.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, longPacketOf } from "../io/packets.js";
 import type { Skb } from "../skb.js";
-import { CLOSED, type Closed, checkSocket, closing, endedWell, type WebSocketLike } from "./web-socket.js";
+import {
+  CLOSED,
+  type Closed,
+  checkSocket,
+  closing,
+  endedWell,
+  listen,
+  type WebSocketLike,
+} from "./web-socket.js";
 
 /** Bytes that a waiting packet counts beside its own: roughly what one of none takes of the arena. */
 const PACKET_COST = 512;
@@ -101,15 +109,23 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
     this.#headroom = checkInteger("headroom", headroom, 0, PAGE_BYTES);
     this.#onText = checkFunction("onText", onText);
     if (socket.binaryType === "blob") socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", (event: { data: unknown }) => this.#receive(event.data));
-    socket.addEventListener("error", (event: { error?: unknown }) => {
-      this.#cause ??= event.error;
-    });
     this.#gone = new Promise((resolve) => {
-      socket.addEventListener("close", (event: Closed) => {
-        this._finish(endedWell(event) ? null : this.#failure(closing(event)));
-        resolve();
-      });
+      listen(socket, [
+        ["message", (event: { data: unknown }) => this.#receive(event.data)],
+        [
+          "error",
+          (event: { error?: unknown }) => {
+            this.#cause ??= event.error;
+          },
+        ],
+        [
+          "close",
+          (event: Closed) => {
+            this._finish(endedWell(event) ? null : this.#failure(closing(event)));
+            resolve();
+          },
+        ],
+      ]);
       if (socket.readyState === CLOSED) {
         this._finish(this.#failure("a closed one"));
         resolve();

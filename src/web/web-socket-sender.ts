@@ -16,6 +16,9 @@ import {
   CONNECTING,
   checkSocket,
   closing,
+  type Listeners,
+  listen,
+  unlisten,
   type WebSocketLike,
 } from "./web-socket.js";
 
@@ -70,7 +73,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
   #fresh = 0;
   #lookMs = LOOK_LEAST_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #listeners: readonly (readonly [string, (event: never) => void])[] = [
+  readonly #listeners: Listeners = [
     ["open", () => this.#open()],
     ["error", (event: { error?: unknown }) => this.#failing(event.error)],
     ["close", (event: Closed) => this.#gone(event)],
@@ -101,7 +104,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     this.socket = checkSocket(socket);
     this.#ends = checkOneOf("end", end, [true, false]);
     this.#closed = socket.readyState === CLOSED;
-    for (const [event, listener] of this.#listeners) socket.addEventListener(event, listener);
+    listen(socket, this.#listeners);
   }
 
   /**
@@ -151,7 +154,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
       });
     }
     clearTimeout(this.#timer);
-    for (const [event, listener] of this.#listeners) this.socket.removeEventListener(event, listener);
+    unlisten(this.socket, this.#listeners);
     if (this.#failure !== null && (!this.#clean || this.#failed > 0)) throw this.#failure;
   }
 

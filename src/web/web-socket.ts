@@ -9,8 +9,22 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   send(data: Uint8Array): void;
   close(): void;
-  addEventListener(type: string, listener: (event: never) => void): void;
-  removeEventListener(type: string, listener: (event: never) => void): void;
+  /** As an EventTarget has it. Every library types it in its own way, which `never` lets pass. */
+  addEventListener(...typeAndListener: never[]): void;
+  removeEventListener(...typeAndListener: never[]): void;
+}
+
+/** The types of events, and who is told of them. */
+export type Listeners = readonly (readonly [string, (event: never) => void])[];
+
+/** Adds the listeners to a socket. */
+export function listen(socket: WebSocketLike, listeners: Listeners): void {
+  for (const listener of listeners) socket.addEventListener(...(listener as unknown as never[]));
+}
+
+/** Takes them away. */
+export function unlisten(socket: WebSocketLike, listeners: Listeners): void {
+  for (const listener of listeners) socket.removeEventListener(...(listener as unknown as never[]));
 }
 
 /** What of the event that says that a WebSocket was closed is looked at. */

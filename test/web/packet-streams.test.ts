@@ -12,6 +12,10 @@ import { expect, it } from "vitest";
 import { forEachKind, NOTHING, turn } from "../node/support.js";
 import { bytesAt, codeOf, expectBytes, used, World } from "../packets.js";
 
+/** What types of streams are without, and Node's streams have. */
+const iterated = (readable: ReadableStream<Skb>): AsyncIterable<Skb> =>
+  readable as unknown as AsyncIterable<Skb>;
+
 forEachKind((make) => {
   const packet = (engine: Engine, i: number, n = 100): Skb => engine.alloc(n).putData(bytesAt(i, n));
 
@@ -57,7 +61,7 @@ forEachKind((make) => {
     for (let i = 0; i < 5; i++) from.enqueue(packet(engine, i, 1000 * i));
     from.close();
     let i = 0;
-    for await (const skb of readablePackets(receiver)) {
+    for await (const skb of iterated(readablePackets(receiver))) {
       expectBytes(skb.toBytes(), bytesAt(i, 1000 * i), `packet ${i++}`);
       skb.release();
     }
