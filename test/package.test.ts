@@ -115,7 +115,7 @@ export async function use(engine: Engine, skb: Skb, transport: WebTransport, url
   socket.send(skb.toBytes());
   await crypto.subtle.digest("SHA-256", skb.toBytes(new Uint8Array(1500)));
   // @ts-expect-error: it may be shared
-  socket.send(skb.bytes);
+  await crypto.subtle.digest("SHA-256", skb.bytes);
   const { readable, writable } = await transport.createBidirectionalStream();
   const ways: Transmitter[] = [engine.ring(), new WebSocketSender(engine, socket), new WebStreamSender(engine, writable, { framing: "length16" })];
   for (const way of ways) if (!way.enqueue(skb)) await way.waitWritableAsync();

@@ -246,8 +246,10 @@ forEachKind((make, defer, { first }) => {
     it("leaves packets in the pool until the stream asks for them", async () => {
       const engine = await make();
       const w = new World(engine);
-      const asked: ((go: unknown) => void)[] = [];
-      const writable = new WritableStream<Uint8Array>({ write: () => new Promise((go) => asked.push(go)) });
+      const asked: (() => void)[] = [];
+      const writable = new WritableStream<Uint8Array>({
+        write: () => new Promise<void>((go) => asked.push(go)),
+      });
       const sender = sending(engine, writable, { inFlight: 5000 });
       let taken = 0;
       for (let skb = w.lend(w.linear(10), 990, w.ubuf()); sender.enqueue(skb); taken++)
@@ -259,11 +261,11 @@ forEachKind((make, defer, { first }) => {
       expect(sender.stats()).toMatchObject({ inFlight: 5, inFlightBytes: 5000 });
       expect(await sender.waitWritableAsync(1000, { timeout: 20 })).toBe("timed-out");
       const waiting = sender.waitWritableAsync(1000);
-      asked.shift()?.(0);
+      asked.shift()?.();
       expect(await waiting).toBe("ready");
       const closed = sender.close();
       while (sender.stats().inFlight > 0) {
-        asked.shift()?.(0);
+        asked.shift()?.();
         await turn();
       }
       await closed;
@@ -496,7 +498,7 @@ forEachKind((make, defer, { first }) => {
         cancel() {
           cancelled++;
         },
-      } as UnderlyingDefaultSource<Uint8Array>);
+      } as unknown as UnderlyingDefaultSource<Uint8Array>);
       const receiver = receiving(engine, readable, { framing: "length16" });
       await receiver.waitAsync();
       await receiver.close();
