@@ -78,9 +78,12 @@ forEachEngine((_name, make) => {
     it("toBytes refuses shared memory, too little memory and what is none, and writes nothing", async () => {
       const engine = await make();
       eachPacket(engine, (_w, skb, bytes) => {
-        const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 1));
-        expect(codeOf(() => skb.toBytes(shared))).toBe("ERR_SKB_TYPE");
-        expect(shared.every((byte) => byte === 0)).toBe(true);
+        // Pages that are not isolated have none.
+        if (typeof SharedArrayBuffer !== "undefined") {
+          const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 1));
+          expect(codeOf(() => skb.toBytes(shared))).toBe("ERR_SKB_TYPE");
+          expect(shared.every((byte) => byte === 0)).toBe(true);
+        }
         for (const wild of [null, 5, "bytes", [1], new Uint16Array(9000), new ArrayBuffer(9000)])
           expect(codeOf(() => skb.toBytes(wild as unknown as Uint8Array))).toBe("ERR_SKB_TYPE");
         if (bytes.length === 0) return;
