@@ -86,7 +86,12 @@ async function bundle() {
     absWorkingDir: root,
     // Beside each other, and beside what they share, because workers are found by their URL relative to the module that
     // starts them, wherever the bundler has put that.
-    entryPoints: { index: "src/index.ts", node: "src/node/index.ts", "tap-worker": "src/node/tap-worker.ts" },
+    entryPoints: {
+      index: "src/index.ts",
+      node: "src/node/index.ts",
+      web: "src/web/index.ts",
+      "tap-worker": "src/node/tap-worker.ts",
+    },
     outdir: "dist",
     chunkNames: "chunk-[name]-[hash]",
     bundle: true,

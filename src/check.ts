@@ -36,6 +36,22 @@ export function checkBytes(what: string, bytes: Uint8Array): number {
   throw new ArgumentTypeError(what, "a Uint8Array", bytes);
 }
 
+// What throws for a SharedArrayBuffer, whose constructor pages need not have.
+const byteLengthOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")?.get as (
+  this: unknown,
+) => number;
+
+/** Returns the length of `bytes` if it is a Uint8Array over memory that is not shared. @throws ArgumentTypeError */
+export function checkUnshared(what: string, bytes: Uint8Array): number {
+  const n = checkBytes(what, bytes);
+  try {
+    byteLengthOf.call(bufferOf(bytes));
+  } catch {
+    throw new ArgumentTypeError(what, "memory that is not shared", "a view of shared memory");
+  }
+  return n;
+}
+
 /** The buffer that a Uint8Array is really a view of. */
 export function bufferOf(bytes: Uint8Array): ArrayBufferLike {
   return bufferGetter.call(bytes) as ArrayBufferLike;

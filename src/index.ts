@@ -39,7 +39,7 @@ export { PageKind, type PageMap, PageOwner } from "./pages.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
-export { Skb } from "./skb.js";
+export { Skb, type UnsharedBytes } from "./skb.js";
 export type { Counters, Magazines, PoolStats, Stats, ThreadStats } from "./stats.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";

@@ -23,7 +23,15 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_TRANSPORT_HEADER,
 } from "../assembly/layout.js";
-import { checkBytes, checkInteger, checkOptions, U32_MOST } from "./check.js";
+import {
+  bufferOf,
+  checkBytes,
+  checkInteger,
+  checkOptions,
+  checkUnshared,
+  offsetOf,
+  U32_MOST,
+} from "./check.js";
 import type { AllocOptions, Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import type { QueueNode } from "./queue.js";
@@ -32,6 +40,9 @@ import { type Asked, refusal, staleError } from "./refusal.js";
 import type { Ubuf, UserRegion } from "./ubuf.js";
 
 const U64_MOST = 0xffff_ffff_ffff_ffffn;
+
+/** A Uint8Array over memory that is not shared. Written so that compilers know it which have no `Uint8Array<ArrayBuffer>`. */
+export type UnsharedBytes = ReturnType<typeof Uint8Array.from>;
 
 // What a dead Skb's handle says of its end. No live handle is that small.
 /** @internal */
@@ -763,24 +774,28 @@ export class Skb {
   }
 
   /**
-   * An owned copy of `n` bytes from `offset` on; of the whole packet without arguments.
+   * A copy of the whole packet in memory that is not shared: what browsers take that refuse `bytes` and `segments()`
+   * (WebSocket, fetch, Blob, TextDecoder ...). Copies once: without `into` to memory of its own; else to the beginning
+   * of `into`, which it borrows, and returns a view of the packet's bytes there. Ranges are `copyBits`'s.
    *
-   * @throws ArgumentRangeError
+   * @throws ArgumentTypeError if `into` is shared memory, ArgumentRangeError if it is too small; nothing is written
    * @example
-   * skb.toBytes(1, 3); // → Uint8Array.of(1, 2, 3)
+   * const buffer = new Uint8Array(1500);
+   * const bytes = skb.toBytes(buffer);
+   * bytes.length; // → 100
+   * bytes.buffer === buffer.buffer; // → true
    */
-  toBytes(offset = 0, n?: number): Uint8Array {
-    this._count("offset", offset);
-    const bytes = n ?? Math.max(this.length - offset, 0);
-    this._count("n", bytes);
-    this._check(this._engine._core.startSegments(this._handle, offset, bytes), {
-      what: "offset",
-      got: offset,
-      bytes,
-    });
-    const copy = new Uint8Array(bytes);
-    this._eachSegment((address, part, done) => this._engine._heap.read(address, copy, done, part));
-    return copy;
+  toBytes(into?: Uint8Array): UnsharedBytes {
+    const n = this.length;
+    let bytes: Uint8Array;
+    if (into === undefined) bytes = new Uint8Array(n);
+    else {
+      const room = checkUnshared("into", into);
+      if (room < n) throw new ArgumentRangeError("into", `at least ${n} bytes`, room);
+      bytes = room === n ? into : new Uint8Array(bufferOf(into), offsetOf(into), n);
+    }
+    this.copyBits(0, bytes);
+    return bytes as UnsharedBytes;
   }
 
   /**

@@ -31,10 +31,13 @@ import {
   UserRegion,
 } from "skbuff";
 import * as node from "skbuff/node";
+import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { DISPOSE } from "./members.js";
 import { pcapHeader, pcapRecord } from "./node/made.js";
 import { Peer } from "./node/peer.js";
+import { EchoServer } from "./web/echo-server.js";
 
 // What the library calls it where Node has no name for it yet.
 if (Symbol.dispose === undefined) Object.defineProperty(Symbol, "dispose", { value: DISPOSE });
@@ -68,7 +71,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "node/"]
+const examples = ["", "io/", "node/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
@@ -90,12 +93,17 @@ const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
   ...parameters: string[]
 ) => (...values: unknown[]) => Promise<void>;
 
-/** What examples of skbuff/node connect to and write to. */
+/** What examples of skbuff/node and skbuff/web connect to and write to. */
 const peer = new Peer();
+const echo = new EchoServer();
 const folder = mkdtempSync(join(tmpdir(), "skbuff-"));
-beforeAll(() => peer.open());
+beforeAll(async () => {
+  await peer.open();
+  await echo.open();
+});
 afterAll(async () => {
   await peer.close();
+  await echo.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -109,7 +117,7 @@ interface Closable {
   release?(): void;
 }
 
-/** What skbuff/node exports, and everything that an example makes of it goes to `made`. */
+/** What skbuff/node and skbuff/web export, and everything that an example makes of it goes to `made`. */
 function recording(made: Closable[]): Record<string, unknown> {
   const keep = (object: Closable): Closable => {
     made.push(object);
@@ -128,7 +136,10 @@ function recording(made: Closable[]): Record<string, unknown> {
       },
     });
   return Object.fromEntries(
-    Object.entries(node).map(([name, value]) => [name, /^[A-Z]/.test(name) ? recorded(value) : value]),
+    Object.entries({ ...node, ...web }).map(([name, value]) => [
+      name,
+      /^[A-Z]/.test(name) ? recorded(value) : value,
+    ]),
   );
 }
 
@@ -155,6 +166,8 @@ async function run(code: string): Promise<void> {
     ...recording(made),
     ...{ connect, createReadStream, createWriteStream, PassThrough, readFileSync, sleep },
     port: peer.port,
+    WebSocket,
+    url: echo.url,
     path: join(folder, "file"),
     file: join(folder, "tap.pcapng"),
   };
@@ -198,10 +211,12 @@ describe("the example of", () => {
 describe("each method has an example, of", () => {
   const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
   const { CaptureReader, CaptureWriter, Inbox, Outbox, StreamReceiver, StreamSender, Tap } = node;
-  const { UdpReceiver, UdpSender } = node;
+  const { StreamInbox, UdpReceiver, UdpSender } = node;
+  const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } = web;
   const files = { CaptureReader, CaptureWriter, Tap };
-  const sockets = { Inbox, Outbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender };
-  it.each(Object.entries({ ...classes, ...files, ...sockets }))("%s", (name, type) => {
+  const sockets = { Inbox, Outbox, StreamInbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender };
+  const webs = { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender };
+  it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);
     expect(methods).not.toEqual([]);

@@ -47,6 +47,7 @@ test.each([
   ["first", 0],
   ["pipeline", 1],
   ["files", 2],
+  ["web", 3],
 ])("the README's %s program runs as pasted, and is the one in examples", (name, i) => {
   const program = programs[i] as string;
   writeFileSync(join(project, `${name}.mjs`), program);
@@ -100,6 +101,33 @@ export async function use(engine: Engine): Promise<void> {
 }
 `,
     { module: "nodenext", moduleResolution: "nodenext", types: ["node"], typeRoots: [nodeTypes] },
+  );
+});
+
+test("the types of what connects to the web check with the web's own", { timeout: 60_000 }, () => {
+  check(
+    "web.ts",
+    `import { type Engine, type Skb } from "skbuff";
+import { readablePackets, type Transmitter, WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, writablePackets } from "skbuff/web";
+export async function use(engine: Engine, skb: Skb, transport: WebTransport, url: string): Promise<void> {
+  const socket = new WebSocket(url);
+  // What toBytes gives is what browsers take, which a view of the arena is not.
+  socket.send(skb.toBytes());
+  await crypto.subtle.digest("SHA-256", skb.toBytes(new Uint8Array(1500)));
+  // @ts-expect-error: it may be shared
+  await crypto.subtle.digest("SHA-256", skb.bytes);
+  const { readable, writable } = await transport.createBidirectionalStream();
+  const ways: Transmitter[] = [engine.ring(), new WebSocketSender(engine, socket), new WebStreamSender(engine, writable, { framing: "length16" })];
+  for (const way of ways) if (!way.enqueue(skb)) await way.waitWritableAsync();
+  const receiver = new WebSocketReceiver(engine, socket, { onText: (text: string) => void text });
+  const type: BinaryType = receiver.socket.binaryType;
+  await readablePackets(receiver).pipeTo(writablePackets(engine.ring()));
+  for await (const packet of new WebStreamReceiver(engine, readable)) packet.release();
+  for await (const packet of new WebStreamReceiver(engine, transport.datagrams.readable)) packet.release();
+  void type;
+}
+`,
+    { module: "esnext", moduleResolution: "bundler" },
   );
 });
 

@@ -1,26 +1,23 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // What connects packets to Node's files and sockets.
 
+export { FramingError, TransportError } from "../io/errors.js";
+export type { Framing } from "../io/framing.js";
+export { Inbox } from "../io/inbox.js";
+export { Outbox } from "../io/outbox.js";
+export { StreamInbox, type StreamReceiverOptions, type StreamReceiverStats } from "../io/stream-inbox.js";
+export type { Transmitter } from "../io/transmitter.js";
 export type { CaptureInterface } from "./capture-format.js";
 export { type CaptureNote, interfaceOf, linkTypeOf, noteCapture, originalLengthOf } from "./capture-note.js";
 export { CaptureReader, type CaptureReaderOptions, type CaptureReaderStats } from "./capture-reader.js";
 export type { Resolution } from "./capture-records.js";
 export { CaptureWriter, type CaptureWriterOptions, type CaptureWriterStats } from "./capture-writer.js";
 export { threadCpuTime } from "./cpu.js";
-export { CaptureError, FramingError, TransportError } from "./errors.js";
-export type { Framing } from "./framing.js";
-export { Inbox } from "./inbox.js";
-export { Outbox } from "./outbox.js";
+export { CaptureError } from "./errors.js";
 export { type Source, sourceOf } from "./source.js";
-export {
-  type StreamConnectOptions,
-  StreamReceiver,
-  type StreamReceiverOptions,
-  type StreamReceiverStats,
-} from "./stream-receiver.js";
+export { type StreamConnectOptions, StreamReceiver } from "./stream-receiver.js";
 export { StreamSender, type StreamSenderOptions, type StreamSenderStats } from "./stream-sender.js";
 export { Tap, type TapOptions, type TapStats } from "./tap.js";
-export type { Transmitter } from "./transmitter.js";
 export { UdpReceiver, type UdpReceiverOptions, type UdpReceiverStats } from "./udp-receiver.js";
 export { UdpSender, type UdpSenderOptions, type UdpSenderStats } from "./udp-sender.js";
 export type { UdpType } from "./udp-socket.js";

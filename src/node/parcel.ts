@@ -1,8 +1,8 @@
 // Parcels: packets made ready to be written.
 
 import type { Engine } from "../engine.js";
+import { writeHeader } from "../io/framing.js";
 import type { Skb } from "../skb.js";
-import { writeHeader } from "./framing.js";
 
 /** Packets that are written together, and released together when the last of the writes has called back. */
 export interface Parcel {

@@ -5,13 +5,13 @@ import type { Writable } from "node:stream";
 import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
+import { codeOf, TransportError } from "../io/errors.js";
+import { checkFraming, type Framing, headerBytes, longestPacket } from "../io/framing.js";
+import { Outbox } from "../io/outbox.js";
+import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { codeOf, TransportError } from "./errors.js";
-import { checkFraming, type Framing, headerBytes, longestPacket } from "./framing.js";
 import { isDoneWhenCalled, isStandard } from "./lending.js";
-import { Outbox } from "./outbox.js";
-import { checkEngine, letGo } from "./packets.js";
 import { copied, gathered, type Parcel } from "./parcel.js";
 
 export interface StreamSenderOptions {

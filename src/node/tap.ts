@@ -5,13 +5,13 @@ import { Worker } from "node:worker_threads";
 import { checkInteger, checkOptions, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
+import type { Transmitter } from "../io/transmitter.js";
 import type { Ring, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { EngineToken, RingToken } from "../token.js";
 import type { WaitOptions } from "../waiter.js";
 import { linkTypeOf } from "./capture-note.js";
 import { CaptureError } from "./errors.js";
-import type { Transmitter } from "./transmitter.js";
 
 export interface TapOptions {
   /** Packets that may wait for the tap's worker, rounded up to a power of two; what comes on top is dropped. 1024 if not given. */

@@ -5,8 +5,8 @@ import type { RemoteInfo, Socket } from "node:dgram";
 import { MAX_LINEAR } from "../../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions } from "../check.js";
 import type { Engine } from "../engine.js";
-import { Inbox } from "./inbox.js";
-import { checkEngine, packetOf } from "./packets.js";
+import { Inbox } from "../io/inbox.js";
+import { checkEngine, packetOf } from "../io/packets.js";
 import { keepSource } from "./source.js";
 import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
 

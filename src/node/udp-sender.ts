@@ -4,11 +4,11 @@
 import type { Socket } from "node:dgram";
 import { checkFunction, checkInteger, checkOptions } from "../check.js";
 import type { Engine } from "../engine.js";
+import { codeOf, TransportError } from "../io/errors.js";
+import { Outbox } from "../io/outbox.js";
+import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { codeOf, TransportError } from "./errors.js";
-import { Outbox } from "./outbox.js";
-import { checkEngine, letGo } from "./packets.js";
 import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */

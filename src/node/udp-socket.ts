@@ -5,7 +5,7 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
 import { checkOneOf, checkString } from "../check.js";
-import { codeOf, TransportError } from "./errors.js";
+import { codeOf, TransportError } from "../io/errors.js";
 
 /** Bytes: what the system takes for the size of a buffer is an int. */
 export const BUFFER_MOST = 2 ** 31 - 1;

@@ -11,7 +11,7 @@ import type { Transmitter } from "./transmitter.js";
 import { type Look, Waiters } from "./waiting.js";
 
 /**
- * The part of `UdpSender` and `StreamSender` that is the same: packets go in while there is room, and each comes back to
+ * The part of `UdpSender`, `StreamSender`, `WebSocketSender` and `WebStreamSender` that is the same: packets go in while there is room, and each comes back to
  * the pool when it is sent or has failed.
  *
  * @example
@@ -37,6 +37,11 @@ export abstract class Outbox implements Transmitter {
     this._engine = engine;
     this._capacity = capacity;
     this._waiters = new Waiters(engine);
+  }
+
+  /** What is taken of the capacity. @internal */
+  get _load(): number {
+    return this._used;
   }
 
   /** What the packet takes of the capacity. @internal */
@@ -119,7 +124,8 @@ export abstract class Outbox implements Transmitter {
   #offer(skb: Skb): boolean {
     const cost = this._cost(skb);
     // What is larger than all there is goes alone.
-    if (this._used !== 0 && this._used + cost > this._capacity) {
+    const load = this._load;
+    if (load !== 0 && load + cost > this._capacity) {
       this._wanted = cost;
       return false;
     }
@@ -156,7 +162,8 @@ export abstract class Outbox implements Transmitter {
     const wanted = room === undefined ? Math.max(asked, Math.ceil(this._capacity / 2)) : asked;
     const look: Look = () => {
       if (this._ended() !== null) return "ended";
-      return this._used === 0 || this._used + wanted <= this._capacity ? "ready" : null;
+      const load = this._load;
+      return load === 0 || load + wanted <= this._capacity ? "ready" : null;
     };
     return this._waiters.wait(look, options);
   }

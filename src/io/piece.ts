@@ -4,6 +4,9 @@ import type { Engine } from "../engine.js";
 import type { Skb } from "../skb.js";
 import { attempt, packetOf } from "./packets.js";
 
+/** Bytes of a buffer of somebody else's that become one piece at most. */
+export const PIECE_MOST = 64 * 1024;
+
 export interface Piece {
   readonly length: number;
   byte(at: number): number;
@@ -49,13 +52,13 @@ export class ChunkPiece implements Piece {
   }
 }
 
-/** Bytes in a buffer of Node's: packets get copies. */
+/** Bytes in a buffer of somebody else's: packets get copies. */
 export class BufferPiece implements Piece {
   readonly #engine: Engine;
   readonly #bytes: Uint8Array;
   readonly length: number;
 
-  /** Borrows `bytes`, 64 KiB at most. */
+  /** Borrows `bytes`, PIECE_MOST at most. */
   constructor(engine: Engine, bytes: Uint8Array) {
     this.#engine = engine;
     this.#bytes = bytes;

@@ -26,6 +26,24 @@ export function packetOf(engine: Engine, bytes: Uint8Array, headroom: number): S
   return whole;
 }
 
+/** Bytes that `packetOf` takes. */
+const PART = 64 * 1024;
+
+/** `packetOf` of any length: parts of 64 KiB, one behind the other. */
+export function longPacketOf(engine: Engine, bytes: Uint8Array, headroom: number): Skb | null {
+  const whole = packetOf(engine, bytes.subarray(0, PART), headroom);
+  if (whole === null) return null;
+  for (let at = PART; at < bytes.length; at += PART) {
+    const part = packetOf(engine, bytes.subarray(at, at + PART), 0);
+    if (part === null) {
+      whole.release();
+      return null;
+    }
+    if (!whole.tryCoalesce(part)) whole.addFragList(part);
+  }
+  return whole;
+}
+
 /** What `run` returns; null if the pool is exhausted. */
 export function attempt<T>(run: () => T): T | null {
   try {

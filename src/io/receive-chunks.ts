@@ -64,7 +64,7 @@ export class Chunks {
     if (this.#place !== null) return this.#place;
     this.#refuge = this.#engine.closed || !this.refill();
     this.#place = this.#refuge
-      ? Buffer.allocUnsafeSlow(REFUGE_BYTES)
+      ? new Uint8Array(REFUGE_BYTES)
       : (this.#chunk as Chunk).view.subarray(this.#used);
     return this.#place;
   }
@@ -77,6 +77,14 @@ export class Chunks {
     const piece = new ChunkPiece((this.#chunk as Chunk).skb.get(), this.#used, n);
     this.#used += n;
     return piece;
+  }
+
+  /** Copies bytes, as many as fit the place at most, to there. Returns an owned piece of them. */
+  fill(bytes: Uint8Array): Piece {
+    const place = this.place();
+    if (this.#refuge) place.set(bytes);
+    else this.#engine._heap.write(place.byteOffset, bytes, bytes.length);
+    return this.read(bytes.length);
   }
 
   /** Gives up the chunk. Not before nobody reads into it any more. */

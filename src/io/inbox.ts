@@ -13,7 +13,7 @@ import { letGo } from "./packets.js";
 import { Waiters } from "./waiting.js";
 
 /**
- * The part of `UdpReceiver` and `StreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
+ * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
  *
  * @example
  * const receiver = await UdpReceiver.open(engine, { port: 0 });

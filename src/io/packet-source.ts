@@ -1,0 +1,15 @@
+// What all that give packets have in common: rings, receivers of a mesh, sockets, streams.
+
+import type { Wakeup } from "../ring.js";
+import type { Skb } from "../skb.js";
+import type { WaitOptions } from "../waiter.js";
+
+/** Gives packets out, and says when there are some. `Ring`, `Receiver` and every `Inbox` are such. */
+export interface PacketSource {
+  /** The oldest packet, an owned one; null if there is none. */
+  dequeue(): Skb | null;
+  /** Waits until there is one, or will never be. */
+  waitAsync(options?: WaitOptions): Promise<Wakeup>;
+  /** Takes nothing in any more. What is there can still be taken out. */
+  close(): unknown;
+}

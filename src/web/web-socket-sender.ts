@@ -1,0 +1,278 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// WebSocketSender: packets into a WebSocket, a binary message each.
+
+import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import type { Engine } from "../engine.js";
+import { codeOf, TransportError } from "../io/errors.js";
+import { Fifo } from "../io/fifo.js";
+import { Outbox } from "../io/outbox.js";
+import { checkEngine, letGo } from "../io/packets.js";
+import { DropReason } from "../reason.js";
+import type { Skb } from "../skb.js";
+import {
+  CLOSED,
+  CLOSING,
+  type Closed,
+  CONNECTING,
+  checkSocket,
+  closing,
+  type Listeners,
+  listen,
+  unlisten,
+  type WebSocketLike,
+} from "./web-socket.js";
+
+// No event tells that `bufferedAmount` has fallen, so it is looked at, while it is not 0: soon after it moved, less often
+// while it does not.
+const LOOK_LEAST_MS = 1;
+const LOOK_MOST_MS = 16;
+
+export interface WebSocketSenderOptions {
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  inFlight?: number;
+  /** Whether `close()` closes the socket. So if not given. */
+  end?: boolean;
+}
+
+/** What happened to packets since the sender was made. */
+export interface WebSocketSenderStats {
+  /** Packets that the socket took. Whether they arrived nobody knows. */
+  readonly sent: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** Packets that it did not take, because it failed or was closed. */
+  readonly failed: number;
+  /** Packets that wait for the socket to open. */
+  readonly waiting: number;
+  /** Bytes on their way: of those, and what the socket has not sent yet (`bufferedAmount`). */
+  readonly inFlightBytes: number;
+}
+
+/**
+ * Sends each packet as one binary message. A WebSocket takes no shared memory and may keep what it gets, so each packet is
+ * copied once, and released at once; what was taken before the socket is open waits as it is. Takes packets until `inFlight`
+ * bytes are with the socket, or were given to it in one turn of the event loop.
+ *
+ * When the socket fails or is closed, packets that it has not taken are released, `enqueue` throws TransportError, and waits
+ * end. In a page that nobody sees browsers look at timers once a second: then so often room is seen.
+ *
+ * @example
+ * const sender = new WebSocketSender(engine, new WebSocket(url));
+ * sender.enqueueBurst([skb, other]); // → 2
+ * await sender.close();
+ * sender.stats().bytes; // → 200
+ */
+export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Outbox {
+  /** The socket. */
+  readonly socket: W;
+  readonly #ends: boolean;
+  /** Taken before the socket was open. */
+  readonly #early = new Fifo<Skb>();
+  #earlyBytes = 0;
+  /** Bytes that the socket got since it was looked at last. */
+  #fresh = 0;
+  #lookMs = LOOK_LEAST_MS;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #listeners: Listeners = [
+    ["open", () => this.#open()],
+    ["error", (event: { error?: unknown }) => this.#failing(event.error)],
+    ["close", (event: Closed) => this.#gone(event)],
+  ];
+  #sent = 0;
+  #bytes = 0;
+  #failed = 0;
+  #cause: unknown;
+  #failure: TransportError | null = null;
+  /** Whether the socket was closed, and whether all it had got went out. */
+  #closed = false;
+  #clean = false;
+  #closing: Promise<void> | undefined;
+  #settled: (() => void) | undefined;
+
+  /**
+   * Makes a sender for a socket, open or yet to be. Borrows the socket.
+   *
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError
+   * @example
+   * const sender = new WebSocketSender(engine, new WebSocket(url), { inFlight: 65536 });
+   * sender.enqueue(skb); // → true
+   * sender.stats().waiting; // → 1
+   */
+  constructor(engine: Engine, socket: W, options?: WebSocketSenderOptions) {
+    const { inFlight = 1024 * 1024, end = true } = checkOptions(options);
+    super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
+    this.socket = checkSocket(socket);
+    this.#ends = checkOneOf("end", end, [true, false]);
+    this.#closed = socket.readyState === CLOSED;
+    listen(socket, this.#listeners);
+  }
+
+  /**
+   * What happened so far.
+   *
+   * @example
+   * const sender = new WebSocketSender(engine, new WebSocket(url));
+   * sender.enqueue(skb);
+   * sender.stats().inFlightBytes; // → 100
+   * await sender.close();
+   * sender.stats(); // → { sent: 1, bytes: 100, failed: 0, waiting: 0, inFlightBytes: 0 }
+   */
+  stats(): WebSocketSenderStats {
+    return {
+      sent: this.#sent,
+      bytes: this.#bytes,
+      failed: this.#failed,
+      waiting: this.#early.length,
+      inFlightBytes: this.#closed ? 0 : this.#earlyBytes + this.socket.bufferedAmount,
+    };
+  }
+
+  /**
+   * Takes nothing any more, sends what was taken, closes the socket, and resolves when it is closed. With `end: false` it
+   * leaves the socket open, and resolves when that has sent everything. Closing again does nothing.
+   *
+   * @throws TransportError (as a rejection) if the socket broke off, or not all was sent
+   * @example
+   * const sender = new WebSocketSender(engine, new WebSocket(url));
+   * sender.enqueue(skb);
+   * await sender.close();
+   * sender.socket.readyState; // → 3
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    // Not before `#closing` is set, which is what those who wait look at.
+    await null;
+    this._waiters.wake();
+    this.#endSocket();
+    if (!this.#isSettled()) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+    }
+    clearTimeout(this.#timer);
+    unlisten(this.socket, this.#listeners);
+    if (this.#failure !== null && (!this.#clean || this.#failed > 0)) throw this.#failure;
+  }
+
+  /** Closes the socket if it is time. It sends what it has before. */
+  #endSocket(): void {
+    if (this.#closing === undefined || !this.#ends || this.#early.length > 0) return;
+    if (this.socket.readyState < CLOSING) this.socket.close();
+  }
+
+  /** Whether nothing is left to wait for. */
+  #isSettled(): boolean {
+    if (this.#closed) return true;
+    return !this.#ends && (this.#failure !== null || this._load === 0);
+  }
+
+  #settle(): void {
+    if (this.#isSettled()) this.#settled?.();
+  }
+
+  // ─── Into the socket ─────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  override get _load(): number {
+    return this.#earlyBytes + Math.max(this.#fresh, this.socket.bufferedAmount);
+  }
+
+  /** @internal */
+  override _cost(skb: Skb): number {
+    return skb.length;
+  }
+
+  /** @internal */
+  override _ended(): Error | null {
+    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
+    // The event may still be to come.
+    if (this.#failure === null && this.socket.readyState >= CLOSING) this.#fail("a closed one");
+    return this.#failure;
+  }
+
+  /** @internal */
+  override _send(skb: Skb, cost: number): void {
+    // The socket keeps the account.
+    this._used = 0;
+    if (this.socket.readyState !== CONNECTING) {
+      this.#hand(skb, cost);
+      return;
+    }
+    this.#early.push(skb);
+    this.#earlyBytes += cost;
+  }
+
+  #open(): void {
+    for (let skb = this.#early.shift(); skb !== undefined; skb = this.#early.shift()) {
+      const n = this._engine.closed ? 0 : skb.length;
+      this.#earlyBytes -= n;
+      this.#hand(skb, n);
+    }
+    this.#earlyBytes = 0;
+    this._waiters.wake();
+    this.#endSocket();
+    this.#settle();
+  }
+
+  #hand(skb: Skb, n: number): void {
+    try {
+      this.socket.send(skb.toBytes());
+    } catch (error) {
+      this.#failed++;
+      letGo(skb, DropReason.notSpecified);
+      this.#cause = error;
+      this.#fail(codeOf(error));
+      return;
+    }
+    this.#sent++;
+    this.#bytes += n;
+    this.#fresh += n;
+    this.#lookMs = LOOK_LEAST_MS;
+    letGo(skb, DropReason.consumed);
+    this.#look();
+  }
+
+  // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
+
+  #look(): void {
+    this.#timer ??= setTimeout(() => {
+      const before = this._load;
+      this.#timer = undefined;
+      this.#fresh = 0;
+      const now = this._load;
+      this.#lookMs = now < before ? LOOK_LEAST_MS : Math.min(this.#lookMs * 2, LOOK_MOST_MS);
+      this._waiters.wake();
+      this.#settle();
+      if (now > 0 && !this.#closed) this.#look();
+    }, this.#lookMs);
+  }
+
+  #failing(error: unknown): void {
+    this.#cause ??= error;
+  }
+
+  #gone(event: Closed): void {
+    this.#closed = true;
+    this.#clean = event.wasClean && this.socket.bufferedAmount === 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#closing === undefined || !this.#clean || this.#early.length > 0) this.#fail(closing(event));
+    this.#settle();
+  }
+
+  #fail(got: string): void {
+    const options = this.#cause == null ? undefined : { cause: this.#cause };
+    this.#failure ??= new TransportError("socket", "one that takes packets", got, options);
+    for (let skb = this.#early.shift(); skb !== undefined; skb = this.#early.shift()) {
+      this.#failed++;
+      letGo(skb, DropReason.notSpecified);
+    }
+    this.#earlyBytes = 0;
+    this._waiters.wake();
+    this.#settle();
+  }
+}

@@ -1,0 +1,264 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// WebStreamSender: packets into a WritableStream of bytes, or of datagrams.
+
+import { MAX_LENGTH } from "../../assembly/layout.js";
+import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import type { Engine } from "../engine.js";
+import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
+import { codeOf, TransportError } from "../io/errors.js";
+import { Fifo } from "../io/fifo.js";
+import { checkFraming, type Framing, headerBytes, longestPacket, writeHeader } from "../io/framing.js";
+import { Outbox } from "../io/outbox.js";
+import { checkEngine, letGo } from "../io/packets.js";
+import { DropReason } from "../reason.js";
+import type { Skb } from "../skb.js";
+
+/** Bytes up to which packets behind their lengths share a chunk: a chunk costs a promise or more. */
+const CHUNK = 64 * 1024;
+
+export interface WebStreamSenderOptions {
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  inFlight?: number;
+  /** What is in front of each packet. `none` if not given: then each packet is one chunk, as datagrams must be. */
+  framing?: Framing;
+  /** Bytes of the longest packet that is taken: for datagrams what the transport says. As the framing allows if not given. */
+  longest?: number;
+  /** Whether `close()` closes the stream. So if not given. */
+  end?: boolean;
+}
+
+/** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
+export interface WebStreamSenderStats {
+  /** Packets that the stream took. */
+  readonly sent: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** Packets that it did not take, or of which nobody knows, because it failed. */
+  readonly failed: number;
+  /** Packets on their way. */
+  readonly inFlight: number;
+  /** Bytes of them. */
+  readonly inFlightBytes: number;
+}
+
+/**
+ * Writes packets to a WritableStream of bytes: of WebTransport, of Node's `Writable.toWeb`, of a TransformStream. Such a stream
+ * may keep what it gets, and most take no shared memory, so each packet is copied once and then released. It is copied when
+ * the stream asks for more, and lies in the pool until then. For WebTransport's datagrams give `datagrams.writable`, and as
+ * `longest` its `maxDatagramSize`.
+ *
+ * When the stream fails, packets that it has not taken are released, `enqueue` throws TransportError, and waits end.
+ *
+ * @example
+ * const { readable, writable } = new TransformStream();
+ * const sender = new WebStreamSender(engine, writable, { framing: "length16" });
+ * const receiver = new WebStreamReceiver(engine, readable, { framing: "length16" });
+ * sender.enqueueBurst([skb, other]); // → 2
+ * await receiver.waitAsync(); // → "ready"
+ * receiver.dequeue().length; // → 100
+ * await sender.close();
+ */
+export class WebStreamSender extends Outbox {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #header: number;
+  readonly #longest: number;
+  readonly #ends: boolean;
+  /** Taken, and not copied yet. */
+  readonly #held = new Fifo<Skb>();
+  #pumping = false;
+  #inFlight = 0;
+  #sent = 0;
+  #bytes = 0;
+  #failed = 0;
+  #failure: TransportError | null = null;
+  #closing: Promise<void> | undefined;
+  #settled: (() => void) | undefined;
+
+  /**
+   * Makes a sender for a stream, and locks it.
+   *
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError
+   * @example
+   * const { writable } = new TransformStream();
+   * const sender = new WebStreamSender(engine, writable);
+   * writable.locked; // → true
+   */
+  constructor(engine: Engine, writable: WritableStream<Uint8Array>, options?: WebStreamSenderOptions) {
+    const { inFlight = 1024 * 1024, framing = "none", longest, end = true } = checkOptions(options);
+    super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
+    this.#header = headerBytes(checkFraming(framing));
+    this.#longest = Math.min(
+      longest === undefined ? MAX_LENGTH : checkInteger("longest", longest, 0, MAX_LENGTH),
+      longestPacket(framing),
+    );
+    this.#ends = checkOneOf("end", end, [true, false]);
+    if (typeof writable?.getWriter !== "function")
+      throw new ArgumentTypeError("writable", "a WritableStream", writable);
+    if (writable.locked)
+      throw new ArgumentTypeError("writable", "one that nobody else writes to", "a locked one");
+    this.#writer = writable.getWriter();
+    this.#writer.closed.then(
+      () => this.#fail("one that has ended"),
+      (error) => this.#fail(codeOf(error), error),
+    );
+    // What it rejects with, `closed` rejects with, too.
+    this.#writer.ready.catch(() => {});
+  }
+
+  /**
+   * What happened so far.
+   *
+   * @example
+   * const { readable, writable } = new TransformStream();
+   * const sender = new WebStreamSender(engine, writable, { framing: "length32" });
+   * sender.enqueue(skb);
+   * sender.stats().inFlightBytes; // → 104
+   * const [{ value }] = await Promise.all([readable.getReader().read(), sender.close()]);
+   * value.length; // → 104
+   * sender.stats(); // → { sent: 1, bytes: 104, failed: 0, inFlight: 0, inFlightBytes: 0 }
+   */
+  stats(): WebStreamSenderStats {
+    return {
+      sent: this.#sent,
+      bytes: this.#bytes,
+      failed: this.#failed,
+      inFlight: this.#inFlight,
+      inFlightBytes: this._used,
+    };
+  }
+
+  /**
+   * Takes nothing any more, writes what was taken, closes the stream, or unlocks it with `end: false`, and resolves when the
+   * stream has taken everything. Closing again does nothing.
+   *
+   * @throws TransportError (as a rejection) if the stream failed
+   * @example
+   * const { readable, writable } = new TransformStream();
+   * const sender = new WebStreamSender(engine, writable);
+   * sender.enqueue(skb);
+   * const [text] = await Promise.all([new Response(readable).arrayBuffer(), sender.close()]);
+   * text.byteLength; // → 100
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    // Not before `#closing` is set, which is what those who wait look at.
+    await null;
+    this._waiters.wake();
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+    }
+    if (this.#failure === null && this.#ends) {
+      await this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
+    }
+    this.#writer.releaseLock();
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  override _refusal(skb: Skb): Error | null {
+    const error = super._refusal(skb);
+    if (error !== null || skb.length <= this.#longest) return error;
+    return new ArgumentRangeError("length", `0..${this.#longest}`, skb.length);
+  }
+
+  /** @internal */
+  override _cost(skb: Skb): number {
+    return skb.length + this.#header;
+  }
+
+  /** @internal */
+  override _ended(): Error | null {
+    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
+    return this.#failure;
+  }
+
+  /** @internal */
+  override _send(skb: Skb): void {
+    this.#inFlight++;
+    this.#held.push(skb);
+    if (!this.#pumping) void this.#pump();
+  }
+
+  /** Writes what is held, as the stream asks for it. */
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    // Not at once, so that small packets that come together go together.
+    await null;
+    try {
+      while (this.#held.length > 0 && this.#failure === null) {
+        await this.#writer.ready;
+        if (this._engine.closed) this.#fail("packets of a closed engine");
+        else if (this.#failure === null) this.#write();
+      }
+    } catch (error) {
+      this.#fail(codeOf(error), error);
+    }
+    this.#pumping = false;
+  }
+
+  /** Writes one chunk. */
+  #write(): void {
+    const skbs: Skb[] = [];
+    let bytes = 0;
+    for (let next = this.#held.peek(); next !== undefined; next = this.#held.peek()) {
+      const cost = this._cost(next);
+      if (skbs.length > 0 && (this.#header === 0 || bytes + cost > CHUNK)) break;
+      bytes += cost;
+      skbs.push(this.#held.shift() as Skb);
+    }
+    const chunk = new Uint8Array(bytes);
+    let at = 0;
+    for (const skb of skbs) {
+      const body = chunk.subarray(at + this.#header, at + this._cost(skb));
+      writeHeader(chunk.subarray(at), this.#header, body.length);
+      skb.copyBits(0, body);
+      at += this.#header + body.length;
+    }
+    for (const skb of skbs) letGo(skb, DropReason.consumed);
+    this.#writer.write(chunk).then(
+      () => this.#end(skbs.length, bytes, false),
+      (error: unknown) => {
+        // Before there seems to be room.
+        this.#fail(codeOf(error), error);
+        this.#end(skbs.length, bytes, true);
+      },
+    );
+  }
+
+  // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
+
+  #end(packets: number, bytes: number, failed: boolean): void {
+    this.#inFlight -= packets;
+    if (failed) this.#failed += packets;
+    else {
+      this.#sent += packets;
+      this.#bytes += bytes;
+    }
+    this._free(bytes);
+    if (this.#inFlight === 0) this.#settled?.();
+  }
+
+  #fail(got: string, error?: unknown, atEnd = false): void {
+    // When all is through, the stream's end is no failure.
+    if (this.#failure !== null || (!atEnd && this.#closing !== undefined && this.#inFlight === 0)) return;
+    const options = error === undefined ? undefined : { cause: error };
+    this.#failure = new TransportError("stream", "one that takes packets", got, options);
+    const { closed } = this._engine;
+    let packets = 0;
+    let bytes = 0;
+    for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift()) {
+      packets++;
+      if (!closed) bytes += this._cost(skb);
+      letGo(skb, DropReason.notSpecified);
+    }
+    this.#end(packets, bytes, true);
+  }
+}
