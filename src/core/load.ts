@@ -1,5 +1,8 @@
-// Finds the core that serves: Wasm over shared memory, Wasm over unshared memory, or the same source in JS.
+// Finds the core that serves: Wasm, over shared or unshared memory, or the same source in JS.
 
+// Not imported when needed but at once, so that a bundler has nothing to split off: what it makes for a worker often must
+// be one file.
+import { deflated, memoryFlags } from "../../build/wasm.js";
 import { UnsupportedError } from "../errors.js";
 
 /** What the core offers, whichever build it is. In the Wasm builds a u32 comes back as a signed number. */
@@ -19,18 +22,46 @@ export interface Loaded {
 /** A WebAssembly page, the unit of a memory's size. */
 export const WASM_PAGE_BYTES = 65536;
 
+const WITHOUT = "an environment without it";
+
+/** Flags of a memory that has a maximum and is not shared; see scripts/wasm.mjs. */
+const UNSHARED = 1;
+
 // Compiled once in each realm, however many engines are made of it.
 const modules = new Map<boolean, Promise<WebAssembly.Module>>();
 
-async function compile(shared: boolean): Promise<WebAssembly.Module> {
-  // The bytes travel inside the JS, where no bundler or content policy can lose them.
-  const { default: base64 } = shared
-    ? await import("../../build/wasm-shared.js")
-    : await import("../../build/wasm-unshared.js");
-  return WebAssembly.compile(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+/** Makes the JS core; there once "skbuff/js" was imported. */
+let makeJs: MakeJs | undefined;
+
+/** What the build makes of the core for JS. */
+export type MakeJs = () => Core & { bind(buffer: ArrayBufferLike): void };
+
+/** Has engines of this realm use the JS core, if they are asked to or cannot use Wasm. */
+export function provideJs(make: MakeJs): void {
+  makeJs = make;
 }
 
-function compiled(shared: boolean): Promise<WebAssembly.Module> {
+async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The bytes travel inside the JS, where no bundler or server can lose them. */
+async function compile(shared: boolean): Promise<WebAssembly.Module> {
+  const bytes = await inflate(deflated);
+  if (!shared) bytes[memoryFlags] = UNSHARED;
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    const wanted = "leave to compile WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
+    throw new UnsupportedError("core", wanted, "a refusal", { cause });
+  }
+}
+
+async function compiled(shared: boolean): Promise<WebAssembly.Module> {
+  if (typeof WebAssembly === "undefined" || typeof DecompressionStream === "undefined")
+    throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
   let module = modules.get(shared);
   if (module === undefined) {
     module = compile(shared);
@@ -46,23 +77,19 @@ export async function load(
   bytes: number,
 ): Promise<Loaded> {
   if (shared === true && typeof SharedArrayBuffer === "undefined") {
-    throw new UnsupportedError("shared", "SharedArrayBuffer to exist", "an environment without it");
+    throw new UnsupportedError("shared", "SharedArrayBuffer to exist", WITHOUT);
   }
   const share = shared === "auto" ? typeof SharedArrayBuffer !== "undefined" : shared;
-  if (kind === "wasm" && typeof WebAssembly === "undefined") {
-    throw new UnsupportedError("core", "WebAssembly to exist", "an environment without it");
+  if (kind === "js") return loadJs(share, bytes);
+  let module: WebAssembly.Module;
+  try {
+    module = await compiled(share);
+  } catch (error) {
+    if (kind === "wasm" || makeJs === undefined) throw error;
+    return loadJs(share, bytes);
   }
-  if (kind === "js" || typeof WebAssembly === "undefined") return loadJs(share, bytes);
-  return loadWasm(share, bytes);
-}
-
-async function loadWasm(shared: boolean, bytes: number): Promise<Loaded> {
-  const module = await compiled(shared);
-  return onWasm(
-    module,
-    allocate(bytes, () => wasmMemory(shared, bytes)),
-    shared,
-  );
+  const memory = allocate(bytes, () => wasmMemory(share, bytes));
+  return onWasm(module, memory, share);
 }
 
 async function onWasm(
@@ -74,7 +101,7 @@ async function onWasm(
   return { core: exports as unknown as Core, memory, module, buffer: memory.buffer, kind: "wasm", shared };
 }
 
-async function loadJs(shared: boolean, bytes: number): Promise<Loaded> {
+function loadJs(shared: boolean, bytes: number): Loaded {
   // Shared memory is a WebAssembly.Memory where that exists, so that threads with a Wasm core can attach to it.
   const memory = allocate(bytes, () => {
     if (!shared) return new ArrayBuffer(bytes);
@@ -83,9 +110,10 @@ async function loadJs(shared: boolean, bytes: number): Promise<Loaded> {
   return onJs(memory, shared);
 }
 
-async function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Promise<Loaded> {
-  const { default: instantiate } = await import("../../build/core-js.js");
-  const { bind, ...core } = instantiate();
+function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Loaded {
+  if (makeJs === undefined)
+    throw new UnsupportedError("core", 'import "skbuff/js" on this thread', '"js" without it');
+  const { bind, ...core } = makeJs();
   const buffer = bufferOf(memory);
   bind(buffer);
   return { core, memory, module: undefined, buffer, kind: "js", shared };
@@ -99,7 +127,7 @@ export async function join(
 ): Promise<Loaded> {
   if (kind === "js") return onJs(memory, true);
   if (typeof WebAssembly === "undefined" || !(memory instanceof WebAssembly.Memory)) {
-    throw new UnsupportedError("core", "WebAssembly to exist on both threads", "an environment without it");
+    throw new UnsupportedError("core", "WebAssembly to exist on both threads", WITHOUT);
   }
   return onWasm(module ?? (await compiled(true)), memory, true);
 }
