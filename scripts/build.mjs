@@ -102,6 +102,8 @@ async function bundle() {
     platform: "neutral",
     target: "es2022",
     external: ["node:*"],
+    // Puts the constants where they are used, which bundlers of users cannot: by then they are variables.
+    minifySyntax: true,
     logLevel: "warning",
   });
 }
