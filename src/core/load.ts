@@ -4,6 +4,7 @@
 // be one file.
 import { deflated, memoryFlags } from "../../build/wasm.js";
 import { UnsupportedError } from "../errors.js";
+import { ISOLATION, sharedMemoryExists } from "./isolation.js";
 
 /** What the core offers, whichever build it is. In the Wasm builds a u32 comes back as a signed number. */
 export type Core = typeof import("../../assembly/index");
@@ -76,10 +77,8 @@ export async function load(
   shared: "auto" | boolean,
   bytes: number,
 ): Promise<Loaded> {
-  if (shared === true && typeof SharedArrayBuffer === "undefined") {
-    throw new UnsupportedError("shared", "SharedArrayBuffer to exist", WITHOUT);
-  }
-  const share = shared === "auto" ? typeof SharedArrayBuffer !== "undefined" : shared;
+  if (shared === true && !sharedMemoryExists()) throw new UnsupportedError("shared", ISOLATION, WITHOUT);
+  const share = shared === "auto" ? sharedMemoryExists() : shared;
   if (kind === "js") return loadJs(share, bytes);
   let module: WebAssembly.Module;
   try {
