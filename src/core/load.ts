@@ -52,23 +52,30 @@ async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
 async function compile(shared: boolean): Promise<WebAssembly.Module> {
   const bytes = await inflate(deflated);
   if (!shared) bytes[memoryFlags] = UNSHARED;
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (cause) {
-    const wanted = "leave to compile WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
-    throw new UnsupportedError("core", wanted, "a refusal", { cause });
-  }
+  return allowed(() => WebAssembly.compile(bytes));
 }
 
-async function compiled(shared: boolean): Promise<WebAssembly.Module> {
-  if (typeof WebAssembly === "undefined" || typeof DecompressionStream === "undefined")
-    throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
+function compiled(shared: boolean): Promise<WebAssembly.Module> {
   let module = modules.get(shared);
   if (module === undefined) {
     module = compile(shared);
     modules.set(shared, module);
   }
   return module;
+}
+
+/** What a content security policy may refuse: compiling in Chromium and Firefox, instantiating in WebKit. */
+async function allowed<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (cause) {
+    const wanted = "leave to use WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
+    throw new UnsupportedError("core", wanted, "a refusal", { cause });
+  }
+}
+
+function wasmExists(): boolean {
+  return typeof WebAssembly !== "undefined" && typeof DecompressionStream !== "undefined";
 }
 
 /** Makes a memory of `bytes` (a multiple of WASM_PAGE_BYTES) and a core on it. @throws UnsupportedError */
@@ -79,16 +86,17 @@ export async function load(
 ): Promise<Loaded> {
   if (shared === true && !sharedMemoryExists()) throw new UnsupportedError("shared", ISOLATION, WITHOUT);
   const share = shared === "auto" ? sharedMemoryExists() : shared;
-  if (kind === "js") return loadJs(share, bytes);
-  let module: WebAssembly.Module;
+  if (kind === "js" || (kind === "auto" && makeJs !== undefined && !wasmExists()))
+    return loadJs(share, bytes);
+  if (!wasmExists())
+    throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
+  const memory = allocate(bytes, () => wasmMemory(share, bytes));
   try {
-    module = await compiled(share);
+    return await onWasm(await compiled(share), memory, share);
   } catch (error) {
     if (kind === "wasm" || makeJs === undefined) throw error;
-    return loadJs(share, bytes);
+    return onJs(memory, share);
   }
-  const memory = allocate(bytes, () => wasmMemory(share, bytes));
-  return onWasm(module, memory, share);
 }
 
 async function onWasm(
@@ -96,7 +104,7 @@ async function onWasm(
   memory: WebAssembly.Memory,
   shared: boolean,
 ): Promise<Loaded> {
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  const { exports } = await allowed(() => WebAssembly.instantiate(module, { env: { memory } }));
   return { core: exports as unknown as Core, memory, module, buffer: memory.buffer, kind: "wasm", shared };
 }
 

@@ -11,7 +11,7 @@ export class CaptureError extends SkbuffError {
 
   /** @internal */
   constructor(file: string, offset: number, wanted: string, got: unknown, options?: { cause: unknown }) {
-    super("ERR_SKB_CAPTURE", expected(`${file}, byte ${offset}`, wanted, got));
+    super("CaptureError", "ERR_SKB_CAPTURE", expected(`${file}, byte ${offset}`, wanted, got));
     this.file = file;
     this.offset = offset;
     if (options !== undefined) this.cause = options.cause;
@@ -22,7 +22,7 @@ export class CaptureError extends SkbuffError {
 export class TransportError extends SkbuffError {
   /** @internal */
   constructor(what: string, wanted: string, got: unknown, options?: { cause: unknown }) {
-    super("ERR_SKB_TRANSPORT", expected(what, wanted, got));
+    super("TransportError", "ERR_SKB_TRANSPORT", expected(what, wanted, got));
     if (options !== undefined) this.cause = options.cause;
   }
 }
@@ -34,7 +34,7 @@ export class FramingError extends SkbuffError {
 
   /** @internal */
   constructor(what: string, offset: number, wanted: string, got: unknown) {
-    super("ERR_SKB_FRAMING", expected(`${what}, byte ${offset}`, wanted, got));
+    super("FramingError", "ERR_SKB_FRAMING", expected(`${what}, byte ${offset}`, wanted, got));
     this.offset = offset;
   }
 }
