@@ -15,10 +15,15 @@ import { installed, type Project } from "./installed.js";
 
 const apps = fileURLToPath(new URL("apps", import.meta.url));
 
+type Bundle = (app: string, modules: readonly string[]) => Promise<unknown>;
+
 const ESBUILD = { bundle: true, splitting: true, minify: true, format: "esm", logLevel: "error" } as const;
 
-/** Builds the app in a folder into its folder `dist`. What stands here is all that a bundler must be told. */
-const BUNDLERS: Record<string, (app: string) => Promise<unknown>> = {
+/**
+ * Builds the app in a folder into its folder `dist`; `modules` are those that a page or worker starts with. What stands here is
+ * all that a bundler must be told.
+ */
+const BUNDLERS: Record<string, Bundle> = {
   vite: (app) => vite({ root: app, configFile: false, logLevel: "error" }),
   webpack: (app) =>
     new Promise<void>((resolve, reject) => {
@@ -32,9 +37,9 @@ const BUNDLERS: Record<string, (app: string) => Promise<unknown>> = {
       );
     }),
   // These two leave `new Worker(new URL(...))` as it is, so the worker is an entry beside the page's.
-  async rollup(app) {
+  async rollup(app, modules) {
     const bundle = await rollup({
-      input: { main: join(app, "main.js"), worker: join(app, "worker.js") },
+      input: modules.map((file) => join(app, file)),
       plugins: [nodeResolve({ browser: true })],
       onwarn: (warning) => {
         throw new Error(warning.message);
@@ -43,10 +48,10 @@ const BUNDLERS: Record<string, (app: string) => Promise<unknown>> = {
     await bundle.write({ dir: join(app, "dist"), format: "es" });
     await bundle.close();
   },
-  esbuild: (app) =>
+  esbuild: (app, modules) =>
     esbuild({
       ...ESBUILD,
-      entryPoints: [join(app, "main.js"), join(app, "worker.js")],
+      entryPoints: modules.map((file) => join(app, file)),
       outdir: join(app, "dist"),
     }),
 };
@@ -80,14 +85,14 @@ function copied(source: string, name: string): string {
   return app;
 }
 
-async function openBundled(name: string, build: (app: string) => Promise<unknown>): Promise<void> {
-  const app = copied("app", name);
-  await build(app);
+/** Builds an app and opens it. Returns where it was built. */
+async function openBundled(bundler: string, source: string, name: string): Promise<string> {
+  const app = copied(source, name);
+  await BUNDLERS[bundler]?.(app, source === "app" ? ["main.js", "worker.js"] : ["main.js"]);
   // vite has made one of its own.
-  if (name !== "vite") cpSync(join(app, "index.html"), join(app, "dist/index.html"));
+  if (bundler !== "vite") cpSync(join(apps, "app/index.html"), join(app, "dist/index.html"));
   await open(name, join(app, "dist"), true);
-  if (name === "vite") await open("not isolated", join(app, "dist"), false);
-  if (name === "esbuild") await open("with a policy", join(app, "dist"), true, WITH_WASM);
+  return join(app, "dist");
 }
 
 /** The same app without a bundler. */
@@ -98,19 +103,19 @@ async function openScript(): Promise<void> {
   pages.set("script", `${servers.at(-1)?.url}/script/index.html`);
 }
 
-async function openPolicies(): Promise<void> {
-  const app = copied("policy", "policy");
-  cpSync(join(apps, "app/index.html"), join(app, "dist/index.html"));
-  await esbuild({ ...ESBUILD, entryPoints: [join(app, "main.js")], outdir: join(app, "dist") });
-  await open("Wasm allowed", join(app, "dist"), true, WITH_WASM);
-  await open("Wasm forbidden", join(app, "dist"), true, WITHOUT_WASM);
-}
-
 beforeAll(async () => {
   project = installed();
-  for (const [name, build] of Object.entries(BUNDLERS)) await openBundled(name, build);
+  const built: Record<string, string> = {};
+  for (const bundler of Object.keys(BUNDLERS)) {
+    built[bundler] = await openBundled(bundler, "app", bundler);
+    await openBundled(bundler, "js", `${bundler}, js`);
+  }
   await openScript();
-  await openPolicies();
+  await open("not isolated", built.vite as string, false);
+  await open("with a policy", built.esbuild as string, true, WITH_WASM);
+  const policy = await openBundled("esbuild", "policy", "policy");
+  await open("Wasm allowed", policy, true, WITH_WASM);
+  await open("Wasm forbidden", policy, true, WITHOUT_WASM);
 }, 180_000);
 
 afterAll(async () => {
@@ -152,6 +157,10 @@ describe.each(findBrowsers())("$name", (found) => {
       expect(await resultOf(name)).toEqual({ good: COUNT, clean: true, packets: 0, holders: [] });
     },
   );
+
+  it.each(Object.keys(BUNDLERS))("%s keeps skbuff/js, which is imported for what it does", async (name) => {
+    expect(await resultOf(`${name}, js`)).toBe("js");
+  });
 
   it("without isolation the page is told what is missing", async () => {
     expect(await resultOf("not isolated")).toMatchObject({
