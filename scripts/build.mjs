@@ -104,6 +104,9 @@ async function bundle() {
     external: ["node:*"],
     // Puts the constants where they are used, which bundlers of users cannot: by then they are variables.
     minifySyntax: true,
+    // See there.
+    define: { "Symbol.dispose": "DISPOSE" },
+    inject: ["src/dispose.ts"],
     logLevel: "warning",
   });
 }

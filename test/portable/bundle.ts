@@ -3,13 +3,12 @@
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { textWith } from "../explore/bundle.js";
 import { BLUNDERS } from "../explore/mistakes.js";
 import { coresOf, nameOf } from "./cores.js";
 
-const tests = fileURLToPath(new URL("..", import.meta.url));
+const tests = join(process.cwd(), "test");
 
 /** Where tests are to run. */
 export interface Target {
@@ -73,22 +72,25 @@ export async function bundleTests(
     out: flatName(file),
   }));
   for (const file of THREADS) entries.push({ in: join(tests, file), out: basename(file, ".mjs") });
-  const inject = [join(tests, "both-cores.ts")];
-  if (browser) inject.push(join(tests, "portable/globals.ts"));
+  const globals = join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts");
   const common = {
     outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    format: "esm",
+    format: "esm" as const,
     target: "es2022",
-    logLevel: "warning",
-    platform: browser ? "browser" : "node",
-    inject,
-  } as const;
-  await build({ ...common, entryPoints: entries, plugins: [plugin(target)] });
+    logLevel: "warning" as const,
+    platform: browser ? ("browser" as const) : ("node" as const),
+    inject: [globals],
+  } satisfies BuildOptions;
+  const inject = [globals, join(tests, "both-cores.ts")];
+  await build({ ...common, inject, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
-  const own = ["vitest", "worker"].map((name) => ({ in: join(tests, `portable/${name}.ts`), out: name }));
-  await build({ ...common, entryPoints: own, plugins: [plugin(target)] });
+  const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
+    in: join(tests, `portable/${name}.ts`),
+    out: name,
+  }));
+  await build({ ...common, entryPoints: own });
   const cores = coresOf(BLUNDERS);
   for (const mistakes of cores) {
     const text = await textWith(mistakes);
