@@ -1,8 +1,7 @@
 // The only place that touches memory, in Wasm. `memory.host.ts` is the same module over typed arrays.
 //
 // Plain accesses are for what one thread owns. Atomic ones are sequentially consistent, the only order that
-// Wasm and JS have; the reason for each stands where it is called. In a build without threads nobody else
-// can see the memory, so they are plain as well.
+// Wasm and JS have; the reason for each stands where it is called. On unshared memory they work as well.
 
 // Some milliseconds: longer than any thread stands between two steps, unless it was taken off its core.
 const SPIN_MOST: u32 = 1 << 22;
@@ -44,56 +43,36 @@ export function storeNet32(p: u32, v: u32): void {
 }
 
 export function atomicLoad32(p: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.load<u32>(p);
-  return load<u32>(p);
+  return atomic.load<u32>(p);
 }
 export function atomicStore32(p: u32, v: u32): void {
-  if (ASC_FEATURE_THREADS) atomic.store<u32>(p, v);
-  else store<u32>(p, v);
+  atomic.store<u32>(p, v);
 }
 /** Adds, wrapping; returns the old value. */
 export function atomicAdd32(p: u32, v: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.add<u32>(p, v);
-  const old = load<u32>(p);
-  store<u32>(p, old + v);
-  return old;
+  return atomic.add<u32>(p, v);
 }
 /** Subtracts, wrapping; returns the old value. */
 export function atomicSub32(p: u32, v: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.sub<u32>(p, v);
-  const old = load<u32>(p);
-  store<u32>(p, old - v);
-  return old;
+  return atomic.sub<u32>(p, v);
 }
 /** Sets bits; returns the old value. */
 export function atomicOr32(p: u32, v: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.or<u32>(p, v);
-  const old = load<u32>(p);
-  store<u32>(p, old | v);
-  return old;
+  return atomic.or<u32>(p, v);
 }
 /** Stores; returns the old value. */
 export function atomicExchange32(p: u32, v: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.xchg<u32>(p, v);
-  const old = load<u32>(p);
-  store<u32>(p, v);
-  return old;
+  return atomic.xchg<u32>(p, v);
 }
 /** Stores `desired` if `expected` is there; returns what was there. */
 export function atomicCas32(p: u32, expected: u32, desired: u32): u32 {
-  if (ASC_FEATURE_THREADS) return atomic.cmpxchg<u32>(p, expected, desired);
-  const old = load<u32>(p);
-  if (old === expected) store<u32>(p, desired);
-  return old;
+  return atomic.cmpxchg<u32>(p, expected, desired);
 }
 /** The one 64-bit operation: replaces the pair (low at `p`, high at `p + 4`) if it is as expected. */
 export function cas64(p: u32, low: u32, high: u32, newLow: u32, newHigh: u32): bool {
   const expected = (low as u64) | ((high as u64) << 32);
   const desired = (newLow as u64) | ((newHigh as u64) << 32);
-  if (ASC_FEATURE_THREADS) return atomic.cmpxchg<u64>(p, expected, desired) === expected;
-  if (load<u64>(p) !== expected) return false;
-  store<u64>(p, desired);
-  return true;
+  return atomic.cmpxchg<u64>(p, expected, desired) === expected;
 }
 
 /**
@@ -105,7 +84,7 @@ export function speculate32(p: u32): u32 {
 }
 /** Wakes all threads that sleep at `p`. */
 export function notify(p: u32): void {
-  if (ASC_FEATURE_THREADS) atomic.notify(p, -1);
+  atomic.notify(p, -1);
 }
 /** Waits until the word at `p` is not `value`: it changes within a few steps of another thread, unless that one died. */
 export function spinWhile(p: u32, value: u32): void {

@@ -23,7 +23,7 @@ const USAGE = `node bench/micro.mjs [--quick] [--op <id>]...
 const ROUNDS = 8;
 const DENSITY_SIZES = [64, 1500, 65536];
 const RESULTS = new URL("./results/", import.meta.url);
-const WASM = new URL("../build/shared.wasm", import.meta.url);
+const WASM = new URL("../build/core.wasm", import.meta.url);
 
 function measureSubject(id, ops, quick) {
   return new Promise((resolve, reject) => {

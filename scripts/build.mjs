@@ -5,8 +5,9 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { main as asc } from "assemblyscript/asc";
+import { deflateSync } from "node:zlib";
 import { build } from "esbuild";
+import { compileCore, memoryFlagsAt } from "./wasm.mjs";
 
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -22,13 +23,14 @@ function run(script, ...args) {
   });
 }
 
-async function wasm(flavour) {
-  const { stdout, stderr } = process;
-  const args = ["assembly/index.ts", "--config", "asconfig.json", "--baseDir", root, "--target", flavour];
-  const { error } = await asc(args, { stdout, stderr });
-  if (error) throw error;
-  const bytes = await readFile(join(root, `build/${flavour}.wasm`));
-  await writeFile(join(root, `build/wasm-${flavour}.js`), `export default "${bytes.toString("base64")}";\n`);
+async function wasm() {
+  const bytes = await compileCore(root);
+  // Deflated, then base64: compressed once more on its way to a page, it is hardly longer than deflated.
+  const base64 = deflateSync(bytes, { level: 9, memLevel: 9 }).toString("base64");
+  await writeFile(
+    join(root, "build/wasm.js"),
+    `export const deflated = "${base64}";\nexport const memoryFlags = ${memoryFlagsAt(bytes)};\n`,
+  );
 }
 
 /** Bundles the core into a function, so that every call makes an instance with module state of its own. */
@@ -62,15 +64,15 @@ async function javascript(name, memory) {
 }
 
 async function core() {
-  await wasm("shared");
-  await wasm("unshared");
+  await wasm();
   await javascript("core-js", "memory.host.ts");
 }
 
 async function declarations() {
-  const bytes = "declare const base64: string;\nexport default base64;\n";
-  await writeFile(join(root, "build/wasm-shared.d.ts"), bytes);
-  await writeFile(join(root, "build/wasm-unshared.d.ts"), bytes);
+  await writeFile(
+    join(root, "build/wasm.d.ts"),
+    "export declare const deflated: string;\nexport declare const memoryFlags: number;\n",
+  );
   await writeFile(
     join(root, "build/core-js.d.ts"),
     `type Core = typeof import("../assembly/index");
@@ -88,6 +90,7 @@ async function bundle() {
     // starts them, wherever the bundler has put that.
     entryPoints: {
       index: "src/index.ts",
+      js: "src/js.ts",
       node: "src/node/index.ts",
       web: "src/web/index.ts",
       "tap-worker": "src/node/tap-worker.ts",
@@ -100,6 +103,8 @@ async function bundle() {
     platform: "neutral",
     target: "es2022",
     external: ["node:*"],
+    // Puts the constants where they are used, which bundlers of users cannot: by then they are variables.
+    minifySyntax: true,
     // See there.
     define: { "Symbol.dispose": "DISPOSE" },
     inject: ["src/dispose.ts"],

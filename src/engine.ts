@@ -65,7 +65,10 @@ const RINGS_MOST = 4096;
 export interface EngineOptions {
   /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
   memory?: number;
-  /** `wasm`, or the same engine in JS; `auto` takes Wasm where it exists. */
+  /**
+   * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
+   * that was imported and WebAssembly is missing or refused.
+   */
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
   shared?: "auto" | boolean;
@@ -92,7 +95,10 @@ export interface EngineOptions {
 
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
-  /** The core of this thread, whatever the others have; the one of the thread that shared it if not given. */
+  /**
+   * The core of this thread, whatever the others have; the one of the thread that shared it if not given. `js` needs
+   * `import "skbuff/js"` on this thread.
+   */
   core?: "wasm" | "js";
 }
 
@@ -127,7 +133,7 @@ export interface BurstOptions extends AllocOptions {
  * engine.close(); // → []
  */
 export class Engine {
-  /** `wasm`, or `js` if that was asked for or there is no WebAssembly. */
+  /** `wasm`, or `js` if that was asked for or WebAssembly cannot be used. */
   readonly core: "wasm" | "js";
   /** Whether the arena is shared memory. */
   readonly shared: boolean;
@@ -480,7 +486,7 @@ export class Engine {
    *
    * @throws ThreadLimitError, TokenError, UnsupportedError, ArgumentTypeError (as rejections)
    * @example
-   * const worker = await Engine.attach(engine.share(), { core: "js" });
+   * const worker = await Engine.attach(engine.share(), { core: "wasm" });
    * worker.alloc(64).release();
    * worker.detach();
    */

@@ -27,10 +27,10 @@ export class SkbuffError extends Error {
   /** Stays the same across versions; compare this, not the message. */
   readonly code: string;
 
-  /** @internal */
-  constructor(code: string, message: string) {
+  /** `name` is told, since a minifier may call the class something else. @internal */
+  constructor(name: string, code: string, message: string) {
     super(message);
-    this.name = new.target.name;
+    this.name = name;
     this.code = code;
   }
 }
@@ -69,7 +69,7 @@ export class StaleSkbError extends SkbuffError {
     let message = expected("skb", "a live one", got);
     if (allocatedAt !== undefined) message += `\n  allocated ${allocatedAt}`;
     if (releasedAt !== undefined) message += `\n  let go ${releasedAt}`;
-    super("ERR_SKB_STALE", message);
+    super("StaleSkbError", "ERR_SKB_STALE", message);
     this.allocatedAt = allocatedAt;
     this.releasedAt = releasedAt;
   }
@@ -79,7 +79,11 @@ export class StaleSkbError extends SkbuffError {
 export class ForeignSkbError extends SkbuffError {
   /** @internal */
   constructor(what: string) {
-    super("ERR_SKB_FOREIGN", expected(what, "one of this engine", "one of another engine"));
+    super(
+      "ForeignSkbError",
+      "ERR_SKB_FOREIGN",
+      expected(what, "one of this engine", "one of another engine"),
+    );
   }
 }
 
@@ -87,7 +91,7 @@ export class ForeignSkbError extends SkbuffError {
 export class QueuedSkbError extends SkbuffError {
   /** @internal */
   constructor() {
-    super("ERR_SKB_QUEUED", expected("skb", "one that is in no queue", "a queued one"));
+    super("QueuedSkbError", "ERR_SKB_QUEUED", expected("skb", "one that is in no queue", "a queued one"));
   }
 }
 
@@ -95,7 +99,7 @@ export class QueuedSkbError extends SkbuffError {
 export class HeldSkbError extends SkbuffError {
   /** @internal */
   constructor(users: number) {
-    super("ERR_SKB_HELD", expected("skb", "1 user", `${users} users`));
+    super("HeldSkbError", "ERR_SKB_HELD", expected("skb", "1 user", `${users} users`));
   }
 }
 
@@ -103,7 +107,7 @@ export class HeldSkbError extends SkbuffError {
 export class SharedDataError extends SkbuffError {
   /** @internal */
   constructor(got: string) {
-    super("ERR_SKB_SHARED", expected("data", "bytes of this packet alone", got));
+    super("SharedDataError", "ERR_SKB_SHARED", expected("data", "bytes of this packet alone", got));
   }
 }
 
@@ -111,7 +115,7 @@ export class SharedDataError extends SkbuffError {
 export class RoomError extends SkbuffError {
   /** @internal */
   constructor(what: string, wanted: string, got: unknown) {
-    super("ERR_SKB_ROOM", expected(what, wanted, got));
+    super("RoomError", "ERR_SKB_ROOM", expected(what, wanted, got));
   }
 }
 
@@ -119,7 +123,7 @@ export class RoomError extends SkbuffError {
 export class FragLimitError extends SkbuffError {
   /** @internal */
   constructor(wanted: string, got: unknown) {
-    super("ERR_SKB_FRAGS", expected("frags", wanted, got));
+    super("FragLimitError", "ERR_SKB_FRAGS", expected("frags", wanted, got));
   }
 }
 
@@ -127,7 +131,7 @@ export class FragLimitError extends SkbuffError {
 export class PoolExhaustedError extends SkbuffError {
   /** @internal */
   constructor(what: string, got: string) {
-    super("ERR_SKB_EXHAUSTED", expected(what, "1 free", got));
+    super("PoolExhaustedError", "ERR_SKB_EXHAUSTED", expected(what, "1 free", got));
   }
 }
 
@@ -135,7 +139,7 @@ export class PoolExhaustedError extends SkbuffError {
 export class UbufError extends SkbuffError {
   /** @internal */
   constructor(wanted: string, got: string) {
-    super("ERR_SKB_UBUF", expected("ubuf", wanted, got));
+    super("UbufError", "ERR_SKB_UBUF", expected("ubuf", wanted, got));
   }
 }
 
@@ -143,7 +147,7 @@ export class UbufError extends SkbuffError {
 export class StaleRegionError extends SkbuffError {
   /** @internal */
   constructor() {
-    super("ERR_SKB_REGION", expected("region", "one in use", "one that was released"));
+    super("StaleRegionError", "ERR_SKB_REGION", expected("region", "one in use", "one that was released"));
   }
 }
 
@@ -151,7 +155,7 @@ export class StaleRegionError extends SkbuffError {
 export class ThreadLimitError extends SkbuffError {
   /** @internal */
   constructor(threads: number) {
-    super("ERR_SKB_THREADS", expected("thread", `one of at most ${threads}`, "one more"));
+    super("ThreadLimitError", "ERR_SKB_THREADS", expected("thread", `one of at most ${threads}`, "one more"));
   }
 }
 
@@ -159,7 +163,7 @@ export class ThreadLimitError extends SkbuffError {
 export class TokenError extends SkbuffError {
   /** @internal */
   constructor(wanted: string, got: string) {
-    super("ERR_SKB_TOKEN", expected("token", wanted, got));
+    super("TokenError", "ERR_SKB_TOKEN", expected("token", wanted, got));
   }
 }
 
@@ -167,7 +171,7 @@ export class TokenError extends SkbuffError {
 export class SharedMemoryError extends SkbuffError {
   /** @internal */
   constructor(wanted: string, got: string) {
-    super("ERR_SKB_SHARED_MEMORY", expected("memory", wanted, got));
+    super("SharedMemoryError", "ERR_SKB_SHARED_MEMORY", expected("memory", wanted, got));
   }
 }
 
@@ -175,7 +179,7 @@ export class SharedMemoryError extends SkbuffError {
 export class RingClosedError extends SkbuffError {
   /** @internal */
   constructor(got: string) {
-    super("ERR_SKB_RING_CLOSED", expected("ring", "an open one", got));
+    super("RingClosedError", "ERR_SKB_RING_CLOSED", expected("ring", "an open one", got));
   }
 }
 
@@ -183,7 +187,7 @@ export class RingClosedError extends SkbuffError {
 export class RingRoleError extends SkbuffError {
   /** @internal */
   constructor(role: "producer" | "consumer", thread: number) {
-    super("ERR_SKB_RING_ROLE", expected(role, "this thread", `thread ${thread}`));
+    super("RingRoleError", "ERR_SKB_RING_ROLE", expected(role, "this thread", `thread ${thread}`));
   }
 }
 
@@ -191,7 +195,7 @@ export class RingRoleError extends SkbuffError {
 export class EngineClosedError extends SkbuffError {
   /** @internal */
   constructor() {
-    super("ERR_SKB_CLOSED", expected("engine", "an open one", "a closed one"));
+    super("EngineClosedError", "ERR_SKB_CLOSED", expected("engine", "an open one", "a closed one"));
   }
 }
 
@@ -203,6 +207,7 @@ export class InUseError extends SkbuffError {
   /** @internal */
   constructor(holders: readonly string[]) {
     super(
+      "InUseError",
       "ERR_SKB_IN_USE",
       `${expected("engine", "nothing still out", holders.length)}\n  ${holders.join("\n  ")}`,
     );
@@ -214,7 +219,7 @@ export class InUseError extends SkbuffError {
 export class UnsupportedError extends SkbuffError {
   /** @internal */
   constructor(what: string, wanted: string, got: string, options?: { cause: unknown }) {
-    super("ERR_SKB_UNSUPPORTED", expected(what, wanted, got));
+    super("UnsupportedError", "ERR_SKB_UNSUPPORTED", expected(what, wanted, got));
     if (options !== undefined) this.cause = options.cause;
   }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
 import { Engine } from "skbuff";
+import "skbuff/js";
 import ThreadStream from "thread-stream";
 import { cpuTime, say, start } from "./thread.mjs";
 

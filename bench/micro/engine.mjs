@@ -7,6 +7,7 @@ import { BURST, FRAG_BYTES, payload, pieces } from "./ops.mjs";
 
 export async function make({ engine: options }) {
   const { Engine } = await import("skbuff");
+  await import("skbuff/js");
   const engine = await Engine.create(options);
 
   function linear(size) {

@@ -44,16 +44,13 @@ async function withoutChecks(folder) {
 /** Compiles a copy of the source, after `change` was made to it. */
 async function compile(change) {
   // Here, because it takes a second, and others want only the names above.
-  const { main: asc } = await import("assemblyscript/asc");
+  const { compileCore } = await import("../../scripts/wasm.mjs");
   const folder = await mkdtemp(join(tmpdir(), "skbuff-bench-"));
   try {
     for (const name of ["assembly", "asconfig.json"])
       await cp(join(ROOT, name), join(folder, name), { recursive: true });
     await change(folder);
-    const args = ["assembly/index.ts", "--config", "asconfig.json", "--baseDir", folder];
-    const { error, stderr } = await asc([...args, "--target", "shared"]);
-    if (error) throw new Error(`asc: ${stderr}`, { cause: error });
-    return await readFile(join(folder, "build/shared.wasm"));
+    return await compileCore(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

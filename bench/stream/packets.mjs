@@ -1,6 +1,7 @@
 // Guest and host of the paths through the engine, and the devices that read packets on the spot.
 
 import { Engine } from "skbuff";
+import "skbuff/js";
 import { CHECKED_EVERY, checkPart, fill, headOf } from "./message.mjs";
 import { Fifo, fillerOf, slotOf } from "./source.mjs";
 

@@ -4,6 +4,7 @@
 
 import { MessageChannel } from "node:worker_threads";
 import { Engine } from "skbuff";
+import "skbuff/js";
 
 const MEMORY = 64 << 20;
 

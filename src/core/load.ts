@@ -1,5 +1,8 @@
-// Finds the core that serves: Wasm over shared memory, Wasm over unshared memory, or the same source in JS.
+// Finds the core that serves: Wasm, over shared or unshared memory, or the same source in JS.
 
+// Not imported when needed but at once, so that a bundler has nothing to split off: what it makes for a worker often must
+// be one file.
+import { deflated, memoryFlags } from "../../build/wasm.js";
 import { UnsupportedError } from "../errors.js";
 import { ISOLATION, sharedMemoryExists } from "./isolation.js";
 
@@ -20,15 +23,36 @@ export interface Loaded {
 /** A WebAssembly page, the unit of a memory's size. */
 export const WASM_PAGE_BYTES = 65536;
 
+const WITHOUT = "an environment without it";
+
+/** Flags of a memory that has a maximum and is not shared; see scripts/wasm.mjs. */
+const UNSHARED = 1;
+
 // Compiled once in each realm, however many engines are made of it.
 const modules = new Map<boolean, Promise<WebAssembly.Module>>();
 
+/** Makes the JS core; there once "skbuff/js" was imported. */
+let makeJs: MakeJs | undefined;
+
+/** What the build makes of the core for JS. */
+export type MakeJs = () => Core & { bind(buffer: ArrayBufferLike): void };
+
+/** Has engines of this realm use the JS core, if they are asked to or cannot use Wasm. */
+export function provideJs(make: MakeJs): void {
+  makeJs = make;
+}
+
+async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The bytes travel inside the JS, where no bundler or server can lose them. */
 async function compile(shared: boolean): Promise<WebAssembly.Module> {
-  // The bytes travel inside the JS, where no bundler or content policy can lose them.
-  const { default: base64 } = shared
-    ? await import("../../build/wasm-shared.js")
-    : await import("../../build/wasm-unshared.js");
-  return WebAssembly.compile(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+  const bytes = await inflate(deflated);
+  if (!shared) bytes[memoryFlags] = UNSHARED;
+  return allowed(() => WebAssembly.compile(bytes));
 }
 
 function compiled(shared: boolean): Promise<WebAssembly.Module> {
@@ -40,30 +64,39 @@ function compiled(shared: boolean): Promise<WebAssembly.Module> {
   return module;
 }
 
+/** What a content security policy may refuse: compiling in Chromium and Firefox, instantiating in WebKit. */
+async function allowed<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (cause) {
+    const wanted = "leave to use WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
+    throw new UnsupportedError("core", wanted, "a refusal", { cause });
+  }
+}
+
+function wasmExists(): boolean {
+  return typeof WebAssembly !== "undefined" && typeof DecompressionStream !== "undefined";
+}
+
 /** Makes a memory of `bytes` (a multiple of WASM_PAGE_BYTES) and a core on it. @throws UnsupportedError */
 export async function load(
   kind: "auto" | "wasm" | "js",
   shared: "auto" | boolean,
   bytes: number,
 ): Promise<Loaded> {
-  if (shared === true && !sharedMemoryExists()) {
-    throw new UnsupportedError("shared", ISOLATION, "an environment without it");
-  }
+  if (shared === true && !sharedMemoryExists()) throw new UnsupportedError("shared", ISOLATION, WITHOUT);
   const share = shared === "auto" ? sharedMemoryExists() : shared;
-  if (kind === "wasm" && typeof WebAssembly === "undefined") {
-    throw new UnsupportedError("core", "WebAssembly to exist", "an environment without it");
+  if (kind === "js" || (kind === "auto" && makeJs !== undefined && !wasmExists()))
+    return loadJs(share, bytes);
+  if (!wasmExists())
+    throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
+  const memory = allocate(bytes, () => wasmMemory(share, bytes));
+  try {
+    return await onWasm(await compiled(share), memory, share);
+  } catch (error) {
+    if (kind === "wasm" || makeJs === undefined) throw error;
+    return onJs(memory, share);
   }
-  if (kind === "js" || typeof WebAssembly === "undefined") return loadJs(share, bytes);
-  return loadWasm(share, bytes);
-}
-
-async function loadWasm(shared: boolean, bytes: number): Promise<Loaded> {
-  const module = await compiled(shared);
-  return onWasm(
-    module,
-    allocate(bytes, () => wasmMemory(shared, bytes)),
-    shared,
-  );
 }
 
 async function onWasm(
@@ -71,11 +104,11 @@ async function onWasm(
   memory: WebAssembly.Memory,
   shared: boolean,
 ): Promise<Loaded> {
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  const { exports } = await allowed(() => WebAssembly.instantiate(module, { env: { memory } }));
   return { core: exports as unknown as Core, memory, module, buffer: memory.buffer, kind: "wasm", shared };
 }
 
-async function loadJs(shared: boolean, bytes: number): Promise<Loaded> {
+function loadJs(shared: boolean, bytes: number): Loaded {
   // Shared memory is a WebAssembly.Memory where that exists, so that threads with a Wasm core can attach to it.
   const memory = allocate(bytes, () => {
     if (!shared) return new ArrayBuffer(bytes);
@@ -84,9 +117,10 @@ async function loadJs(shared: boolean, bytes: number): Promise<Loaded> {
   return onJs(memory, shared);
 }
 
-async function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Promise<Loaded> {
-  const { default: instantiate } = await import("../../build/core-js.js");
-  const { bind, ...core } = instantiate();
+function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Loaded {
+  if (makeJs === undefined)
+    throw new UnsupportedError("core", 'import "skbuff/js" on this thread', '"js" without it');
+  const { bind, ...core } = makeJs();
   const buffer = bufferOf(memory);
   bind(buffer);
   return { core, memory, module: undefined, buffer, kind: "js", shared };
@@ -100,7 +134,7 @@ export async function join(
 ): Promise<Loaded> {
   if (kind === "js") return onJs(memory, true);
   if (typeof WebAssembly === "undefined" || !(memory instanceof WebAssembly.Memory)) {
-    throw new UnsupportedError("core", "WebAssembly to exist on both threads", "an environment without it");
+    throw new UnsupportedError("core", "WebAssembly to exist on both threads", WITHOUT);
   }
   return onWasm(module ?? (await compiled(true)), memory, true);
 }

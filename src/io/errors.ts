@@ -6,7 +6,7 @@ import { expected, SkbuffError } from "../errors.js";
 export class TransportError extends SkbuffError {
   /** @internal */
   constructor(what: string, wanted: string, got: unknown, options?: { cause: unknown }) {
-    super("ERR_SKB_TRANSPORT", expected(what, wanted, got));
+    super("TransportError", "ERR_SKB_TRANSPORT", expected(what, wanted, got));
     if (options !== undefined) this.cause = options.cause;
   }
 }
@@ -18,7 +18,7 @@ export class FramingError extends SkbuffError {
 
   /** @internal */
   constructor(what: string, offset: number, wanted: string, got: unknown) {
-    super("ERR_SKB_FRAMING", expected(`${what}, byte ${offset}`, wanted, got));
+    super("FramingError", "ERR_SKB_FRAMING", expected(`${what}, byte ${offset}`, wanted, got));
     this.offset = offset;
   }
 }

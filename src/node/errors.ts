@@ -11,7 +11,7 @@ export class CaptureError extends SkbuffError {
 
   /** @internal */
   constructor(file: string, offset: number, wanted: string, got: unknown, options?: { cause: unknown }) {
-    super("ERR_SKB_CAPTURE", expected(`${file}, byte ${offset}`, wanted, got));
+    super("CaptureError", "ERR_SKB_CAPTURE", expected(`${file}, byte ${offset}`, wanted, got));
     this.file = file;
     this.offset = offset;
     if (options !== undefined) this.cause = options.cause;

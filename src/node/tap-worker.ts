@@ -1,6 +1,8 @@
 // The tap's worker: takes clones from the ring and writes them, until the ring is closed and drained.
 
 import { parentPort, workerData } from "node:worker_threads";
+import makeJs from "../../build/core-js.js";
+import { provideJs } from "../core/load.js";
 import { Engine } from "../engine.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
@@ -13,6 +15,9 @@ import type { TapReport, TapWork } from "./tap.js";
 const REPORT_MS = 50;
 /** What is dequeued, and written, at once. */
 const BATCH = 256;
+
+// The engine may have either core.
+provideJs(makeJs);
 
 const { engine: token, ring: ringToken, file, snapLength } = workerData as TapWork;
 const engine = await Engine.attach(token);

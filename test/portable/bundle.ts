@@ -41,6 +41,11 @@ function plugin({ skbuff, browser }: Target): Plugin {
     name: "portable",
     setup(bundle) {
       bundle.onResolve({ filter: /^skbuff$/ }, () => ({ path: skbuff, external: true }));
+      bundle.onResolve({ filter: /^skbuff\/js$/ }, () => ({
+        path: skbuff.replace(/index\.js$/, "js.js"),
+        external: true,
+        sideEffects: true,
+      }));
       bundle.onResolve({ filter: /^vitest$/ }, () => ({ path: "./vitest.mjs", external: true }));
       if (browser)
         bundle.onResolve({ filter: /^node:worker_threads$/ }, () => ({
@@ -67,6 +72,7 @@ export async function bundleTests(
     out: flatName(file),
   }));
   for (const file of THREADS) entries.push({ in: join(tests, file), out: basename(file, ".mjs") });
+  const globals = join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts");
   const common = {
     outdir,
     outExtension: { ".js": ".mjs" },
@@ -75,9 +81,10 @@ export async function bundleTests(
     target: "es2022",
     logLevel: "warning" as const,
     platform: browser ? ("browser" as const) : ("node" as const),
-    inject: [join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts")],
+    inject: [globals],
   } satisfies BuildOptions;
-  await build({ ...common, entryPoints: entries, plugins: [plugin(target)] });
+  const inject = [globals, join(tests, "both-cores.ts")];
+  await build({ ...common, inject, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
   const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
     in: join(tests, `portable/${name}.ts`),

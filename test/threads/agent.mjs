@@ -2,6 +2,7 @@
 
 import { parentPort } from "node:worker_threads";
 import * as skbuff from "skbuff";
+import "skbuff/js";
 
 const seat = { skbuff, skbs: [], rings: [], told: [] };
 

@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { Engine } from "skbuff";
+import "skbuff/js";
 
 const { mailbox } = workerData;
 // state | engine | packets, 0: one, with a reason | reason | result | handles

@@ -3,6 +3,7 @@
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { Engine, PoolExhaustedError, SharedDataError } from "skbuff";
+import "skbuff/js";
 
 const PATTERN_BYTES = 1 << 18;
 const PHASES = 4096;

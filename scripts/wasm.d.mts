@@ -1,0 +1,2 @@
+export function compileCore(root: string): Promise<Uint8Array>;
+export function memoryFlagsAt(bytes: Uint8Array): number;

@@ -1,0 +1,9 @@
+// The core in JavaScript: whoever imports this has it on this thread, for `core: "js"`, and for `core: "auto"` where
+// WebAssembly is missing or not allowed. It is apart because nearly nobody needs it, and it is as long as all the rest.
+//
+//     import "skbuff/js";
+
+import makeJs from "../build/core-js.js";
+import { provideJs } from "./core/load.js";
+
+provideJs(makeJs);
