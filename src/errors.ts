@@ -37,6 +37,7 @@ export class SkbuffError extends Error {
 
 /** A number that is not an integer in the range it must be in. */
 export class ArgumentRangeError extends RangeError {
+  /** Stays the same across versions; compare this, not the message. */
   readonly code = "ERR_SKB_RANGE";
 
   /** @internal */
@@ -48,6 +49,7 @@ export class ArgumentRangeError extends RangeError {
 
 /** An argument of the wrong type. */
 export class ArgumentTypeError extends TypeError {
+  /** Stays the same across versions; compare this, not the message. */
   readonly code = "ERR_SKB_TYPE";
 
   /** @internal */

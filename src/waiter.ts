@@ -13,6 +13,7 @@ export interface End {
   readonly room: number;
 }
 
+/** How long to wait, and how. */
 export interface WaitOptions {
   /** Milliseconds to wait at most; without limit if not given. */
   timeout?: number;

@@ -19,6 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import * as node from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { asserting } from "./asserting.js";
 import { DISPOSE } from "./members.js";
 import { pcapHeader, pcapRecord } from "./node/made.js";
 import { Peer } from "./node/peer.js";
@@ -38,7 +39,6 @@ const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
 const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
 const MEMBER =
   /^ +(?:(?:private|protected|abstract|override|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
-const RESULT = /^(.+);\s*\/\/ → (.+)$/;
 
 /** The example blocks of a source file: from `@example` to the next tag or the end of the comment. */
 function examplesOf(file: string, source: string): Example[] {
@@ -59,19 +59,6 @@ const examples = ["", "node/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
-
-/** The example with its results asserted. */
-function asserting(code: string): string {
-  return code
-    .split("\n")
-    .map((line) => {
-      if (!line.includes("→")) return line;
-      const [, expression, value] = RESULT.exec(line) ?? [];
-      if (value === undefined) throw new Error(`not an expression and its result: ${line}`);
-      return `assert.deepEqual((${expression}), (${value}));`;
-    })
-    .join("\n");
-}
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
   ...parameters: string[]

@@ -1,5 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// What connects packets to Node's files and sockets.
+/**
+ * What connects packets to Node's files and sockets: captures, UDP, streams, taps.
+ *
+ * @module skbuff/node
+ */
 
 export type { CaptureInterface } from "./capture-format.js";
 export { type CaptureNote, interfaceOf, linkTypeOf, noteCapture, originalLengthOf } from "./capture-note.js";

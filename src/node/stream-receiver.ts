@@ -24,6 +24,7 @@ const RETRY_MS = 5;
 /** Bytes of a buffer of Node's that become one piece at most. */
 const PIECE_MOST = 64 * 1024;
 
+/** How a stream is received. */
 export interface StreamReceiverOptions {
   /**
    * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. While there are more, nothing is read. 1 MiB
@@ -38,6 +39,7 @@ export interface StreamReceiverOptions {
   headroom?: number;
 }
 
+/** Where to connect, and how that stream is received. */
 export interface StreamConnectOptions extends StreamReceiverOptions {
   /** Bytes of the pages that are read into, 4096..131072. 65536 if not given. A packet keeps all of its chunk from other use. */
   chunk?: number;
