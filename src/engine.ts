@@ -794,6 +794,7 @@ export class Engine {
         this.#surface(error);
       }
     }
+    if (n > 0) this._waiter.delivered();
     return n;
   }
 
