@@ -145,7 +145,7 @@ describe("the program of", () => {
   it.each(guides.flatMap(programsOf))("$page, line $line", async ({ page, line, code, printed }) => {
     const file = `${page}-${line}.mjs`;
     writeFileSync(join(programs, file), `import assert from "node:assert/strict";\n${asserting(code)}`);
-    const { stdout } = await run(process.execPath, ["--expose-gc", file], { cwd: programs, timeout: 20_000 });
+    const { stdout } = await run(process.execPath, [file], { cwd: programs, timeout: 20_000 });
     expect(stdout).toBe(printed);
   });
 });
