@@ -21,6 +21,7 @@ import { type AuditReport, auditArena, packetsOf } from "./audit.js";
 import { stage, unload } from "./burst.js";
 import { checkFunction, checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
 import { Heap } from "./core/heap.js";
+import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
 import { Debug, type Leak } from "./debug.js";
 import {
@@ -66,7 +67,7 @@ export interface EngineOptions {
   memory?: number;
   /** `wasm`, or the same engine in JS; `auto` takes Wasm where it exists. */
   core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where SharedArrayBuffer exists. */
+  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
   shared?: "auto" | boolean;
   /** Packets that can exist at a time, rounded up to a power of two; one for each 2 KiB of memory if not given. */
   skbs?: number;
@@ -461,10 +462,9 @@ export class Engine {
   share(): EngineToken {
     this._open();
     if (!this.shared) {
-      const got = typeof SharedArrayBuffer === "undefined" ? "an environment without" : "unshared memory";
       throw new SharedMemoryError(
-        "SharedArrayBuffer; pages have it if served with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
-        got,
+        ISOLATION,
+        sharedMemoryExists() ? "unshared memory" : "an environment without it",
       );
     }
     this.#several = true;

@@ -3,6 +3,7 @@
 
 import { Engine, type EngineOptions } from "skbuff";
 import { afterAll, afterEach, describe, expect } from "vitest";
+import { SHARED_MEMORY } from "./environment.js";
 import { Releaser } from "./threads/releaser.js";
 
 /** Makes an engine of the kind under test. It is audited and closed after the test. */
@@ -19,9 +20,12 @@ const KINDS = [
   { name: ELSEWHERE, core: "wasm", shared: true },
 ] as const;
 
-/** Runs a suite on each engine. Small arenas: what runs out of memory should do so soon. */
+/** Those that there can be here. */
+const HERE = KINDS.filter(({ shared }) => !shared || SHARED_MEMORY);
+
+/** Runs a suite on each engine that there can be here. Small arenas: what runs out of memory should do so soon. */
 export function forEachEngine(suite: (name: string, make: Make) => void): void {
-  describe.each(KINDS)("$name", ({ name, core, shared }) => {
+  describe.each(HERE)("$name", ({ name, core, shared }) => {
     const made: Engine[] = [];
     let releaser: Releaser | undefined;
 

@@ -1,6 +1,7 @@
 // Finds the core that serves: Wasm over shared memory, Wasm over unshared memory, or the same source in JS.
 
 import { UnsupportedError } from "../errors.js";
+import { ISOLATION, sharedMemoryExists } from "./isolation.js";
 
 /** What the core offers, whichever build it is. In the Wasm builds a u32 comes back as a signed number. */
 export type Core = typeof import("../../assembly/index");
@@ -45,10 +46,10 @@ export async function load(
   shared: "auto" | boolean,
   bytes: number,
 ): Promise<Loaded> {
-  if (shared === true && typeof SharedArrayBuffer === "undefined") {
-    throw new UnsupportedError("shared", "SharedArrayBuffer to exist", "an environment without it");
+  if (shared === true && !sharedMemoryExists()) {
+    throw new UnsupportedError("shared", ISOLATION, "an environment without it");
   }
-  const share = shared === "auto" ? typeof SharedArrayBuffer !== "undefined" : shared;
+  const share = shared === "auto" ? sharedMemoryExists() : shared;
   if (kind === "wasm" && typeof WebAssembly === "undefined") {
     throw new UnsupportedError("core", "WebAssembly to exist", "an environment without it");
   }

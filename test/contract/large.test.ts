@@ -3,15 +3,18 @@
 
 import { Engine, UnsupportedError } from "skbuff";
 import { describe, expect, it } from "vitest";
+import { SHARED_MEMORY } from "../environment.js";
 
 const GIB = 2 ** 30;
 
-describe.each([
+const KINDS = [
   ["wasm", true],
   ["wasm", false],
   ["js", true],
   ["js", false],
-] as const)("%s, shared: %s", (core, shared) => {
+] as const;
+
+describe.each(KINDS.filter(([, shared]) => !shared || SHARED_MEMORY))("%s, shared: %s", (core, shared) => {
   it.for([3, 4])("with %i GiB", async (gib, { skip }) => {
     const engine = await Engine.create({ memory: gib * GIB, core, shared, threads: 1 }).catch(
       (error: unknown) => {

@@ -3,6 +3,7 @@
 import { type Completion, Engine, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
+import { surfaced } from "../environment.js";
 import { bytesAt, caught, codeOf, expectBytes, used, World } from "../packets.js";
 
 forEachEngine((_name, make) => {
@@ -335,16 +336,9 @@ it("without onError a callback's error is thrown on the event loop", async () =>
       throw new Error("nobody listens");
     }),
   );
-  const listeners = process.rawListeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  const surfaced = new Promise((resolve) => process.once("uncaughtException", resolve));
-  try {
-    skb.release();
-    expect(String(await surfaced)).toBe("Error: nobody listens");
-  } finally {
-    process.removeAllListeners("uncaughtException");
-    for (const listener of listeners) process.on("uncaughtException", listener as () => void);
-  }
+  const error = surfaced();
+  skb.release();
+  expect(String(await error)).toBe("Error: nobody listens");
   region.release();
   engine.close();
 });

@@ -96,7 +96,8 @@ export type Instantiate = () => Core & {
   readonly memory: { bind(port: Port): void; allVariables(): readonly Variables[] };
 };
 
-async function bundle(root: string, mistakes: readonly Mistake[]): Promise<Instantiate> {
+/** The text of a function that makes instances of the core, with deliberate mistakes or without. */
+export async function textWith(mistakes: readonly Mistake[], root = process.cwd()): Promise<string> {
   const applied = new Set<Mistake>();
   const modules = Object.entries(MODULES).map(([name, file]) => `export * as ${name} from "./${file}";`);
   const { outputFiles } = await build({
@@ -119,9 +120,11 @@ async function bundle(root: string, mistakes: readonly Mistake[]): Promise<Insta
     if (!applied.has(mistake)) throw new Error(`${mistake.file}: not in the bundle`);
   const text = (outputFiles[0] as { text: string }).text;
   // The spread turns esbuild's getters into plain properties.
-  const script = new Script(`(function instantiate() {${text}\nreturn { ...core };\n})`, {
-    filename: "core.js",
-  });
+  return `function instantiate() {${text}\nreturn { ...core };\n}`;
+}
+
+async function bundle(root: string, mistakes: readonly Mistake[]): Promise<Instantiate> {
+  const script = new Script(`(${await textWith(mistakes, root)})`, { filename: "core.js" });
   return script.runInThisContext() as Instantiate;
 }
 

@@ -4,7 +4,7 @@ import { type Engine, PoolExhaustedError, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { caught } from "../packets.js";
 import type { Agent } from "./agent.js";
-import { attached, expectAllBack, shared } from "./stage.js";
+import { attached, expectAllBack, shared, sleep } from "./stage.js";
 
 /** Allocates until there is nothing, and returns all of it. */
 function takeAll(engine: Engine, size: number): { skbs: Skb[]; error: Error } {
@@ -55,7 +55,7 @@ describe("what others hide", () => {
     const workers = await attached(engine, n, (i) => (i % 2 === 0 ? "wasm" : "js"));
     const word = new Int32Array(new SharedArrayBuffer(8));
     const standing = workers.map((worker) => fill(worker, size, word));
-    for (let seen = 0; seen < n; seen = Atomics.load(word, 1)) Atomics.wait(word, 1, seen, 1000);
+    for (let seen = 0; seen < n; seen = Atomics.load(word, 1)) await sleep(1);
     const { threads, magazineMost } = engine.stats();
     const others = threads.filter(({ thread }) => thread !== engine.thread);
     expect(others.length).toBe(n);

@@ -40,7 +40,9 @@ function serve() {
   }
 }
 
-parentPort.on("message", async (token) => {
+parentPort.on("message", async ({ token, closed }) => {
+  // Browsers have address space for a hundred memories or so.
+  for (const index of closed) delete engines[index];
   const engine = await Engine.attach(token);
   Atomics.store(words, STATE, DONE);
   parentPort.postMessage({ index: engines.push(engine) - 1, thread: engine.thread });

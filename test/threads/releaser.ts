@@ -3,6 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { Engine } from "skbuff";
+import { MAY_BLOCK } from "../environment.js";
 
 const [STATE, ENGINE, COUNT, REASON, RESULT, HANDLES] = [0, 1, 2, 3, 4, 8];
 const [ASKED, DONE, ATTACH] = [1, 2, 3];
@@ -28,6 +29,9 @@ export class Releaser {
     workerData: { mailbox: this.#words.buffer },
   });
 
+  /** By their number in the worker. */
+  readonly #served: (Engine | undefined)[] = [];
+
   /** Makes the worker release what is released of `engine`, which must have a thread block to spare. */
   async serve(engine: Engine): Promise<void> {
     Atomics.store(this.#words, STATE, ATTACH);
@@ -38,8 +42,11 @@ export class Releaser {
         this.#worker.off("error", reject);
         resolve(answer);
       });
-      this.#worker.postMessage(engine.share());
+      const closed = this.#served.flatMap((one, i) => (one?.closed ? [i] : []));
+      for (const i of closed) this.#served[i] = undefined;
+      this.#worker.postMessage({ token: engine.share(), closed });
     });
+    this.#served[index] = engine;
     const inside = engine as unknown as Inside;
     const core = inside._core;
     inside._core = {
@@ -66,7 +73,7 @@ export class Releaser {
     Atomics.store(words, STATE, ASKED);
     Atomics.notify(words, STATE);
     for (let i = 0; i < SPINS && Atomics.load(words, STATE) !== DONE; i++);
-    while (Atomics.load(words, STATE) !== DONE) Atomics.wait(words, STATE, ASKED);
+    while (Atomics.load(words, STATE) !== DONE) if (MAY_BLOCK) Atomics.wait(words, STATE, ASKED);
     return words[RESULT] as number;
   }
 

@@ -1,0 +1,106 @@
+// The contract, the threads and the explorer in every browser of this machine: in the page, in a module worker, and without
+// what isolation gives. The package is the built one.
+
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bundleTests } from "../portable/bundle.js";
+import type { Outcome } from "../portable/vitest.js";
+import { type Browser, findBrowsers, launch, missingBrowsers, type Page } from "./browsers.js";
+import { type Served, serve } from "./server.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const outdir = `${root}/build/browser`;
+
+const suites = await bundleTests({ outdir, skbuff: "/dist/index.js", browser: true });
+
+const PAGE = {
+  body: `<!doctype html><meta charset="utf-8"><title>skbuff</title><link rel="icon" href="data:,">`,
+};
+
+/** Runs a file in the page. */
+const IN_PAGE = `
+  const { runFile } = await import("/tests/vitest.mjs");
+  return runFile(args[0]);`;
+
+/** Runs it in a module worker. */
+const IN_WORKER = `
+  const answer = (worker) => new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => { event.preventDefault(); reject(new Error(event.message)); };
+  });
+  const worker = new Worker("/tests/worker.mjs", { type: "module" });
+  await answer(worker);
+  worker.postMessage({ file: args[0] });
+  const { outcome: value, error } = await answer(worker);
+  if (error !== undefined) throw new Error(error);
+  return value;`;
+
+const PLACES = [
+  { place: "a page", isolated: true, body: IN_PAGE, files: [suites.contract, suites.threads] },
+  {
+    place: "a module worker",
+    isolated: true,
+    body: IN_WORKER,
+    files: [suites.contract, suites.threads, suites.explore],
+  },
+  { place: "a page without isolation", isolated: false, body: IN_PAGE, files: [suites.contract] },
+  { place: "a module worker without isolation", isolated: false, body: IN_WORKER, files: [suites.contract] },
+] as const;
+
+const FILE_MS = 300_000;
+
+for (const name of missingBrowsers()) {
+  // Where tests must not be left out, a browser must not be missing.
+  if (process.env.CI) it(`${name} is on this machine`, () => expect.fail(`${name} was not found`));
+  else it.skip(`${name}: not found on this machine`, () => {});
+}
+
+describe.each(findBrowsers())("$name", (found) => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await launch(found);
+    console.log(`${found.name}: ${browser.version}`);
+  }, 60_000);
+
+  afterAll(() => browser?.close());
+
+  describe.each(PLACES)("$place", ({ isolated, body, files }) => {
+    let served: Served;
+    let page: Page;
+
+    beforeAll(async () => {
+      served = await serve({
+        root: { "/tests": outdir, "/dist": `${root}/dist` },
+        isolated,
+        routes: { "/": PAGE },
+      });
+      page = await browser.newPage();
+    }, 60_000);
+
+    // Each file has a page and workers of its own: browsers have address space for a hundred memories or so, and free
+    // those of a worker when it has ended.
+    beforeEach(() => page.goto(`${served.url}/`), 60_000);
+
+    afterAll(async () => {
+      await page?.close();
+      await served?.close();
+    });
+
+    it("is isolated as it should be", async () => {
+      expect(await page.evaluate("return crossOriginIsolated")).toBe(isolated);
+    });
+
+    it.each(files.flat())(
+      "%s",
+      async (file) => {
+        const { passed, skipped, failed, milliseconds } = (await page.evaluate(body, file)) as Outcome;
+        expect(failed.map((text) => text.slice(0, 2000)).slice(0, 20)).toEqual([]);
+        expect(passed).toBeGreaterThan(0);
+        if (process.env.SKBUFF_TIMES)
+          console.log(`${found.name} ${file}: ${passed} passed, ${skipped} skipped, ${milliseconds} ms`);
+      },
+      FILE_MS,
+    );
+  });
+});

@@ -1,0 +1,67 @@
+// What debug: true tells, as far as only Node can show it: garbage collected when we want, and files of any name.
+
+import v8 from "node:v8";
+import vm from "node:vm";
+import { Engine, type Leak, type Skb, type StaleSkbError } from "skbuff";
+import { describe, expect, it, vi } from "vitest";
+import { forEachEngine } from "./engines.js";
+import { caught } from "./packets.js";
+
+const SMALL = { memory: 256 * 1024, threads: 1 };
+const HERE = /debug\.test\.ts/;
+
+forEachEngine((_name, make) => {
+  describe("debug: true", () => {
+    it("takes no caller for the library, whatever the caller's files are called", async () => {
+      const engine = await make({ debug: true });
+      for (const filename of ["/app/src/index.js", "/app/dist/engine.js", "/app/src/queue.ts"]) {
+        const allocate = vm.runInThisContext("(engine) => engine.alloc(1)", { filename }) as (
+          engine: Engine,
+        ) => Skb;
+        const skb = allocate(engine);
+        skb.release();
+        const { allocatedAt } = caught(() => skb.length) as StaleSkbError;
+        expect(allocatedAt?.split("\n")[0], filename).toContain(filename);
+      }
+    });
+
+    it("reports a packet that was garbage-collected, and not one that was released", async () => {
+      const leaks: Leak[] = [];
+      const engine = await make({ debug: true, onLeak: (leak) => leaks.push(leak) });
+      const handle = ((): number => {
+        engine.alloc(1).release();
+        const moved = engine.alloc(1);
+        engine.releaseBurst([moved]);
+        return engine.alloc(7).handle;
+      })();
+      await collect(() => leaks.length > 0);
+      expect(leaks).toEqual([{ handle, allocatedAt: expect.stringMatching(HERE) }]);
+      // A reporter only: the packet is still out.
+      expect(engine.audit().packets.map((packet) => packet.handle)).toEqual([handle]);
+    });
+  });
+});
+
+it("prints a warning of a leak when nobody listens", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  try {
+    const engine = await Engine.create({ ...SMALL, debug: true });
+    engine.alloc(1);
+    await collect(() => warn.mock.calls.length > 0);
+    expect(String(warn.mock.calls[0])).toContain("garbage-collected unreleased");
+    engine.close({ force: true });
+  } finally {
+    warn.mockRestore();
+  }
+});
+
+/** Collects garbage until `done`: when the finalizers run is the environment's matter. */
+async function collect(done: () => boolean): Promise<void> {
+  v8.setFlagsFromString("--expose-gc");
+  const gc = vm.runInNewContext("gc") as () => void;
+  for (let i = 0; i < 200 && !done(); i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(done()).toBe(true);
+}

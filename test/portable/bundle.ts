@@ -1,0 +1,95 @@
+// Bundles the tests for places without vitest: browsers, and the other runtimes. What they test stays what it is, the
+// built package, and is not bundled.
+
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+import { textWith } from "../explore/bundle.js";
+import { BLUNDERS } from "../explore/mistakes.js";
+import { coresOf, nameOf } from "./cores.js";
+
+const tests = fileURLToPath(new URL("..", import.meta.url));
+
+/** Where tests are to run. */
+export interface Target {
+  /** The folder that is made. */
+  readonly outdir: string;
+  /** What `import "skbuff"` shall be there: a URL, or a path. */
+  readonly skbuff: string;
+  /** Whether it is a browser; else what has the modules of Node. */
+  readonly browser: boolean;
+}
+
+/** Files that are no tests of their own: threads of tests. */
+const THREADS = ["threads/agent.mjs", "threads/releaser.mjs", "threads/traffic.mjs"];
+
+/** Needs processes, so it stays with Node. */
+const NODE_ONLY = new Set(["threads/process.test.ts"]);
+
+async function suitesOf(folder: string): Promise<string[]> {
+  const files = (await readdir(join(tests, folder))).filter((file) => file.endsWith(".test.ts"));
+  return files.map((file) => `${folder}/${file}`).filter((file) => !NODE_ONLY.has(file));
+}
+
+/** `contract/bytes.test.ts` is `contract-bytes.test` when it is bundled: all files lie beside each other. */
+function flatName(file: string): string {
+  return file.replace("/", "-").replace(/\.ts$/, "");
+}
+
+function plugin({ skbuff, browser }: Target): Plugin {
+  return {
+    name: "portable",
+    setup(bundle) {
+      bundle.onResolve({ filter: /^skbuff$/ }, () => ({ path: skbuff, external: true }));
+      bundle.onResolve({ filter: /^vitest$/ }, () => ({ path: "./vitest.mjs", external: true }));
+      if (browser)
+        bundle.onResolve({ filter: /^node:worker_threads$/ }, () => ({
+          path: join(tests, "portable/worker-threads.ts"),
+        }));
+      bundle.onResolve({ filter: /\/bundle\.js$/ }, ({ importer }) =>
+        dirname(importer) === join(tests, "explore") ? { path: join(tests, "portable/cores.ts") } : undefined,
+      );
+    },
+  };
+}
+
+/** Makes the bundles. Returns the names that `runFile` knows the suites by, by folder. */
+export async function bundleTests(
+  target: Target,
+): Promise<{ contract: string[]; threads: string[]; explore: string[] }> {
+  const { outdir, browser } = target;
+  await rm(outdir, { recursive: true, force: true });
+  await mkdir(outdir, { recursive: true });
+  const [contract, threads] = await Promise.all([suitesOf("contract"), suitesOf("threads")]);
+  const explore = ["explore/explore.test.ts"];
+  const entries = [...contract, ...threads, ...explore].map((file) => ({
+    in: join(tests, file),
+    out: flatName(file),
+  }));
+  for (const file of THREADS) entries.push({ in: join(tests, file), out: basename(file, ".mjs") });
+  const common = {
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+    platform: browser ? "browser" : "node",
+    ...(browser && { inject: [join(tests, "portable/globals.ts")] }),
+  } as const;
+  await build({ ...common, entryPoints: entries, plugins: [plugin(target)] });
+  // These are bundled with the runner in them, once.
+  const own = ["vitest", "worker"].map((name) => ({ in: join(tests, `portable/${name}.ts`), out: name }));
+  await build({ ...common, entryPoints: own });
+  const cores = coresOf(BLUNDERS);
+  for (const mistakes of cores) {
+    const text = await textWith(mistakes);
+    await writeFile(join(outdir, nameOf(cores, mistakes)), `export default ${text};\n`);
+  }
+  return {
+    contract: contract.map(flatName),
+    threads: threads.map(flatName),
+    explore: explore.map(flatName),
+  };
+}
