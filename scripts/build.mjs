@@ -95,6 +95,9 @@ async function bundle() {
     platform: "neutral",
     target: "es2022",
     external: ["node:*"],
+    // See there.
+    define: { "Symbol.dispose": "DISPOSE" },
+    inject: ["src/dispose.ts"],
     logLevel: "warning",
   });
 }

@@ -33,7 +33,8 @@ function makeExpect(): ExpectStatic {
   made.setState = (state) => setState(state, made);
   made.addEqualityTesters = (testers) => addCustomEqualityTesters(testers);
   setState({ assertionCalls: 0 }, made);
-  made.extend = (matchers) => chai.expect.extend(made, matchers);
+  made.extend = (matchers) =>
+    (chai.expect as unknown as { extend(to: ExpectStatic, what: object): void }).extend(made, matchers);
   made.extend(customMatchers);
   Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: made, writable: true, configurable: true });
   return made;

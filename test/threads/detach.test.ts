@@ -204,8 +204,14 @@ describe("close()", () => {
 });
 
 describe("a ubuf that nobody carries any more, but whose completion has not arrived", () => {
-  /** Two threads' ways into one arena, and a ubuf of the second that the first has just let go. */
-  async function between(): Promise<{ engine: Engine; owner: Engine; ubuf: Ubuf; region: UserRegion }> {
+  /** Two threads' ways into one arena, and a ubuf of the second that the first is about to let go. */
+  async function between(): Promise<{
+    engine: Engine;
+    owner: Engine;
+    ubuf: Ubuf;
+    region: UserRegion;
+    letGo: () => void;
+  }> {
     const engine = await shared();
     const owner = await Engine.attach(engine.share());
     const region = owner.userRegion(100);
@@ -216,18 +222,21 @@ describe("a ubuf that nobody carries any more, but whose completion has not arri
     skb.addUserFrag(region, 0, 100, ubuf);
     theirs.enqueue(skb);
     theirs.release();
-    ring.dequeue()?.release();
-    ring.release();
     // The moment between the last let-go and its announcement, which lasts some nanoseconds, made one look long.
     const internals = owner as unknown as { _core: { takeCompletion(): number } };
     const core = internals._core;
     let looks = 0;
     internals._core = { ...core, takeCompletion: () => (looks++ === 0 ? 0 : core.takeCompletion()) };
-    return { engine, owner, ubuf, region };
+    const letGo = (): void => {
+      ring.dequeue()?.release();
+      ring.release();
+    };
+    return { engine, owner, ubuf, region, letGo };
   }
 
   it("is still lent, and waited for", async () => {
-    const { engine, owner, ubuf, region } = await between();
+    const { engine, owner, ubuf, region, letGo } = await between();
+    letGo();
     expect([ubuf.status, ubuf.carriers]).toEqual(["lent", 0]);
     region.release();
     await owner.detachAsync({ completions: "wait", timeout: 5000 });
@@ -236,7 +245,8 @@ describe("a ubuf that nobody carries any more, but whose completion has not arri
   });
 
   it("is neither cancelled nor lent again", async () => {
-    const { engine, owner, ubuf, region } = await between();
+    const { engine, owner, ubuf, region, letGo } = await between();
+    letGo();
     expect(caught(() => ubuf.cancel())).toMatchObject({ code: "ERR_SKB_UBUF" });
     const skb = owner.alloc(0);
     expect(caught(() => skb.addUserFrag(region, 0, 1, ubuf))).toMatchObject({ code: "ERR_SKB_UBUF" });
