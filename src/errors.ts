@@ -199,7 +199,7 @@ export class EngineClosedError extends SkbuffError {
 
 /** `close()` or `detach()` found something still out; `holders` names it. The engine is as it was. */
 export class InUseError extends SkbuffError {
-  /** One line for each skb, region and ubuf that was not given back. */
+  /** One line for each skb, region and ubuf that was not given back, and for each thread that is attached. */
   readonly holders: readonly string[];
 
   /** @internal */

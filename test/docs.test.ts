@@ -157,6 +157,11 @@ describe("the program of", () => {
 });
 
 describe("the guides", () => {
+  it("are all in the reference", () => {
+    const settings = JSON.parse(readFileSync(join(root, "typedoc.json"), "utf8"));
+    expect(guides.filter((page) => !settings.projectDocuments.includes(`docs/${page}`))).toEqual([]);
+  });
+
   it("are all linked from the README", () => {
     const readme = readFileSync(join(root, "README.md"), "utf8");
     expect(guides.length).toBeGreaterThan(0);
