@@ -72,7 +72,9 @@ export class Debug {
 function caller(): string {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
   // Bundled together with its user the library cannot tell its own frames, and shows them all.
-  const first = lines.findIndex((line) => !line.includes(import.meta.url));
+  // Bun's stacks have paths where the others' have URLs.
+  const path = decodeURI(import.meta.url.replace(/^file:\/\//, ""));
+  const first = lines.findIndex((line) => !line.includes(import.meta.url) && !line.includes(path));
   return lines
     .slice(Math.max(first, 0))
     .map((line) => line.trim())

@@ -174,7 +174,10 @@ export class Engine {
     this.memory = loaded.buffer.byteLength;
     this._core = loaded.core;
     this._heap = new Heap(loaded);
-    this._debug = options.debug === true ? new Debug(options.onLeak ?? warn) : null;
+    const { onLeak = warn } = options;
+    // What was out when the engine was closed, close() has told.
+    const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
+    this._debug = options.debug === true ? new Debug(report) : null;
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
     this._waiter = new Waiter(this, this._scratch);

@@ -12,6 +12,20 @@ const HERE = /debug\.test\.ts/;
 
 forEachEngine((_name, make) => {
   describe("debug: true", () => {
+    it("reports no packet of which close() has told", async () => {
+      const leaks: Leak[] = [];
+      const onLeak = (leak: Leak): void => void leaks.push(leak);
+      const [engine, other] = [await make({ debug: true, onLeak }), await make({ debug: true, onLeak })];
+      const told = ((): readonly string[] => {
+        engine.alloc(1);
+        return engine.close({ force: true });
+      })();
+      expect(told.length).toBe(1);
+      const { handle } = other.alloc(1);
+      await collect(() => leaks.length > 0);
+      expect(leaks.map((leak) => leak.handle)).toEqual([handle]);
+    });
+
     it("takes no caller for the library, whatever the caller's files are called", async () => {
       const engine = await make({ debug: true });
       for (const filename of ["/app/src/index.js", "/app/dist/engine.js", "/app/src/queue.ts"]) {

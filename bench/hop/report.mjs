@@ -14,7 +14,7 @@ export function number(value) {
     : `${(value / 1e6).toFixed(1)}M`;
 }
 
-function rows(head, lines) {
+export function rows(head, lines) {
   const widths = head.map((_, i) => Math.max(...[head, ...lines].map((line) => line[i].length)));
   const row = (line) =>
     line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");

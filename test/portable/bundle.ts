@@ -3,13 +3,12 @@
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { textWith } from "../explore/bundle.js";
 import { BLUNDERS } from "../explore/mistakes.js";
 import { coresOf, nameOf } from "./cores.js";
 
-const tests = fileURLToPath(new URL("..", import.meta.url));
+const tests = join(process.cwd(), "test");
 
 /** Where tests are to run. */
 export interface Target {
@@ -72,15 +71,18 @@ export async function bundleTests(
     outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    format: "esm",
+    format: "esm" as const,
     target: "es2022",
-    logLevel: "warning",
-    platform: browser ? "browser" : "node",
-    ...(browser && { inject: [join(tests, "portable/globals.ts")] }),
-  } as const;
+    logLevel: "warning" as const,
+    platform: browser ? ("browser" as const) : ("node" as const),
+    inject: [join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts")],
+  } satisfies BuildOptions;
   await build({ ...common, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
-  const own = ["vitest", "worker"].map((name) => ({ in: join(tests, `portable/${name}.ts`), out: name }));
+  const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
+    in: join(tests, `portable/${name}.ts`),
+    out: name,
+  }));
   await build({ ...common, entryPoints: own });
   const cores = coresOf(BLUNDERS);
   for (const mistakes of cores) {

@@ -157,39 +157,43 @@ describe("while each takes less than its share, nobody is refused", () => {
         Math.min(share(stats.pages.total, stats.skbs.total), (stats.skbs.total - 6 * magazine) / 3),
       );
       expect(most).toBeGreaterThan(5);
-      const results = await Promise.all(
-        workers.map((worker, w) =>
-          worker.run(
-            (seat, sizes, page, mine, ms, seed) => {
-              const { engine: own } = seat;
-              let state = seed;
-              const random = (most: number): number => {
-                state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-                return (state >>> 8) % most;
-              };
-              let rounds = 0;
-              const end = performance.now() + ms;
-              const skbs: Skb[] = [];
-              while (performance.now() < end) {
-                const bytes = sizes[rounds % 2] as number;
-                for (let i = random(4) === 0 ? 1 + random(mine) : mine; i > 0; i--) {
-                  const skb = own.alloc(bytes);
-                  skbs.push(skb);
-                  if (page > 0) skb.addPageFrag(page);
+      const race = (): Promise<number[]> =>
+        Promise.all(
+          workers.map((worker, w) =>
+            worker.run(
+              (seat, sizes, page, mine, ms, seed) => {
+                const { engine: own } = seat;
+                let state = seed;
+                const random = (most: number): number => {
+                  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+                  return (state >>> 8) % most;
+                };
+                let rounds = 0;
+                const end = performance.now() + ms;
+                const skbs: Skb[] = [];
+                while (performance.now() < end) {
+                  const bytes = sizes[rounds % 2] as number;
+                  for (let i = random(4) === 0 ? 1 + random(mine) : mine; i > 0; i--) {
+                    const skb = own.alloc(bytes);
+                    skbs.push(skb);
+                    if (page > 0) skb.addPageFrag(page);
+                  }
+                  // In an order that leaves slabs and runs in pieces.
+                  if (random(2) === 0) skbs.reverse();
+                  own.releaseBurst(skbs.splice(0));
+                  rounds++;
                 }
-                // In an order that leaves slabs and runs in pieces.
-                if (random(2) === 0) skbs.reverse();
-                own.releaseBurst(skbs.splice(0));
-                rounds++;
-              }
-              return rounds;
-            },
-            ...([[size, other], frag, most, 700, w + 1] as [number[], number, number, number, number]),
+                return rounds;
+              },
+              ...([[size, other], frag, most, 700, w + 1] as [number[], number, number, number, number]),
+            ),
           ),
-        ),
-      );
-      for (const rounds of results) expect(rounds).toBeGreaterThan(10);
-      expect(engine.stats().exhausted).toBe(0);
+        );
+      // Where cores are few and busy, threads may take turns for so long that nobody takes what another has.
+      for (let i = 0; i === 0 || (i < 10 && other !== size && engine.stats().reclaims === 0); i++) {
+        for (const rounds of await race()) expect(rounds).toBeGreaterThan(10);
+        expect(engine.stats().exhausted).toBe(0);
+      }
       if (other !== size) expect(engine.stats().reclaims).toBeGreaterThan(0);
       await Promise.all(workers.map((worker) => worker.leave()));
       expectAllBack(engine);
