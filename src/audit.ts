@@ -113,9 +113,11 @@ import {
 
 /** A packet that is out: what `close()` names. */
 export interface LivePacket {
+  /** As `skb.handle` says it. */
   readonly handle: number;
   /** Bytes. */
   readonly length: number;
+  /** References from `alloc` and `get`. */
   readonly users: number;
   /** `thread 2`, or `ring 0` while it is in one. */
   readonly owner: string;

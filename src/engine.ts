@@ -62,6 +62,7 @@ const SHARING = ["copy", "refcount"] as const;
 /** Entries of the ring table. */
 const RINGS_MOST = 4096;
 
+/** What an engine is made with. */
 export interface EngineOptions {
   /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
   memory?: number;
@@ -102,6 +103,7 @@ export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | 
   core?: "wasm" | "js";
 }
 
+/** How a thread leaves. */
 export interface DetachOptions {
   /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
   completions?: "refuse" | "wait";
@@ -109,11 +111,13 @@ export interface DetachOptions {
   timeout?: number;
 }
 
+/** How a packet is made. */
 export interface AllocOptions {
   /** Bytes in front of the packet for headers to come. 0 if not given. */
   headroom?: number;
 }
 
+/** How many packets at a time are made. */
 export interface BurstOptions extends AllocOptions {
   /**
    * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
@@ -819,6 +823,7 @@ export class Engine {
         this.#surface(error);
       }
     }
+    if (n > 0) this._waiter.delivered();
     return n;
   }
 

@@ -37,6 +37,7 @@ export class SkbuffError extends Error {
 
 /** A number that is not an integer in the range it must be in. */
 export class ArgumentRangeError extends RangeError {
+  /** Stays the same across versions; compare this, not the message. */
   readonly code = "ERR_SKB_RANGE";
 
   /** @internal */
@@ -48,6 +49,7 @@ export class ArgumentRangeError extends RangeError {
 
 /** An argument of the wrong type. */
 export class ArgumentTypeError extends TypeError {
+  /** Stays the same across versions; compare this, not the message. */
   readonly code = "ERR_SKB_TYPE";
 
   /** @internal */
@@ -201,7 +203,7 @@ export class EngineClosedError extends SkbuffError {
 
 /** `close()` or `detach()` found something still out; `holders` names it. The engine is as it was. */
 export class InUseError extends SkbuffError {
-  /** One line for each skb, region and ubuf that was not given back. */
+  /** One line for each skb, region and ubuf that was not given back, and for each thread that is attached. */
   readonly holders: readonly string[];
 
   /** @internal */

@@ -1,5 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// The public face.
+/**
+ * Packet buffers, and what passes them from thread to thread. Every class here is made by an {@link Engine}.
+ *
+ * @module skbuff
+ */
 
 export type { AuditReport, LivePacket } from "./audit.js";
 export type { Leak } from "./debug.js";

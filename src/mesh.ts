@@ -18,6 +18,7 @@ import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type MeshToken } from "./token.js";
 import { checkWait, type WaitOptions } from "./waiter.js";
 
+/** What a mesh is made with; `capacity` is that of each of its rings. */
 export interface MeshOptions extends RingOptions {
   /**
    * How a sender chooses. `hash`, if not given: by `skb.hash`, so that the packets of a flow go to one receiver, in

@@ -14,11 +14,13 @@ import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
 /** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
 export type Wakeup = Woken | "ended";
 
+/** What a ring is made with. */
 export interface RingOptions {
   /** Packets that the ring holds, 1..2^20, rounded up to a power of two. 1024 if not given. */
   capacity?: number;
 }
 
+/** How packets are taken out. */
 export interface DequeueOptions {
   /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. */
   reuse?: boolean;

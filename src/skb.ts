@@ -53,7 +53,7 @@ export const GIVEN_AWAY = 1;
 /**
  * A packet (sk_buff): bytes in the arena, with headroom and tailroom around them, perhaps frags behind them.
  *
- * An `Skb` object is one owned reference. It ends with `release()`, or when it is given away (`addFragList`,
+ * An `Skb` object is one owned reference. It ends with `release()`, or when it is given away (`enqueue`, `addFragList`,
  * `tryCoalesce`); afterwards everything but `[Symbol.dispose]` throws `StaleSkbError`. Every method throws
  * `EngineClosedError` after `engine.close()`. Whatever throws has changed nothing that the packet says of itself:
  * bytes, lengths, metadata. (A packet that shares its data may have got a head or pages of its own meanwhile, if it is

@@ -33,7 +33,9 @@ import type { Core } from "./core/load.js";
 export interface Counters {
   /** Packets allocated, clones and copies included. */
   readonly allocs: number;
+  /** Packets whose last reference ended. */
   readonly releases: number;
+  /** `clone`. */
   readonly clones: number;
   /** `copy` and `copyHead`. */
   readonly copies: number;
@@ -55,6 +57,7 @@ export interface Counters {
   readonly wakes: number;
   /** Times that free heads were gathered into pages. */
   readonly reclaims: number;
+  /** ubufs made. */
   readonly ubufs: number;
   /** ubufs completed with this status. */
   readonly sent: number;
@@ -76,8 +79,11 @@ export interface ThreadStats extends Counters {
 
 /** Free objects in magazines, of each kind. */
 export interface Magazines {
+  /** Packet structs. */
   readonly skbs: number;
+  /** ubuf structs. */
   readonly ubufs: number;
+  /** Single pages. */
   readonly pages: number;
   /** Heads of packets, for each size: 320, 512, 1024, 2048 and 4096 bytes. */
   readonly heads: readonly number[];
@@ -89,14 +95,17 @@ export interface Stats extends Counters {
   readonly threads: readonly ThreadStats[];
   /** Most objects of a kind that one thread's magazine holds. */
   readonly magazineMost: number;
-  /** Objects of each kind: in all, in use, and free in the magazines of threads. */
+  /** Packet structs. */
   readonly skbs: PoolStats;
+  /** ubuf structs. */
   readonly ubufTable: PoolStats;
   /** Pages; `inMagazines` counts single pages, not those that are heads. */
   readonly pages: PoolStats;
 }
 
+/** Objects of one kind. */
 export interface PoolStats {
+  /** All that the arena has room for. */
   readonly total: number;
   /** Not free. Of pages: frags, regions, and slabs of heads, free heads included. */
   readonly used: number;

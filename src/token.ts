@@ -6,6 +6,7 @@ import { TokenError } from "./errors.js";
 
 /** What `engine.share()` returns: send it to a worker, for `Engine.attach`. */
 export interface EngineToken {
+  /** What kind of token it is. */
   readonly skbuff: "engine";
   /** @internal */
   readonly layout: number;
@@ -23,6 +24,7 @@ export interface EngineToken {
 
 /** What `ring.share()` returns: send it to a thread that is attached to the same engine, for `engine.openRing`. */
 export interface RingToken {
+  /** What kind of token it is. */
   readonly skbuff: "ring";
   /** @internal */
   readonly identity: number;
@@ -34,6 +36,7 @@ export interface RingToken {
 
 /** What `mesh.share()` returns: send it to a thread that is attached to the same engine, for `engine.openMesh`. */
 export interface MeshToken {
+  /** What kind of token it is. */
   readonly skbuff: "mesh";
   /** @internal */
   readonly identity: number;

@@ -16,6 +16,7 @@ export interface Completion {
 /** Called once, on the thread that made the ubuf, when its memory may be used again. */
 export type UbufCallback = (completion: Completion) => void;
 
+/** What a ubuf is made with. */
 export interface UbufOptions {
   /** A number of yours, 0..2^32-1, that comes back with the completion. 0 if not given. */
   desc?: number;

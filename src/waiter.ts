@@ -13,6 +13,7 @@ export interface End {
   readonly room: number;
 }
 
+/** How long to wait, and how. */
 export interface WaitOptions {
   /** Milliseconds to wait at most; without limit if not given. */
   timeout?: number;
@@ -160,6 +161,16 @@ export class Waiter {
     if (this.#pending.size > 0) queueMicrotask(() => this.#settle());
   }
 
+  /** Callbacks of ubufs were run, by whatever this thread did: who waits for that has it. */
+  delivered(): void {
+    for (const one of this.#pending) {
+      if (!one.completions) continue;
+      this.#end(one);
+      one.resolve("completed");
+    }
+    this.#rest();
+  }
+
   /** Rejects who waits for an end of `ring`, which this thread gives up; 0 rejects all. */
   forget(ring: number, error: Error): void {
     for (const one of this.#pending) {
@@ -198,12 +209,11 @@ export class Waiter {
     const engine = this.#engine;
     if (engine.closed) return;
     engine._core.unpark();
-    const completed = engine._lent > 0 && engine._deliver() > 0;
+    if (engine._lent > 0) engine._deliver();
     if (engine.closed) return;
     for (const one of this.#pending) {
       let woken: Woken;
       if (this.#isReady(one)) woken = "ready";
-      else if (completed && one.completions) woken = "completed";
       else if (one.timer !== undefined && performance.now() >= one.deadline) woken = "timed-out";
       else continue;
       this.#end(one);

@@ -34,6 +34,7 @@ import * as node from "skbuff/node";
 import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { asserting } from "./asserting.js";
 import { DISPOSE } from "./members.js";
 import { pcapHeader, pcapRecord } from "./node/made.js";
 import { Peer } from "./node/peer.js";
@@ -54,7 +55,6 @@ const COMMENT = /^( *)\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(.*)/gm;
 const TOP = /^export (?:abstract )?(class|const|function|interface|type) (\w+)/;
 const MEMBER =
   /^ +(?:(?:private|protected|abstract|override|static|async|readonly|get|set) +(?=[\w*[]))*\*?(\[[\w.]+\]|\w+)/;
-const RESULT = /^(.+);\s*\/\/ → (.+)$/;
 
 /** The example blocks of a source file: from `@example` to the next tag or the end of the comment. */
 function examplesOf(file: string, source: string): Example[] {
@@ -75,19 +75,6 @@ const examples = ["", "io/", "node/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
-
-/** The example with its results asserted. */
-function asserting(code: string): string {
-  return code
-    .split("\n")
-    .map((line) => {
-      if (!line.includes("→")) return line;
-      const [, expression, value] = RESULT.exec(line) ?? [];
-      if (value === undefined) throw new Error(`not an expression and its result: ${line}`);
-      return `assert.deepEqual((${expression}), (${value}));`;
-    })
-    .join("\n");
-}
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
   ...parameters: string[]

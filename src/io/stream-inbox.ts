@@ -16,6 +16,7 @@ const PACKET_COST = 512;
 /** Milliseconds until a pool that was exhausted is asked again. */
 const RETRY_MS = 5;
 
+/** How a stream is received. */
 export interface StreamReceiverOptions {
   /**
    * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. While there are more, nothing is read. 1 MiB

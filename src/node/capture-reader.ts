@@ -23,6 +23,7 @@ const PATIENCE_MS = 1000;
 /** Milliseconds between looks whether the pool has something again. */
 const LOOK_MS = 1;
 
+/** How a capture is read. */
 export interface CaptureReaderOptions {
   /**
    * Bytes that are read at a time into memory that packets then share, 4096..131072. 65536 if not given. A packet keeps all of
@@ -47,6 +48,7 @@ export interface CaptureReaderOptions {
 
 /** What a reader has done since it was opened. */
 export interface CaptureReaderStats {
+  /** Packets that were read. */
   readonly packets: number;
   /** Bytes read from the file. */
   readonly bytes: number;

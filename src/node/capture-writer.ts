@@ -24,6 +24,7 @@ const SNAP_LENGTH = 262144;
 const BATCH = 256;
 const BATCH_MOST = 65536;
 
+/** How a capture is written. */
 export interface CaptureWriterOptions {
   /** pcapng if not given: it takes packets of several link types and interfaces. */
   format?: "pcapng" | "pcap";

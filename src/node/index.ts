@@ -1,5 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// What connects packets to Node's files and sockets.
+/**
+ * What connects packets to Node's files and sockets: captures, UDP, streams, taps.
+ *
+ * @module skbuff/node
+ */
 
 export { FramingError, TransportError } from "../io/errors.js";
 export type { Framing } from "../io/framing.js";

@@ -7,7 +7,9 @@ import type { Skb } from "../skb.js";
 export interface Source {
   /** As Node writes it, the interface of a link-local one included: `fe80::1%eth0`. */
   readonly address: string;
+  /** Of the address. */
   readonly family: "IPv4" | "IPv6";
+  /** 0..65535. */
   readonly port: number;
 }
 

@@ -14,6 +14,7 @@ import type { Skb } from "../skb.js";
 import { isDoneWhenCalled, isStandard } from "./lending.js";
 import { copied, gathered, type Parcel } from "./parcel.js";
 
+/** How a stream is sent. */
 export interface StreamSenderOptions {
   /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
   inFlight?: number;

@@ -13,6 +13,7 @@ import type { WaitOptions } from "../waiter.js";
 import { linkTypeOf } from "./capture-note.js";
 import { CaptureError } from "./errors.js";
 
+/** What a tap is made with. */
 export interface TapOptions {
   /** Packets that may wait for the tap's worker, rounded up to a power of two; what comes on top is dropped. 1024 if not given. */
   capacity?: number;
@@ -20,6 +21,7 @@ export interface TapOptions {
   snapLength?: number;
 }
 
+/** What happened to packets since the tap was opened. */
 export interface TapStats {
   /** Packets that were offered. */
   readonly offered: number;
@@ -27,9 +29,15 @@ export interface TapStats {
   readonly written: number;
   /** Bytes of the file. While the tap is open, a moment ago. */
   readonly bytes: number;
-  /** Packets that it passed over, because its worker was behind (`full`), the pool had nothing left for a clone or for
-   * the copy of lent bytes (`exhausted`), or the file could not be written (`failed`). */
-  readonly dropped: { readonly full: number; readonly exhausted: number; readonly failed: number };
+  /** Packets that it passed over. */
+  readonly dropped: {
+    /** Because its worker was behind. */
+    readonly full: number;
+    /** Because the pool had nothing left for a clone, or for the copy of lent bytes. */
+    readonly exhausted: number;
+    /** Because the file could not be written. */
+    readonly failed: number;
+  };
   /** Nanoseconds of a CPU that the worker has used, 0 where the system does not tell. */
   readonly cpu: number;
 }

@@ -13,6 +13,7 @@ import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket
 /** No datagram is longer. */
 const LONGEST = 0xffff;
 
+/** Where datagrams are received, and how. */
 export interface UdpReceiverOptions {
   /** Where to listen: a name or an address of this machine; all of them if not given. */
   host?: string;

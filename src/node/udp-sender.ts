@@ -18,6 +18,7 @@ const LONGEST_6 = 65527;
 /** Pieces that the system sends as one datagram (IOV_MAX). */
 const PIECES_MOST = 1024;
 
+/** Where datagrams are sent, and how. */
 export interface UdpSenderOptions {
   /** Whom to send to: a name, which is looked up once, or an address. */
   host: string;

@@ -1,5 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// What connects packets to the web's sockets and streams: in browsers, and wherever else there are such.
+/**
+ * What connects packets to the web's sockets and streams: in browsers, and wherever else there are such.
+ *
+ * @module skbuff/web
+ */
 
 export { FramingError, TransportError } from "../io/errors.js";
 export type { Framing } from "../io/framing.js";

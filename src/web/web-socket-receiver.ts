@@ -21,6 +21,7 @@ import {
 /** Bytes that a waiting packet counts beside its own: roughly what one of none takes of the arena. */
 const PACKET_COST = 512;
 
+/** How messages are received. */
 export interface WebSocketReceiverOptions {
   /**
    * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. Messages that come while there are more are

@@ -27,6 +27,7 @@ import {
 const LOOK_LEAST_MS = 1;
 const LOOK_MOST_MS = 16;
 
+/** How messages are sent. */
 export interface WebSocketSenderOptions {
   /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
   inFlight?: number;

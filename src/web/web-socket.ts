@@ -4,13 +4,19 @@ import { ArgumentTypeError } from "../errors.js";
 
 /** A WebSocket: a browser's, Node's, Deno's, Bun's, or one of the package `ws`. */
 export interface WebSocketLike {
+  /** Set to `arraybuffer` by a receiver. */
   binaryType: string;
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
   readonly readyState: number;
+  /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
+  /** Sends a binary message. */
   send(data: Uint8Array): void;
+  /** Begins to close. */
   close(): void;
   /** As an EventTarget has it. Every library types it in its own way, which `never` lets pass. */
   addEventListener(...typeAndListener: never[]): void;
+  /** Undoes it. */
   removeEventListener(...typeAndListener: never[]): void;
 }
 

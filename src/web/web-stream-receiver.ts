@@ -15,6 +15,7 @@ import {
   streamFailure,
 } from "../io/stream-inbox.js";
 
+/** How a stream is read. */
 export interface WebStreamReceiverOptions extends StreamReceiverOptions {
   /**
    * Bytes of the pages that a byte stream is copied to at a time, 4096..131072. 65536 if not given. A packet keeps all of its

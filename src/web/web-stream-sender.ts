@@ -16,6 +16,7 @@ import type { Skb } from "../skb.js";
 /** Bytes up to which packets behind their lengths share a chunk: a chunk costs a promise or more. */
 const CHUNK = 64 * 1024;
 
+/** How a stream is written. */
 export interface WebStreamSenderOptions {
   /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
   inFlight?: number;

@@ -118,6 +118,32 @@ forEachEngine((_name, make) => {
       expect(await end).toBe("ended");
     });
 
+    it("completions", async () => {
+      const engine = await make();
+      const region = engine.userRegion(4096);
+      const ring = engine.ring();
+      const lend = (): Skb => {
+        const skb = engine.alloc(0);
+        skb.addUserFrag(region, 0, 1, engine.ubuf());
+        return skb;
+      };
+      const skbs = [lend(), lend()];
+      const waits = [engine.waitAsync(), ring.waitAsync({ completions: true })];
+      const others = ring.waitAsync();
+      await turn();
+      const start = performance.now();
+      skbs[0]?.release();
+      expect(await Promise.all(waits)).toEqual([true, "completed"]);
+      const left = engine.waitAsync();
+      await turn();
+      skbs[1]?.release();
+      expect(await left).toBe(true);
+      ring.enqueue(engine.alloc(1));
+      expect(await others).toBe("ready");
+      expect(performance.now() - start).toBeLessThan(SOON_MS);
+      region.release();
+    });
+
     it("to each of several who wait for different things", async () => {
       const engine = await make();
       const rings = Array.from({ length: 6 }, () => engine.ring({ capacity: 2 }));
