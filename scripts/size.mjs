@@ -51,8 +51,8 @@ export async function sizes() {
   return [
     { what: "core, Wasm", bytes: core.length, limit: 30_000 },
     { what: "core, Wasm, deflated", bytes: deflateSync(core, { level: 9 }).length, limit: 11_750 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 70_500 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 29_750, aim: 24 * KIB },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 73_000 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 30_850, aim: 24 * KIB },
     { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 46_000 },
     { what: "package, packed", bytes: size, limit: 800_000 },
     { what: "package, installed", bytes: unpackedSize, limit: 3_000_000 },

@@ -65,6 +65,7 @@ import { ArgumentTypeError } from "./errors.js";
  * kinds.includes(PageKind.region); // → true
  */
 export const PageKind = {
+  /** Nobody's, or kept by a thread in its magazine. */
   free: 0,
   /** Bytes of packets behind their heads, or memory that a file or socket is read into. */
   frag: 1,
@@ -86,8 +87,11 @@ export const PageKind = {
  * engine.pageMap().owners.filter((owner) => owner >= PageOwner.ring).length; // → 1
  */
 export const PageOwner = {
+  /** A free page that no thread keeps, or one whose holder was not found. */
   nobody: 0,
+  /** More than one thread or ring. */
   several: 255,
+  /** The first ring; the others follow. */
   ring: 256,
 } as const;
 

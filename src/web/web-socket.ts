@@ -1,6 +1,7 @@
 // What of a WebSocket the sender and the receiver use.
 
 import { ArgumentTypeError } from "../errors.js";
+import type { UnsharedBytes } from "../skb.js";
 
 /** A WebSocket: a browser's, Node's, Deno's, Bun's, or one of the package `ws`. */
 export interface WebSocketLike {
@@ -11,7 +12,7 @@ export interface WebSocketLike {
   /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
   /** Sends a binary message. */
-  send(data: Uint8Array): void;
+  send(data: UnsharedBytes): void;
   /** Begins to close. */
   close(): void;
   /** As an EventTarget has it. Every library types it in its own way, which `never` lets pass. */

@@ -60,6 +60,19 @@ export async function use(token?: EngineToken): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/node"],
+    lib: ["es2022"],
+    types: ["node"],
+    program: `import { Engine } from "skbuff";
+import { CaptureReader, StreamSender, type Transmitter } from "skbuff/node";
+export async function use(engine: Engine): Promise<void> {
+  using reader = CaptureReader.open(engine, "in.pcap", { lend: 8 });
+  const way: Transmitter = new StreamSender(engine, process.stdout);
+  for await (const packet of reader) if (!way.enqueue(packet)) packet.release();
+}
+`,
+  },
+  {
     entries: ["skbuff/web"],
     lib: ["es2022", "dom", "dom.iterable"],
     types: [],
@@ -76,19 +89,6 @@ export async function use(engine: Engine, socket: WebSocket, writable: WritableS
   // @ts-expect-error: no such framing
   new WebStreamSender(engine, writable, { framing: "length8" });
   return packets.locked ? 1 : 0;
-}
-`,
-  },
-  {
-    entries: ["skbuff/node"],
-    lib: ["es2022"],
-    types: ["node"],
-    program: `import { Engine } from "skbuff";
-import { CaptureReader, StreamSender, type Transmitter } from "skbuff/node";
-export async function use(engine: Engine): Promise<void> {
-  using reader = CaptureReader.open(engine, "in.pcap", { lend: 8 });
-  const way: Transmitter = new StreamSender(engine, process.stdout);
-  for await (const packet of reader) if (!way.enqueue(packet)) packet.release();
 }
 `,
   },
