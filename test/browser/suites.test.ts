@@ -22,7 +22,7 @@ const IN_PAGE = `
   const { runFile } = await import("/tests/vitest.mjs");
   return runFile(args[0]);`;
 
-/** Runs it in a module worker. */
+/** Runs it in a module worker; the second argument says whether the page makes its threads. */
 const IN_WORKER = `
   const answer = (worker) => new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -30,7 +30,14 @@ const IN_WORKER = `
   });
   const worker = new Worker("/tests/worker.mjs", { type: "module" });
   await answer(worker);
-  worker.postMessage({ file: args[0] });
+  let relay;
+  if (args[1]) {
+    const { makeWorkers } = await import("/tests/relay.mjs");
+    const { port1, port2 } = new MessageChannel();
+    makeWorkers(port1);
+    relay = port2;
+  }
+  worker.postMessage({ file: args[0], relay }, relay === undefined ? [] : [relay]);
   const { outcome: value, error } = await answer(worker);
   if (error !== undefined) throw new Error(error);
   return value;`;
@@ -94,7 +101,11 @@ describe.each(findBrowsers())("$name", (found) => {
     it.each(files.flat())(
       "%s",
       async (file) => {
-        const { passed, skipped, failed, milliseconds } = (await page.evaluate(body, file)) as Outcome;
+        const { passed, skipped, failed, milliseconds } = (await page.evaluate(
+          body,
+          file,
+          browser.name === "firefox",
+        )) as Outcome;
         expect(failed.map((text) => text.slice(0, 2000)).slice(0, 20)).toEqual([]);
         expect(passed).toBeGreaterThan(0);
         if (process.env.SKBUFF_TIMES)

@@ -86,7 +86,7 @@ export async function bundleTests(
   const inject = [globals, join(tests, "both-cores.ts")];
   await build({ ...common, inject, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
-  const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
+  const own = ["vitest", ...(browser ? ["worker", "relay"] : ["cli"])].map((name) => ({
     in: join(tests, `portable/${name}.ts`),
     out: name,
   }));
