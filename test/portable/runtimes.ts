@@ -81,6 +81,7 @@ async function install({ package: name, version, binary }: Runtime): Promise<str
 async function run(program: string, args: readonly string[], files: readonly string[]): Promise<Outcome[]> {
   const child = spawn(program, [...args, join(tests, "cli.mjs"), ...files], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { SKBUFF_STRESS_SECONDS: "3", ...process.env },
     timeout: ALL_MS,
     killSignal: "SIGKILL",
   });
