@@ -225,24 +225,20 @@ export class WebStreamSender extends Outbox {
     }
     for (const skb of skbs) letGo(skb, DropReason.consumed);
     this.#writer.write(chunk).then(
-      () => this.#end(skbs.length, bytes, false),
-      (error: unknown) => {
-        // Before there seems to be room.
-        this.#fail(codeOf(error), error);
-        this.#end(skbs.length, bytes, true);
-      },
+      () => this.#end(skbs.length, bytes),
+      (error: unknown) => this.#fail(codeOf(error), error),
     );
+    // While a write does not end, `closed` does not tell that the stream fails.
+    this.#writer.ready.catch((error: unknown) => this.#fail(codeOf(error), error));
   }
 
   // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
 
-  #end(packets: number, bytes: number, failed: boolean): void {
+  #end(packets: number, bytes: number): void {
+    if (this.#failure !== null) return;
     this.#inFlight -= packets;
-    if (failed) this.#failed += packets;
-    else {
-      this.#sent += packets;
-      this.#bytes += bytes;
-    }
+    this.#sent += packets;
+    this.#bytes += bytes;
     this._free(bytes);
     if (this.#inFlight === 0) this.#settled?.();
   }
@@ -252,14 +248,12 @@ export class WebStreamSender extends Outbox {
     if (this.#failure !== null || (!atEnd && this.#closing !== undefined && this.#inFlight === 0)) return;
     const options = error === undefined ? undefined : { cause: error };
     this.#failure = new TransportError("stream", "one that takes packets", got, options);
-    const { closed } = this._engine;
-    let packets = 0;
-    let bytes = 0;
-    for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift()) {
-      packets++;
-      if (!closed) bytes += this._cost(skb);
+    for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift())
       letGo(skb, DropReason.notSpecified);
-    }
-    this.#end(packets, bytes, true);
+    // A stream that fails need not say any more what became of what it has.
+    this.#failed += this.#inFlight;
+    this.#inFlight = 0;
+    this._free(this._used);
+    this.#settled?.();
   }
 }
