@@ -48,7 +48,8 @@ export interface WebStreamSenderStats {
  * the stream asks for more, and lies in the pool until then. For WebTransport's datagrams give `datagrams.writable`, and as
  * `longest` its `maxDatagramSize`.
  *
- * When the stream fails, packets that it has not taken are released, `enqueue` throws TransportError, and waits end.
+ * When the stream fails or is aborted, packets that it has not taken are released, `enqueue` throws TransportError, and waits
+ * end.
  *
  * @example
  * const { readable, writable } = new TransformStream();
@@ -74,6 +75,7 @@ export class WebStreamSender extends Outbox {
   #failure: TransportError | null = null;
   #closing: Promise<void> | undefined;
   #settled: (() => void) | undefined;
+  #unlocked = false;
 
   /**
    * Makes a sender for a stream, and locks it.
@@ -155,10 +157,33 @@ export class WebStreamSender extends Outbox {
       });
     }
     if (this.#failure === null && this.#ends) {
-      await this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
+      const closed = this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
+      const aborted = new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+      await Promise.race([closed, aborted]);
     }
     this.#writer.releaseLock();
+    this.#unlocked = true;
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /**
+   * Aborts the stream, as one that failed: for streams that do not end with what they belong to, as the datagrams of a
+   * WebTransport whose session is closed. `reason` is the cause of the TransportError. Does nothing when the sender is closed.
+   *
+   * @example
+   * const { writable } = new TransformStream();
+   * const sender = new WebStreamSender(engine, writable);
+   * sender.enqueueBurst([skb, other]);
+   * sender.abort();
+   * sender.stats().failed; // → 2
+   * await sender.close().catch((error) => error.code); // → "ERR_SKB_TRANSPORT"
+   */
+  abort(reason?: unknown): void {
+    if (this.#unlocked) return;
+    this.#fail("an aborted one", reason, true);
+    this.#writer.abort(reason).catch(() => {});
   }
 
   // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────

@@ -315,6 +315,39 @@ forEachKind((make, defer, { first }) => {
       }
     });
 
+    it("gives every packet back when it is aborted, and waits for nothing that the stream has", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const stuck = new Promise<void>(() => {});
+      const reason = new Error("the session is over");
+      for (const packets of [0, 1, 10]) {
+        // A write, or the close behind none, that does not end.
+        const writable = new WritableStream<Uint8Array>({ write: () => stuck, close: () => stuck });
+        const sender = sending(engine, writable);
+        for (let i = 0; i < packets; i++) sender.enqueue(w.lend(w.linear(10), 900, w.ubuf()));
+        const closing = failure(sender.close());
+        await turn();
+        expect(w.completions.length).toBe(Math.min(packets, 1));
+        sender.abort(reason);
+        expect(w.completions.length).toBe(packets);
+        const error = await closing;
+        expect([error instanceof TransportError, (error as Error).cause]).toEqual([true, reason]);
+        expect(sender.stats()).toMatchObject({ sent: 0, failed: packets, inFlight: 0, inFlightBytes: 0 });
+        expect(await sender.waitWritableAsync()).toBe("ended");
+        w.clean();
+        w.completions.length = 0;
+      }
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const sender = sending(engine, writable, { end: false });
+      await sender.close();
+      sender.abort(reason);
+      const [{ value }] = await Promise.all([
+        readable.getReader().read(),
+        writable.getWriter().write(bytesAt(0, 10)),
+      ]);
+      expectBytes(value as Uint8Array, bytesAt(0, 10), "by somebody else");
+    });
+
     it("fails with a socket whose peer dies", async () => {
       const engine = await make({ memory: 16 * 1024 * 1024 });
       const w = new World(engine);
