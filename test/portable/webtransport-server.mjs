@@ -40,11 +40,12 @@ async function serve(incoming) {
   const session = await Deno.upgradeWebTransport(await incoming.accept());
   await session.ready;
   const path = new URL(session.url).pathname;
-  const tell = (what) => (error) => console.error(`${path} ${what}: ${error}`);
-  session.closed.catch(tell("session"));
-  echoDatagrams(session.datagrams).catch(tell("datagrams"));
+  // How a session ends is the client's to judge.
+  const ignore = () => {};
+  session.closed.catch(ignore);
+  echoDatagrams(session.datagrams).catch(ignore);
   for await (const stream of session.incomingBidirectionalStreams)
-    serveStream(session, path, stream).catch(tell("stream"));
+    serveStream(session, path, stream).catch(ignore);
 }
 
 for await (const incoming of listener) serve(incoming).catch((error) => console.error(`session: ${error}`));

@@ -41,10 +41,13 @@ const CASE_MS = 30_000;
 /** For all cases, when whoever runs them does not answer any more. */
 const ALL_MS = 180_000;
 
-const NO_WEBTRANSPORT: Partial<Record<BrowserName, string>> = { webkit: "WebKitGTK has no WebTransport" };
+/** Whoever else says that it has no WebTransport has failed. */
+const MAY_LACK: ReadonlySet<string> = new Set<BrowserName>(["webkit"]);
 
-/** Runs every case: of the client at URL `args[0]`, with server `args[1]`, whose certificate has hash `args[2]`. */
+/** Runs every case: of the client at URL `args[0]`, with server `args[1]`, whose certificate has hash `args[2]`. None
+ * where there is no WebTransport. */
 const RUN = `
+  if (typeof WebTransport === "undefined") return [];
   const [client, url, hash, ms] = args;
   const { CASES } = await import(client);
   const verdicts = [];
@@ -127,44 +130,56 @@ async function inBrowser(
   }
 }
 
-/** Runs the cases wherever `only` is part of the place's name, and prints what went wrong. */
+type Place = readonly [name: string, run: (deno: string, server: Server) => Promise<Verdict[]>];
+
+async function lineOf([place, run]: Place, deno: string, server: Server): Promise<Line> {
+  const name = `WebTransport, ${place}`;
+  const start = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`took more than ${ALL_MS} ms`)), ALL_MS);
+  });
+  let verdicts: Verdict[];
+  try {
+    verdicts = await Promise.race([run(deno, server), late]);
+    if (verdicts.length === 0 && !MAY_LACK.has(place)) throw new Error("there is no WebTransport");
+  } catch (error) {
+    verdicts = [{ case: "all", failure: (error as Error).stack ?? String(error), facts: "" }];
+  } finally {
+    clearTimeout(timer);
+  }
+  if (verdicts.length === 0) console.log(`${name}: skipped, it has no WebTransport`);
+  for (const { case: what, failure, facts } of verdicts) console.log(`${name}: ${what}: ${failure ?? facts}`);
+  const failed = verdicts.filter(({ failure }) => failure !== null).length;
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    name,
+    passed: verdicts.length - failed,
+    skipped: verdicts.length === 0 ? 1 : 0,
+    failed,
+    seconds,
+  };
+}
+
+/** Runs the cases wherever `only` is part of the line's name, and prints what there is to know. */
 export async function* webTransport(only: string): AsyncGenerator<Line> {
-  const nameOf = (place: string): string => `WebTransport, ${place}`;
-  const wanted = (place: string): boolean => nameOf(place).toLowerCase().includes(only);
-  const skips: readonly (readonly [string, string])[] = [
-    ...missingBrowsers().map((name) => [name, "not found on this machine"] as const),
-    ...findBrowsers().flatMap(({ name }) => {
-      const reason = NO_WEBTRANSPORT[name];
-      return reason === undefined ? [] : [[name, reason] as const];
-    }),
-  ];
-  const places: readonly (readonly [string, (deno: string, server: Server) => Promise<Verdict[]>])[] = [
+  const places: Place[] = [
     [DENO.name, inDeno],
-    ...findBrowsers()
-      .filter(({ name }) => NO_WEBTRANSPORT[name] === undefined)
-      .map((found) => [found.name, (_: string, server: Server) => inBrowser(found, server)] as const),
+    ...findBrowsers().map((found): Place => [found.name, (_, server) => inBrowser(found, server)]),
   ];
+  const wanted = (place: string): boolean => `WebTransport, ${place}`.toLowerCase().includes(only);
   const chosen = places.filter(([place]) => wanted(place));
   if (chosen.length > 0) {
     const deno = await install(DENO);
     const server = await startServer(deno);
     try {
-      for (const [place, run] of chosen) {
-        const start = performance.now();
-        const verdicts = await run(deno, server);
-        for (const { case: what, failure, facts } of verdicts)
-          console.log(`${nameOf(place)}: ${what}: ${failure ?? facts}`);
-        const failed = verdicts.filter(({ failure }) => failure !== null).length;
-        const passed = verdicts.length - failed;
-        const seconds = (performance.now() - start) / 1000;
-        yield { name: nameOf(place), passed, skipped: 0, failed, seconds };
-      }
+      for (const place of chosen) yield await lineOf(place, deno, server);
     } finally {
       await server.close();
     }
   }
-  for (const [place, reason] of skips.filter(([name]) => wanted(name))) {
-    console.log(`${nameOf(place)}: skipped, ${reason}`);
-    yield { name: nameOf(place), passed: 0, skipped: 1, failed: 0, seconds: 0 };
+  for (const place of missingBrowsers().filter(wanted)) {
+    console.log(`WebTransport, ${place}: skipped, not found on this machine`);
+    yield { name: `WebTransport, ${place}`, passed: 0, skipped: 1, failed: 0, seconds: 0 };
   }
 }
