@@ -36,16 +36,17 @@ function flatName(file: string): string {
   return file.replace("/", "-").replace(/\.ts$/, "");
 }
 
+/** Where the JS core is, if the package's main module is at `skbuff`. */
+function besideOf(skbuff: string): string {
+  return skbuff.replace(/index\.js$/, "js.js");
+}
+
 function plugin({ skbuff, browser }: Target): Plugin {
   return {
     name: "portable",
     setup(bundle) {
       bundle.onResolve({ filter: /^skbuff$/ }, () => ({ path: skbuff, external: true }));
-      bundle.onResolve({ filter: /^skbuff\/js$/ }, () => ({
-        path: skbuff.replace(/index\.js$/, "js.js"),
-        external: true,
-        sideEffects: true,
-      }));
+      bundle.onResolve({ filter: /^skbuff\/js$/ }, () => ({ path: besideOf(skbuff), external: true }));
       bundle.onResolve({ filter: /^vitest$/ }, () => ({ path: "./vitest.mjs", external: true }));
       if (browser)
         bundle.onResolve({ filter: /^node:worker_threads$/ }, () => ({
@@ -72,7 +73,6 @@ export async function bundleTests(
     out: flatName(file),
   }));
   for (const file of THREADS) entries.push({ in: join(tests, file), out: basename(file, ".mjs") });
-  const globals = join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts");
   const common = {
     outdir,
     outExtension: { ".js": ".mjs" },
@@ -81,12 +81,13 @@ export async function bundleTests(
     target: "es2022",
     logLevel: "warning" as const,
     platform: browser ? ("browser" as const) : ("node" as const),
-    inject: [globals],
+    inject: [join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts")],
   } satisfies BuildOptions;
-  const inject = [globals, join(tests, "both-cores.ts")];
-  await build({ ...common, inject, entryPoints: entries, plugins: [plugin(target)] });
+  // What test/both-cores.ts is for vitest. Not injected: nothing uses what it exports, so it would be left out.
+  const banner = { js: `import "${besideOf(target.skbuff)}";` };
+  await build({ ...common, banner, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
-  const own = ["vitest", browser ? "worker" : "cli"].map((name) => ({
+  const own = ["vitest", ...(browser ? ["worker", "relay"] : ["cli"])].map((name) => ({
     in: join(tests, `portable/${name}.ts`),
     out: name,
   }));

@@ -17,6 +17,7 @@ const ALL_MS = 600_000;
 async function run(program: string, args: readonly string[], files: readonly string[]): Promise<Outcome[]> {
   const child = spawn(program, [...args, join(tests, "cli.mjs"), ...files], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { SKBUFF_STRESS_SECONDS: "3", ...process.env },
     timeout: ALL_MS,
     killSignal: "SIGKILL",
   });

@@ -1,5 +1,7 @@
 // What the tests use of node:worker_threads, on the web's own workers.
 
+import type { WebWorker } from "./relay.js";
+
 type Listener = (value: never) => void;
 
 /** Says to a worker that it is a thread of a test, whose first message is its workerData. */
@@ -33,11 +35,15 @@ class Events {
 }
 
 export class Worker extends Events {
-  readonly #worker: globalThis.Worker;
+  readonly #worker: WebWorker;
 
   constructor(url: URL, options: { workerData?: unknown } = {}) {
     super();
-    this.#worker = new globalThis.Worker(url, { type: "module", name: NAME });
+    const { pageMakesWorkers } = globalThis as {
+      pageMakesWorkers?: (url: string, name: string) => WebWorker;
+    };
+    this.#worker =
+      pageMakesWorkers?.(url.href, NAME) ?? new globalThis.Worker(url, { type: "module", name: NAME });
     this.#worker.onmessage = ({ data }) => this.emit("message", data);
     this.#worker.onerror = (event) => {
       event.preventDefault();

@@ -1,17 +1,16 @@
-// The contract, the threads and the explorer in every browser of this machine: in the page, in a module worker, and without
-// what isolation gives. The package is the built one.
+// The contract, the threads and the explorer in a browser: in the page, in a module worker, and without what isolation gives.
+// The package is the built one.
 
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bundleTests } from "../portable/bundle.js";
 import type { Outcome } from "../portable/vitest.js";
-import { type Browser, findBrowsers, launch, missingBrowsers, type Page } from "./browsers.js";
+import { type Browser, type BrowserName, findBrowsers, launch, type Page } from "./browsers.js";
 import { type Served, serve } from "./server.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const outdir = `${root}/build/browser`;
 
-const suites = await bundleTests({ outdir, skbuff: "/dist/index.js", browser: true });
+type Suites = Awaited<ReturnType<typeof bundleTests>>;
 
 const PAGE = {
   body: `<!doctype html><meta charset="utf-8"><title>skbuff</title><link rel="icon" href="data:,">`,
@@ -22,7 +21,7 @@ const IN_PAGE = `
   const { runFile } = await import("/tests/vitest.mjs");
   return runFile(args[0]);`;
 
-/** Runs it in a module worker. */
+/** Runs it in a module worker; the second argument says whether the page makes its threads. */
 const IN_WORKER = `
   const answer = (worker) => new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -30,37 +29,59 @@ const IN_WORKER = `
   });
   const worker = new Worker("/tests/worker.mjs", { type: "module" });
   await answer(worker);
-  worker.postMessage({ file: args[0] });
+  let relay;
+  if (args[1]) {
+    const { makeWorkers } = await import("/tests/relay.mjs");
+    const { port1, port2 } = new MessageChannel();
+    makeWorkers(port1);
+    relay = port2;
+  }
+  worker.postMessage({ file: args[0], relay }, relay === undefined ? [] : [relay]);
   const { outcome: value, error } = await answer(worker);
   if (error !== undefined) throw new Error(error);
   return value;`;
 
+const everything = ({ contract, threads, explore }: Suites): string[] => [
+  ...contract,
+  ...threads,
+  ...explore,
+];
 const PLACES = [
-  { place: "a page", isolated: true, body: IN_PAGE, files: [suites.contract, suites.threads] },
+  { place: "a page", isolated: true, body: IN_PAGE, files: everything },
+  { place: "a module worker", isolated: true, body: IN_WORKER, files: everything },
   {
-    place: "a module worker",
-    isolated: true,
-    body: IN_WORKER,
-    files: [suites.contract, suites.threads, suites.explore],
+    place: "a page without isolation",
+    isolated: false,
+    body: IN_PAGE,
+    files: ({ contract }: Suites) => contract,
   },
-  { place: "a page without isolation", isolated: false, body: IN_PAGE, files: [suites.contract] },
-  { place: "a module worker without isolation", isolated: false, body: IN_WORKER, files: [suites.contract] },
-] as const;
+  {
+    place: "a module worker without isolation",
+    isolated: false,
+    body: IN_WORKER,
+    files: ({ contract }: Suites) => contract,
+  },
+];
 
 const FILE_MS = 300_000;
 
-for (const name of missingBrowsers()) {
-  // Where tests must not be left out, a browser must not be missing.
-  if (process.env.CI) it(`${name} is on this machine`, () => expect.fail(`${name} was not found`));
-  else it.skip(`${name}: not found on this machine`, () => {});
-}
-
-describe.each(findBrowsers())("$name", (found) => {
+/** Runs all suites in a browser, or says that it is not on this machine. */
+export async function suitesIn(name: BrowserName): Promise<void> {
+  const found = findBrowsers().find((one) => one.name === name);
+  if (found === undefined) {
+    console.log(`${name}: not found on this machine, nothing was tested in it`);
+    // Where tests must not be left out, a browser must not be missing.
+    if (process.env.CI) it(`${name} is on this machine`, () => expect.fail(`${name} was not found`));
+    else it.skip(`${name}: not found on this machine`, () => {});
+    return;
+  }
+  const outdir = `${root}/build/tests-${name}`;
+  const suites = await bundleTests({ outdir, skbuff: "/dist/index.js", browser: true });
   let browser: Browser;
 
   beforeAll(async () => {
     browser = await launch(found);
-    console.log(`${found.name}: ${browser.version}`);
+    console.log(`${name}: ${browser.version}`);
   }, 60_000);
 
   afterAll(() => browser?.close());
@@ -91,16 +112,20 @@ describe.each(findBrowsers())("$name", (found) => {
       expect(await page.evaluate("return crossOriginIsolated")).toBe(isolated);
     });
 
-    it.each(files.flat())(
+    it.each(files(suites))(
       "%s",
       async (file) => {
-        const { passed, skipped, failed, milliseconds } = (await page.evaluate(body, file)) as Outcome;
+        const { passed, skipped, failed, milliseconds } = (await page.evaluate(
+          body,
+          file,
+          name === "firefox",
+        )) as Outcome;
         expect(failed.map((text) => text.slice(0, 2000)).slice(0, 20)).toEqual([]);
         expect(passed).toBeGreaterThan(0);
         if (process.env.SKBUFF_TIMES)
-          console.log(`${found.name} ${file}: ${passed} passed, ${skipped} skipped, ${milliseconds} ms`);
+          console.log(`${name} ${file}: ${passed} passed, ${skipped} skipped, ${milliseconds} ms`);
       },
       FILE_MS,
     );
   });
-});
+}
