@@ -48,7 +48,8 @@ export interface WebStreamSenderStats {
  * the stream asks for more, and lies in the pool until then. For WebTransport's datagrams give `datagrams.writable`, and as
  * `longest` its `maxDatagramSize`.
  *
- * When the stream fails, packets that it has not taken are released, `enqueue` throws TransportError, and waits end.
+ * When the stream fails or is aborted, packets that it has not taken are released, `enqueue` throws TransportError, and waits
+ * end.
  *
  * @example
  * const { readable, writable } = new TransformStream();
@@ -74,6 +75,7 @@ export class WebStreamSender extends Outbox {
   #failure: TransportError | null = null;
   #closing: Promise<void> | undefined;
   #settled: (() => void) | undefined;
+  #unlocked = false;
 
   /**
    * Makes a sender for a stream, and locks it.
@@ -155,10 +157,33 @@ export class WebStreamSender extends Outbox {
       });
     }
     if (this.#failure === null && this.#ends) {
-      await this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
+      const closed = this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
+      const aborted = new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+      await Promise.race([closed, aborted]);
     }
     this.#writer.releaseLock();
+    this.#unlocked = true;
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /**
+   * Aborts the stream, as one that failed: for streams that do not end with what they belong to, as the datagrams of a
+   * WebTransport whose session is closed. `reason` is the cause of the TransportError. Does nothing when the sender is closed.
+   *
+   * @example
+   * const { writable } = new TransformStream();
+   * const sender = new WebStreamSender(engine, writable);
+   * sender.enqueueBurst([skb, other]);
+   * sender.abort();
+   * sender.stats().failed; // → 2
+   * await sender.close().catch((error) => error.code); // → "ERR_SKB_TRANSPORT"
+   */
+  abort(reason?: unknown): void {
+    if (this.#unlocked) return;
+    this.#fail("an aborted one", reason, true);
+    this.#writer.abort(reason).catch(() => {});
   }
 
   // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────
@@ -225,24 +250,20 @@ export class WebStreamSender extends Outbox {
     }
     for (const skb of skbs) letGo(skb, DropReason.consumed);
     this.#writer.write(chunk).then(
-      () => this.#end(skbs.length, bytes, false),
-      (error: unknown) => {
-        // Before there seems to be room.
-        this.#fail(codeOf(error), error);
-        this.#end(skbs.length, bytes, true);
-      },
+      () => this.#end(skbs.length, bytes),
+      (error: unknown) => this.#fail(codeOf(error), error),
     );
+    // While a write does not end, `closed` does not tell that the stream fails.
+    this.#writer.ready.catch((error: unknown) => this.#fail(codeOf(error), error));
   }
 
   // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
 
-  #end(packets: number, bytes: number, failed: boolean): void {
+  #end(packets: number, bytes: number): void {
+    if (this.#failure !== null) return;
     this.#inFlight -= packets;
-    if (failed) this.#failed += packets;
-    else {
-      this.#sent += packets;
-      this.#bytes += bytes;
-    }
+    this.#sent += packets;
+    this.#bytes += bytes;
     this._free(bytes);
     if (this.#inFlight === 0) this.#settled?.();
   }
@@ -252,14 +273,12 @@ export class WebStreamSender extends Outbox {
     if (this.#failure !== null || (!atEnd && this.#closing !== undefined && this.#inFlight === 0)) return;
     const options = error === undefined ? undefined : { cause: error };
     this.#failure = new TransportError("stream", "one that takes packets", got, options);
-    const { closed } = this._engine;
-    let packets = 0;
-    let bytes = 0;
-    for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift()) {
-      packets++;
-      if (!closed) bytes += this._cost(skb);
+    for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift())
       letGo(skb, DropReason.notSpecified);
-    }
-    this.#end(packets, bytes, true);
+    // A stream that fails need not say any more what became of what it has.
+    this.#failed += this.#inFlight;
+    this.#inFlight = 0;
+    this._free(this._used);
+    this.#settled?.();
   }
 }

@@ -97,28 +97,33 @@ export function missingBrowsers(): BrowserName[] {
   return KNOWN.map(({ name }) => name).filter((name) => !found.has(name));
 }
 
+export interface LaunchOptions {
+  /** Whether Chromium may speak QUIC, which WebTransport needs. Not if not given. */
+  readonly quic?: boolean;
+}
+
 /** Starts a browser without a window. */
-export function launch({ name, path }: Found): Promise<Browser> {
-  return name === "webkit" ? startWebKit(path) : startPuppet(name, path);
+export function launch({ name, path }: Found, { quic = false }: LaunchOptions = {}): Promise<Browser> {
+  return name === "webkit" ? startWebKit(path) : startPuppet(name, path, quic);
 }
 
 // The tests' pages are the machine's own, and root has no other way to start Chromium than without its sandbox.
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
-  "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
 ];
 
-async function startPuppet(name: "chromium" | "firefox", path: string): Promise<Browser> {
+async function startPuppet(name: "chromium" | "firefox", path: string, quic: boolean): Promise<Browser> {
+  const flags = quic ? CHROMIUM_FLAGS : [...CHROMIUM_FLAGS, "--disable-quic"];
   const puppet = await puppeteer.launch({
     browser: name === "chromium" ? "chrome" : "firefox",
     executablePath: path,
     headless: true,
-    args: name === "chromium" ? CHROMIUM_FLAGS : [],
+    args: name === "chromium" ? flags : [],
     // A suite in a page is one call.
     protocolTimeout: 0,
   });

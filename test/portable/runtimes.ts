@@ -1,81 +1,17 @@
-// The contract and the threads' tests on every runtime that is like Node: the newest of each line of Node that is
-// supported, Bun and Deno. Their binaries come as packages of npm; nothing else of them is used.
+// The contract and the threads' tests on every runtime that is like Node, and skbuff/web over a real WebTransport.
 
-import { execFile, spawn } from "node:child_process";
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { promisify } from "node:util";
 import Table from "cli-table3";
 import { bundleTests } from "./bundle.js";
+import { folder, install, RUNTIMES } from "./installed.js";
 import type { Outcome } from "./vitest.js";
+import { webTransport } from "./webtransport.js";
 
-interface Runtime {
-  readonly name: string;
-  readonly package: string;
-  readonly version: string;
-  readonly binary: string;
-  readonly args: readonly string[];
-}
-
-const { platform, arch } = process;
-const node = (version: string): Runtime => ({
-  name: `Node ${version}`,
-  package: `node-${platform === "win32" ? "win" : platform}-${arch}`,
-  version,
-  binary: platform === "win32" ? "bin/node.exe" : "bin/node",
-  args: [],
-});
-
-const ARM = arch === "arm64";
-const RUNTIMES: readonly Runtime[] = [
-  node("20.20.2"),
-  node("22.23.3"),
-  node("24.21.0"),
-  node("26.10.0"),
-  {
-    name: "Bun 1.4.5",
-    package: `@oven/bun-${platform === "win32" ? "windows" : platform}-${ARM ? "aarch64" : "x64"}`,
-    version: "1.4.5",
-    binary: platform === "win32" ? "bin/bun.exe" : "bin/bun",
-    args: [],
-  },
-  {
-    name: "Deno 2.9.6",
-    package: `@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}`,
-    version: "2.9.6",
-    binary: platform === "win32" ? "deno.exe" : "deno",
-    args: ["run", "--allow-all", "--no-lock", "--no-config"],
-  },
-];
-
-const root = process.cwd();
-const folder = join(root, "build/runtimes");
 const tests = join(folder, "tests");
 /** Milliseconds for all files on one runtime. */
 const ALL_MS = 600_000;
-
-/** Installs a runtime if it is not there. Returns its program. */
-async function install({ package: name, version, binary }: Runtime): Promise<string> {
-  const own = join(folder, `${name.replace("/", "-")}-${version}`);
-  const program = join(own, "node_modules", name, binary);
-  try {
-    await access(program);
-  } catch {
-    await mkdir(own, { recursive: true });
-    await writeFile(join(own, "package.json"), '{ "private": true }\n');
-    const args = [
-      "install",
-      "--no-audit",
-      "--no-fund",
-      "--no-save",
-      "--ignore-scripts",
-      `${name}@${version}`,
-    ];
-    await promisify(execFile)("npm", args, { cwd: own, shell: platform === "win32" });
-  }
-  return program;
-}
 
 /** Runs files on a runtime. Returns what became of each that ended. */
 async function run(program: string, args: readonly string[], files: readonly string[]): Promise<Outcome[]> {
@@ -122,6 +58,10 @@ for (const runtime of RUNTIMES.filter(({ name }) => name.toLowerCase().includes(
   if (outcomes.length < files.length)
     console.log(`${runtime.name}: ended in ${files[outcomes.length]}, or before it`);
   if (failed > 0 || passed === 0 || outcomes.length < files.length) good = false;
+}
+for await (const { name, passed, skipped, failed, seconds } of webTransport(only)) {
+  table.push([name, "", passed, skipped, failed, seconds.toFixed(1)]);
+  if (failed > 0) good = false;
 }
 console.log(table.toString());
 process.exitCode = good ? 0 : 1;
