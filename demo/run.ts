@@ -2,6 +2,7 @@
 // on shared memory, one thread on unshared memory, and threads that send each other messages.
 
 import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import {
   type Answer,

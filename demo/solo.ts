@@ -2,6 +2,7 @@
 // so that it hears the page, and sends it what it cannot see from there.
 
 import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import type { Answer, Command, Report, SoloJob } from "./protocol.js";
 import { clockOf, type Role, Sink, Source, Stage } from "./roles.js";

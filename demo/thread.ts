@@ -1,6 +1,7 @@
 // A thread of the pipeline on shared memory: it blocks while it has nothing to do.
 
 import { Engine } from "skbuff";
+import "skbuff/js";
 import type { Answer, Report, ThreadJob } from "./protocol.js";
 import { clockOf, type Role, Sink, Source, Stage } from "./roles.js";
 
