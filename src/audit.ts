@@ -159,22 +159,28 @@ const ATTEMPTS = 4;
 
 /** Audits the arena at `base`, as `thread` sees it; as 0, who knows that nobody changes it. @internal */
 export function auditArena(memory: Words, base: number, thread: number): AuditReport {
-  const others = liveThreads(memory, base).filter((other) => other !== thread);
-  if (others.length === 0 || thread === 0) return new Audit(memory, base).run();
+  if (thread === 0) return new Audit(memory, base).run();
+  const others = (): number[] => liveThreads(memory, base).filter((other) => other !== thread);
+  if (others().length === 0) {
+    const report = new Audit(memory, base).run();
+    // What is wrong may be what a thread does that has attached meanwhile.
+    if (report.clean && others().length === 0) return report;
+  }
   // Twice the same words, each read twice: what was read was there all at once, in the moment between.
   let before = 0;
   let doubts: readonly string[] = [];
   for (let i = 0; i < ATTEMPTS; i++) {
+    const alone = others().length === 0;
     const digest = new Digest(memory);
     const report = new Audit(digest, base).run();
     if (i > 0 && digest.sum === before) {
-      if (report.clean) return report;
+      if (report.clean || alone) return report;
       // A thread that the system has suspended within an operation changes nothing, and has something in its hands.
       doubts = report.problems.map((problem) => `lost, or in the hands of a thread: ${problem}`);
     }
     before = digest.sum;
   }
-  const own = new Audit(memory, base).own(thread, others);
+  const own = new Audit(memory, base).own(thread, others());
   return { ...own, unchecked: [...own.unchecked, ...doubts] };
 }
 
@@ -285,7 +291,8 @@ class Audit {
       if (refs < frags)
         this.#bad(`page ${this.#indexOf(entry)}: refs ${refs}, ${frags} frags of this thread`);
     }
-    const who = others.length === 1 ? `thread ${others[0]}` : `threads ${others.join(", ")}`;
+    const names = others.length === 1 ? `thread ${others[0]}` : `threads ${others.join(", ")}`;
+    const who = others.length === 0 ? "a thread that is gone" : names;
     const unchecked = [`free lists, rings, counts, and packets of others: ${who} changed them meanwhile`];
     return this.#report(unchecked, packets, {
       ubufs: 0,

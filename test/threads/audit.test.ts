@@ -3,7 +3,7 @@
 import { PageKind, PageOwner, type Skb } from "skbuff";
 import { expect, it } from "vitest";
 import type { Agent } from "./agent.js";
-import { attached, expectAllBack, shared, until } from "./stage.js";
+import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js";
 
 it("with threads that sleep, everything is checked; with threads that work, what is not is named", async () => {
   const engine = await shared({ memory: 2 * 1024 * 1024 });
@@ -73,5 +73,40 @@ it("with threads that sleep, everything is checked; with threads that work, what
   await Promise.all([worker.leave(), sleeper.leave()]);
   ring.release();
   never.release();
+  expectAllBack(engine);
+});
+
+it("threads that come and go while it reads are no fault of the arena's", async () => {
+  const engine = await shared({ memory: 2 * 1024 * 1024 });
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const workers = Array.from({ length: 3 }, agent);
+  const coming = workers.map((worker, i) =>
+    worker.run(
+      async (seat, token, flag, core) => {
+        let times = 0;
+        for (; Atomics.load(flag, 0) === 0; times++) {
+          const own = await seat.skbuff.Engine.attach(token, { core });
+          const skbs = [100, 800, 1500].map((bytes) => own.alloc(bytes));
+          own.releaseBurst(skbs);
+          own.detach();
+        }
+        return times;
+      },
+      engine.share(),
+      word,
+      i === 0 ? ("js" as const) : ("wasm" as const),
+    ),
+  );
+  const start = performance.now();
+  while (performance.now() - start < 1000) {
+    for (let i = 0; i < 10; i++) {
+      const audit = engine.audit();
+      expect(audit.problems).toEqual([]);
+      expect(audit.complete).toBe(audit.unchecked.length === 0);
+    }
+    await sleep(0);
+  }
+  Atomics.store(word, 0, 1);
+  for (const times of await Promise.all(coming)) expect(times).toBeGreaterThan(0);
   expectAllBack(engine);
 });

@@ -252,6 +252,7 @@ async function work({ engine: token, mesh, place, from: fromToken, to: toToken, 
   const [from, to] = [engine.openRing(fromToken), engine.openRing(toToken)];
   const burst = [];
   let passed = 0;
+  parentPort.postMessage({ ready: true });
   for (;;) {
     const woken =
       traffic.random(8) === 0
