@@ -9,8 +9,8 @@ import { attached, expectAllBack, shared, sleep } from "./stage.js";
 /** How the thread that hears of completions may wait. */
 const WAYS = MAY_BLOCK ? ["blocking", "async"] : ["async"];
 
-/** Far below the second after which a sleeper looks for itself. */
-const SOON_MS = 500;
+/** Below the second after which a sleeper looks for itself, whatever else the machine has to do. */
+const SOON_MS = 900;
 
 /** An engine whose packets a worker releases `ms` milliseconds after they were enqueued. */
 async function stage(ms: number): Promise<{

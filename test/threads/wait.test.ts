@@ -7,8 +7,8 @@ import { MAY_BLOCK } from "../environment.js";
 import type { Agent } from "./agent.js";
 import { attached, expectAllBack, shared, sleep, until } from "./stage.js";
 
-/** Far below the second after which a sleeper looks for itself. */
-const SOON_MS = 500;
+/** Below the second after which a sleeper looks for itself, whatever else the machine has to do. */
+const SOON_MS = 900;
 
 /** Microseconds of a clock that all threads share. */
 function now(): number {
@@ -204,7 +204,8 @@ describe("waitWritable", () => {
       skb.release();
     }
     const { worst, end } = await waits;
-    expect([worst < SOON_MS, end]).toEqual([true, "ready"]);
+    expect(end).toBe("ready");
+    expect(worst).toBeLessThan(SOON_MS);
     await worker.leave();
     ring.release();
     expectAllBack(engine);
