@@ -1,12 +1,12 @@
 // Bundles a program in TypeScript and runs it: `node scripts/bundled.mjs test/explore/main.ts [arguments]`.
 
-import { basename, join } from "node:path";
+import { join, parse } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [program] = process.argv.splice(2, 1);
-const outfile = join(root, "build", `${basename(program, ".ts")}.mjs`);
+const outfile = join(root, "build", `${parse(program).name}.mjs`);
 
 process.chdir(root);
 await build({
