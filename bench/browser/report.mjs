@@ -1,4 +1,4 @@
-// The figures as text, at most 80 columns wide.
+// The figures as text.
 
 import { number, rows } from "../hop/report.mjs";
 import { LATENCIES, OPS, SIZES, SUBJECTS, WAYS } from "./plan.mjs";
