@@ -1,5 +1,5 @@
-// Workers that a page makes for a worker. In Firefox the constructor of a worker within a worker comes back after minutes, about
-// one time in a hundred, while the page and the processor are idle. So there the threads of a test in a worker are
+// Workers that a page makes for a worker. In Firefox the constructor of a worker within a worker comes back after minutes now
+// and then, while the page and the processor are idle. So there the threads of a test in a worker are
 // the page's, and it passes their messages on.
 
 /** What of a web's Worker the tests use. */
