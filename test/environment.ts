@@ -12,6 +12,12 @@ export const SHARED_MEMORY: boolean =
 /** Whether this thread may sleep. A page's own must not. */
 export const MAY_BLOCK: boolean = SHARED_MEMORY && typeof document === "undefined";
 
+/**
+ * Milliseconds. Whoever hears of something sooner was woken: a sleeper looks for itself after a second. In browsers, two of which
+ * run at a time on machines with two cores, it was up to 970 when a third program ran.
+ */
+export const SOON_MS = NODE ? 500 : 900;
+
 /** Hears of the next error that nobody catches, in place of whoever else does. */
 export function surfaced(): Promise<unknown> {
   return NODE ? surfacedInNode() : surfacedInBrowser();

@@ -2,15 +2,12 @@
 
 import type { Completion, Engine, Ring } from "skbuff";
 import { describe, expect, it } from "vitest";
-import { MAY_BLOCK } from "../environment.js";
+import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
 import { attached, expectAllBack, shared, sleep } from "./stage.js";
 
 /** How the thread that hears of completions may wait. */
 const WAYS = MAY_BLOCK ? ["blocking", "async"] : ["async"];
-
-/** Below the second after which a sleeper looks for itself, whatever else the machine has to do. */
-const SOON_MS = 900;
 
 /** An engine whose packets a worker releases `ms` milliseconds after they were enqueued. */
 async function stage(ms: number): Promise<{

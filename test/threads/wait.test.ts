@@ -3,12 +3,9 @@
 
 import type { Engine, RingToken, Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
-import { MAY_BLOCK } from "../environment.js";
+import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
 import { attached, expectAllBack, shared, sleep, until } from "./stage.js";
-
-/** Below the second after which a sleeper looks for itself, whatever else the machine has to do. */
-const SOON_MS = 900;
 
 /** Microseconds of a clock that all threads share. */
 function now(): number {
