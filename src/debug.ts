@@ -71,10 +71,11 @@ export class Debug {
 /** The stack from the library's caller on. */
 function caller(): string {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
-  // Bundled together with its user the library cannot tell its own frames, and shows them all.
+  // Bundled together with its user the library cannot tell its own frames, and shows them all. In a classic script it has no URL.
+  const { url = "" } = import.meta;
   // Bun's stacks have paths where the others' have URLs.
-  const path = decodeURI(import.meta.url.replace(/^file:\/\//, ""));
-  const first = lines.findIndex((line) => !line.includes(import.meta.url) && !line.includes(path));
+  const path = decodeURI(url.replace(/^file:\/\//, ""));
+  const first = lines.findIndex((line) => !line.includes(url) && !line.includes(path));
   return lines
     .slice(Math.max(first, 0))
     .map((line) => line.trim())

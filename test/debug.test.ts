@@ -2,6 +2,7 @@
 
 import v8 from "node:v8";
 import vm from "node:vm";
+import { build } from "esbuild";
 import { Engine, type Leak, type Skb, type StaleSkbError } from "skbuff";
 import { describe, expect, it, vi } from "vitest";
 import { forEachEngine } from "./engines.js";
@@ -54,6 +55,30 @@ forEachEngine((_name, make) => {
       expect(engine.audit().packets.map((packet) => packet.handle)).toEqual([handle]);
     });
   });
+});
+
+it("says where a packet was made also in a bundle that is a classic script", async () => {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `import { Engine } from "skbuff";
+        export async function made() {
+          const engine = await Engine.create({ memory: 262144, threads: 1, debug: true });
+          engine.alloc(1);
+          return engine.close({ force: true }).join();
+        }`,
+      resolveDir: process.cwd(),
+    },
+    bundle: true,
+    write: false,
+    format: "iife",
+    globalName: "bundled",
+    logLevel: "error",
+  });
+  const text = (outputFiles[0] as { text: string }).text;
+  const { made } = vm.runInThisContext(`${text}\nbundled;`, { filename: "classic.js" }) as {
+    made(): Promise<string>;
+  };
+  expect(await made()).toContain("classic.js");
 });
 
 it("prints a warning of a leak when nobody listens", async () => {
