@@ -62,11 +62,38 @@ export function offsetOf(bytes: Uint8Array): number {
   return offsetGetter.call(bytes) as number;
 }
 
-/** Returns `options` or an empty object. @throws ArgumentTypeError */
-export function checkOptions<T extends object>(options: T | undefined): Partial<T> {
+/** The names of all options of a kind: the compiler refuses one that is missing here, or that there is not. */
+export type Names<T> = { readonly [K in keyof T]-?: true };
+
+/** Returns `options` or an empty object. An option that is not among `names` is refused. @throws ArgumentTypeError */
+export function checkOptions<T extends object>(options: T | undefined, names?: Names<T>): Partial<T> {
   if (options === undefined) return {};
-  if (typeof options === "object" && options !== null) return options;
-  throw new ArgumentTypeError("options", "an object", options);
+  if (typeof options !== "object" || options === null)
+    throw new ArgumentTypeError("options", "an object", options);
+  if (names === undefined) return options;
+  for (const name in options) if (names[name] !== true) throw unknownOption(name, names);
+  return options;
+}
+
+/** Says which option was meant, if one is near; else which there are. */
+function unknownOption(name: string, names: object): Error {
+  const known = Object.keys(names);
+  const near = known.filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  return new ArgumentTypeError("options", (near.length > 0 ? near : known).join(" or "), name);
+}
+
+/** How many letters must be changed, added or left out to make `b` of `a` (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(same, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
 }
 
 /** Returns `value` if it is one of `allowed`. @throws ArgumentTypeError */

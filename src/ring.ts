@@ -3,7 +3,7 @@
 
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, OK, RING_MOST } from "../assembly/layout.js";
 import { stage, unload, unstage } from "./burst.js";
-import { checkInteger, checkOptions, U32_MOST } from "./check.js";
+import { checkInteger, checkOptions, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
 import { refusal } from "./refusal.js";
@@ -20,6 +20,8 @@ export interface RingOptions {
   capacity?: number;
 }
 
+const RING_OPTIONS: Names<RingOptions> = { capacity: true };
+
 /** How packets are taken out. */
 export interface DequeueOptions {
   /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. */
@@ -28,7 +30,7 @@ export interface DequeueOptions {
 
 /** The next power of two from `capacity` on. @throws ArgumentRangeError, ArgumentTypeError */
 export function checkCapacity(options: RingOptions | undefined): number {
-  const { capacity = 1024 } = checkOptions(options);
+  const { capacity = 1024 } = checkOptions(options, RING_OPTIONS);
   return 2 ** Math.ceil(Math.log2(checkInteger("capacity", capacity, 1, RING_MOST)));
 }
 
