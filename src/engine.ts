@@ -39,7 +39,7 @@ import {
 import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
 import { type PageMap, readPages } from "./pages.js";
 import { refusal, staleError } from "./refusal.js";
-import { checkCapacity, Ring, type RingOptions } from "./ring.js";
+import { checkCapacity, RING_OPTIONS, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
 import { readStats, type Stats } from "./stats.js";
 import {
@@ -592,7 +592,7 @@ export class Engine {
    */
   ring(options?: RingOptions): Ring {
     this._open();
-    const address = this._core.createRing(checkCapacity(options)) >>> 0;
+    const address = this._core.createRing(checkCapacity(checkOptions(options, RING_OPTIONS).capacity)) >>> 0;
     if (address === E_RINGS)
       throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
     if (address < ERROR_LIMIT) throw refusal(this, address, null);

@@ -3,13 +3,14 @@
 
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, TARGETS_MOST } from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import {
   checkCapacity,
   type DequeueOptions,
   heldOf,
+  RING_OPTIONS,
   type Ring,
   type RingOptions,
   type Wakeup,
@@ -26,6 +27,8 @@ export interface MeshOptions extends RingOptions {
    */
   spread?: "hash" | "in-turn";
 }
+
+const MESH_OPTIONS: Names<MeshOptions> = { ...RING_OPTIONS, spread: true };
 
 /**
  * Rings from each of several producers to each of several consumers. Made by `engine.mesh`; each thread opens it with
@@ -63,8 +66,9 @@ export class Mesh {
   static _make(engine: Engine, producers: number, consumers: number, options?: MeshOptions): Mesh {
     checkInteger("producers", producers, 1, TARGETS_MOST);
     checkInteger("consumers", consumers, 1, TARGETS_MOST);
-    const capacity = checkCapacity(options);
-    const { spread = "hash" } = checkOptions(options);
+    const given = checkOptions(options, MESH_OPTIONS);
+    const capacity = checkCapacity(given.capacity);
+    const { spread = "hash" } = given;
     checkOneOf("spread", spread, ["hash", "in-turn"]);
     const rings: Ring[] = [];
     try {

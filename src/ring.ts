@@ -20,7 +20,8 @@ export interface RingOptions {
   capacity?: number;
 }
 
-const RING_OPTIONS: Names<RingOptions> = { capacity: true };
+/** @internal */
+export const RING_OPTIONS: Names<RingOptions> = { capacity: true };
 
 /** How packets are taken out. */
 export interface DequeueOptions {
@@ -29,8 +30,7 @@ export interface DequeueOptions {
 }
 
 /** The next power of two from `capacity` on. @throws ArgumentRangeError, ArgumentTypeError */
-export function checkCapacity(options: RingOptions | undefined): number {
-  const { capacity = 1024 } = checkOptions(options, RING_OPTIONS);
+export function checkCapacity(capacity = 1024): number {
   return 2 ** Math.ceil(Math.log2(checkInteger("capacity", capacity, 1, RING_MOST)));
 }
 
