@@ -19,7 +19,16 @@ import {
 } from "../assembly/layout.js";
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
 import { stage, unload } from "./burst.js";
-import { checkFunction, checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
+import {
+  checkBurst,
+  checkFunction,
+  checkHeadroom,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  type Names,
+  U32_MOST,
+} from "./check.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
@@ -51,7 +60,7 @@ import {
   type RingToken,
 } from "./token.js";
 import { atOnce } from "./turns.js";
-import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import { UBUF_OPTIONS, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
@@ -95,6 +104,20 @@ export interface EngineOptions {
   onError?: (error: unknown) => void;
 }
 
+const ENGINE_OPTIONS: Names<EngineOptions> = {
+  memory: true,
+  core: true,
+  shared: true,
+  skbs: true,
+  ubufs: true,
+  threads: true,
+  rings: true,
+  magazine: true,
+  debug: true,
+  onLeak: true,
+  onError: true,
+};
+
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
   /**
@@ -104,6 +127,8 @@ export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | 
   core?: "wasm" | "js";
 }
 
+const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: true, onError: true };
+
 /** How a thread leaves. */
 export interface DetachOptions {
   /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
@@ -111,6 +136,8 @@ export interface DetachOptions {
   /** Milliseconds to wait for them at most; without limit if not given. */
   timeout?: number;
 }
+
+const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true };
 
 /** How a packet is made. */
 export interface AllocOptions {
@@ -127,6 +154,10 @@ export interface BurstOptions extends AllocOptions {
    */
   reuse?: boolean;
 }
+
+/** Without `completions`, which are what an engine waits for. */
+const WAIT_OPTIONS: Names<Omit<WaitOptions, "completions">> = { timeout: true, spin: true };
+const CLOSE_OPTIONS = { force: true } as const;
 
 /**
  * An arena of packets, and the way into it.
@@ -206,7 +237,7 @@ export class Engine {
    * engine.close();
    */
   static async create(options?: EngineOptions): Promise<Engine> {
-    const given = checkOptions(options);
+    const given = checkOptions(options, ENGINE_OPTIONS);
     const asked = checkInteger("memory", given.memory ?? 64 * 1024 * 1024, 256 * 1024, 2 ** 32);
     const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
@@ -289,7 +320,7 @@ export class Engine {
   }
 
   #alloc(size: number, options: AllocOptions | undefined): number {
-    const headroom = options === undefined ? 0 : headroomOf(options);
+    const headroom = checkHeadroom(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     return this._core.alloc(size, headroom);
   }
@@ -308,9 +339,8 @@ export class Engine {
   allocBurst(out: (Skb | null | undefined)[], size: number, options?: BurstOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
-    const headroom = options === undefined ? 0 : headroomOf(options);
+    const { headroom, reuse } = checkBurst(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
-    const reuse = options?.reuse === true;
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
@@ -401,7 +431,7 @@ export class Engine {
   ubuf(callback?: UbufCallback, options?: UbufOptions): Ubuf {
     this._open();
     checkFunction("callback", callback);
-    const given = checkOptions(options);
+    const given = checkOptions(options, UBUF_OPTIONS);
     const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
     const sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
     const handle = this._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
@@ -439,7 +469,7 @@ export class Engine {
    */
   wait(options?: Omit<WaitOptions, "completions">): boolean {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, []);
+    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
     return this._lent !== 0 && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
   }
 
@@ -454,7 +484,7 @@ export class Engine {
    */
   async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, []);
+    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
     const wait = { ends, timeout, spin, completions: true };
     return this._lent === 0 ? atOnce(false) : (await this._waiter.wait(wait)) === "completed";
   }
@@ -497,7 +527,7 @@ export class Engine {
    */
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
-    const given = checkOptions(options);
+    const given = checkOptions(options, ATTACH_OPTIONS);
     checkOneOf("debug", given.debug ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
@@ -539,9 +569,9 @@ export class Engine {
 
   /** What is left to wait for before this thread leaves, as `options` ask. */
   *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
-    const { completions = "refuse", timeout } = checkOptions(options);
+    const { completions = "refuse", timeout } = checkOptions(options, DETACH_OPTIONS);
     checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = checkWait({ ...(timeout === undefined ? {} : { timeout }), completions: true }, []);
+    const wait = { ...checkWait(timeout === undefined ? {} : { timeout }, []), completions: true };
     const deadline = performance.now() + wait.timeout;
     this._deliver();
     while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
@@ -710,13 +740,14 @@ export class Engine {
    * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
-    const { force } = checkOptions(options);
+    const { force = false } = checkOptions(options, CLOSE_OPTIONS);
+    checkOneOf("force", force, [true, false]);
     if (this.#closed) return [];
     this._deliver();
     // A callback may have closed it.
     if (this.#closed) return [];
     const holders = this.#holders();
-    if (holders.length > 0 && force !== true) throw new InUseError(holders);
+    if (holders.length > 0 && !force) throw new InUseError(holders);
     if (holders.length === 0) this.#free();
     else {
       this._waiter.forget(0, new EngineClosedError());
@@ -841,10 +872,6 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
-}
-
-function headroomOf(options: AllocOptions): number {
-  return checkInteger("headroom", checkOptions(options).headroom ?? 0, 0, MAX_LINEAR);
 }
 
 /** The next power of two above `n` and above the slots that are never given out. */

@@ -3,7 +3,7 @@
 
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, TARGETS_MOST } from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
-import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "./check.js";
+import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import {
@@ -415,12 +415,13 @@ export class Receiver {
   dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    const reuse = checkReuse(options);
     const share = Math.ceil(wanted / this.#rings.length);
     let done = 0;
     // Twice around: first everybody's share, then what others left of theirs.
     for (let i = 0; i < 2 * this.#rings.length && done < wanted; i++) {
       const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
-      done += this.#turn()._dequeue(out, done, ask, options);
+      done += this.#turn()._dequeue(out, done, ask, reuse);
     }
     return done;
   }

@@ -3,7 +3,7 @@
 
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, OK, RING_MOST } from "../assembly/layout.js";
 import { stage, unload, unstage } from "./burst.js";
-import { checkInteger, checkOptions, type Names, U32_MOST } from "./check.js";
+import { checkInteger, checkReuse, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
 import { refusal } from "./refusal.js";
@@ -192,12 +192,12 @@ export class Ring {
    */
   dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), options);
+    const reuse = checkReuse(options);
+    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), reuse);
   }
 
   /** As dequeueBurst, into `out[at]` and on. @internal */
-  _dequeue(out: (Skb | null | undefined)[], at: number, count: number, options?: DequeueOptions): number {
-    const reuse = options !== undefined && checkOptions(options).reuse === true;
+  _dequeue(out: (Skb | null | undefined)[], at: number, count: number, reuse: boolean): number {
     const engine = this._engine;
     const ring = this._live();
     let done = 0;

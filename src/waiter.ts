@@ -1,7 +1,7 @@
 // Waiting: until a ring has packets or room, or a ubuf completes on another thread. One for each engine, since a thread
 // sleeps on one word whatever it waits for; assembly/wake.ts draws the protocol.
 
-import { checkOneOf, checkOptions } from "./check.js";
+import { checkOneOf, checkOptions, type Names } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError, UnsupportedError } from "./errors.js";
 import { atOnce } from "./turns.js";
@@ -26,6 +26,8 @@ export interface WaitOptions {
   /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Not if not given. */
   completions?: boolean;
 }
+
+const WAIT_OPTIONS: Names<WaitOptions> = { timeout: true, spin: true, completions: true };
 
 /** What is waited for, and how long. */
 export interface Wait {
@@ -271,8 +273,16 @@ export class Waiter {
 }
 
 /** The settings of a wait, checked. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkWait(options: WaitOptions | undefined, ends: readonly End[]): Wait {
-  const { timeout = Number.POSITIVE_INFINITY, spin = true, completions = false } = checkOptions(options);
+export function checkWait(
+  options: WaitOptions | undefined,
+  ends: readonly End[],
+  names: Partial<Names<WaitOptions>> = WAIT_OPTIONS,
+): Wait {
+  const {
+    timeout = Number.POSITIVE_INFINITY,
+    spin = true,
+    completions = false,
+  } = checkOptions(options, names as Names<WaitOptions>);
   if (typeof timeout !== "number") throw new ArgumentTypeError("timeout", "milliseconds", timeout);
   if (!(timeout >= 0)) throw new ArgumentRangeError("timeout", "0 or more milliseconds", timeout);
   checkOneOf("spin", spin, [true, false]);
