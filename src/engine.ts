@@ -2,6 +2,7 @@
 
 import {
   BURST_MOST,
+  CONSUMES,
   E_EXHAUSTED,
   E_RINGS,
   E_STALE,
@@ -12,6 +13,7 @@ import {
   MAX_THREADS,
   OK,
   PAGE_BYTES,
+  PRODUCES,
   THREAD_BYTES,
   THREAD_LIVE,
   UBUF_COPIED,
@@ -189,6 +191,8 @@ export class Engine {
   readonly _regions = new Set<UserRegion>();
   /** @internal */
   readonly _rings = new Set<Ring>();
+  /** How many objects of this thread use an end of a ring, by the ring's address plus PRODUCES or CONSUMES. */
+  readonly #ends = new Map<number, number>();
   /** What tells this arena's tokens from those of others. @internal */
   readonly _identity: number;
   /** Where lists go to the core and come from it. @internal */
@@ -592,7 +596,7 @@ export class Engine {
 
   /** Gives back what this thread has in the arena. */
   #free(): void {
-    this._waiter.forget(0, new EngineClosedError());
+    this._waiter.forget(null, new EngineClosedError());
     for (const ring of this._rings) ring.release();
     this._core.flushMagazines();
     this._core.freeThread();
@@ -652,6 +656,28 @@ export class Engine {
     const ring = new Ring(this, address);
     this._rings.add(ring);
     return ring;
+  }
+
+  /** One more object uses an end. @internal */
+  _useEnd(end: number): void {
+    this.#ends.set(end, (this.#ends.get(end) ?? 0) + 1);
+  }
+
+  /** One object less does. Returns whether it was the last. */
+  #leaveEnd(end: number): boolean {
+    const left = (this.#ends.get(end) ?? 0) - 1;
+    if (left > 0) this.#ends.set(end, left);
+    else this.#ends.delete(end);
+    return left === 0;
+  }
+
+  /** An object of a ring has ended. The ends that it was the last to use go with it. @internal */
+  _leaveRing(ring: Ring, address: number): void {
+    this._rings.delete(ring);
+    let ends = 0;
+    for (const end of [PRODUCES, CONSUMES])
+      if ((ring._ends & end) !== 0 && this.#leaveEnd(address + end)) ends |= end;
+    this._core.leaveRing(address, ends);
   }
 
   /**
@@ -750,7 +776,7 @@ export class Engine {
     if (holders.length > 0 && !force) throw new InUseError(holders);
     if (holders.length === 0) this.#free();
     else {
-      this._waiter.forget(0, new EngineClosedError());
+      this._waiter.forget(null, new EngineClosedError());
       this.#closed = true;
       this._core = closedCore(this._core);
     }
