@@ -46,7 +46,7 @@ export interface TapStats {
 export interface TapWork {
   readonly engine: EngineToken;
   readonly ring: RingToken;
-  readonly file: string;
+  readonly file: string | number;
   readonly snapLength: number | undefined;
 }
 
@@ -88,10 +88,10 @@ export class Tap {
   #closing = false;
   #failure: CaptureError | null = null;
 
-  private constructor(engine: Engine, ring: Ring, file: string, work: TapWork) {
+  private constructor(engine: Engine, ring: Ring, file: string | number, work: TapWork) {
     this.#engine = engine;
     this.#ring = ring;
-    this.file = file;
+    this.file = typeof file === "number" ? `fd ${file}` : file;
     this.#worker = new Worker(new URL("./tap-worker.js", import.meta.url), { workerData: work });
     this.#ended = new Promise((resolve) => {
       this.#worker.on("message", (report: TapReport) => {
@@ -111,14 +111,14 @@ export class Tap {
   }
 
   /**
-   * Opens a tap that writes to `file`, which is made, or emptied.
+   * Opens a tap that writes to `file`, which is made, or emptied; or to a descriptor, which stays yours to close.
    *
    * @throws SharedMemoryError if the arena is not in shared memory; PoolExhaustedError, ArgumentRangeError (as rejections)
    * @example
    * const tap = await Tap.open(engine, file, { capacity: 4096 });
    * await tap.close();
    */
-  static async open(engine: Engine, file: string, options?: TapOptions): Promise<Tap> {
+  static async open(engine: Engine, file: string | number, options?: TapOptions): Promise<Tap> {
     const { capacity, snapLength } = checkOptions(options);
     if (snapLength !== undefined) checkInteger("snapLength", snapLength, 1, U32_MOST);
     const token = engine.share();
