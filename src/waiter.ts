@@ -4,6 +4,7 @@
 import { checkOneOf, checkOptions } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError, UnsupportedError } from "./errors.js";
+import { atOnce } from "./turns.js";
 
 /** An end of a ring, and what is waited for there. */
 export interface End {
@@ -42,7 +43,7 @@ export type Woken = "ready" | "completed" | "timed-out";
 
 interface Pending extends Wait {
   readonly deadline: number;
-  readonly resolve: (woken: Woken) => void;
+  readonly resolve: (woken: Woken | Promise<Woken>) => void;
   readonly reject: (error: Error) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -136,9 +137,9 @@ export class Waiter {
 
   /** Waits without blocking. Keeps Node's event loop alive meanwhile. */
   wait(wait: Wait): Promise<Woken> {
-    if (wait.completions && this.#engine._deliver() > 0) return Promise.resolve("completed");
-    if (this.#isReady(wait)) return Promise.resolve("ready");
-    if (wait.timeout === 0) return Promise.resolve("timed-out");
+    if (wait.completions && this.#engine._deliver() > 0) return atOnce("completed");
+    if (this.#isReady(wait)) return atOnce("ready");
+    if (wait.timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
       const finite = wait.timeout !== Number.POSITIVE_INFINITY;
       const deadline = finite ? performance.now() + wait.timeout : wait.timeout;
@@ -160,7 +161,7 @@ export class Waiter {
 
   /** On unshared memory, where nothing notifies: something may have become ready by this thread's own doing. */
   kick(): void {
-    if (this.#pending.size > 0) queueMicrotask(() => this.#settle());
+    if (this.#pending.size > 0) queueMicrotask(() => this.#settle(atOnce));
   }
 
   /** Callbacks of ubufs were run, by whatever this thread did: who waits for that has it. */
@@ -168,7 +169,7 @@ export class Waiter {
     for (const one of this.#pending) {
       if (!one.completions) continue;
       this.#end(one);
-      one.resolve("completed");
+      one.resolve(atOnce("completed"));
     }
     this.#rest();
   }
@@ -194,7 +195,7 @@ export class Waiter {
     this.#listens = completions;
     if (n === 0 && !completions) return;
     const word = core.park(n, completions ? 1 : 0) >>> 0;
-    if (word === 0) queueMicrotask(() => this.#settle());
+    if (word === 0) queueMicrotask(() => this.#settle(atOnce));
     else if (this.#armed === 0) {
       const slept = heap.sleepAsync(word);
       if (slept === undefined) return;
@@ -206,8 +207,11 @@ export class Waiter {
     }
   }
 
-  /** Looks who has waited long enough, and goes on waiting for the others. */
-  #settle(): void {
+  /**
+   * Looks who has waited long enough, and goes on waiting for the others. `as` is `atOnce` where the event loop has not
+   * turned since they began to wait.
+   */
+  #settle(as: (woken: Woken) => Woken | Promise<Woken> = (woken) => woken): void {
     const engine = this.#engine;
     if (engine.closed) return;
     engine._core.unpark();
@@ -219,7 +223,7 @@ export class Waiter {
       else if (one.timer !== undefined && performance.now() >= one.deadline) woken = "timed-out";
       else continue;
       this.#end(one);
-      one.resolve(woken);
+      one.resolve(as(woken));
     }
     this.#rest();
     this.#arm();

@@ -165,6 +165,7 @@ export class CaptureFeed {
 
   close(): void {
     this.#closed = true;
+    this.#file.stop();
     if (this.#filling === null) this.#end();
   }
 

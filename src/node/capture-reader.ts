@@ -99,9 +99,11 @@ export class CaptureReader {
 
   /**
    * Opens a file by its path, a file descriptor, which stays yours to close, or `"-"`, standard input. Of a regular file the
-   * header is read at once, of anything else with the first packet. Returns an owned reader. Borrows the engine.
+   * header is read at once, of anything else with the first packet; a named pipe that nobody has written to yet is waited for
+   * there, too. Returns an owned reader. Borrows the engine.
    *
-   * @throws CaptureError if it cannot be opened or is no capture, PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
+   * @throws CaptureError if it cannot be opened or is no capture, or a writer or tap of this thread has the same file open,
+   * whatever its path; PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
    * @example
    * const reader = CaptureReader.open(engine, capture, { headroom: 128 });
    * reader.format; // → "pcap"

@@ -84,9 +84,10 @@ export class CaptureWriter {
 
   /**
    * Opens a file by its path, which is made or made empty, a file descriptor, which stays yours to close, or `"-"`, standard
-   * output. Nothing is written yet. Returns an owned writer. Borrows the engine.
+   * output. Nothing is written yet; a named pipe is waited for when something is. Returns an owned writer. Borrows the engine.
    *
-   * @throws CaptureError if it cannot be opened, ArgumentRangeError, ArgumentTypeError
+   * @throws CaptureError if it cannot be opened, or this thread has a reader or writer open on the same file, whatever its
+   * path: then it stays as it is; ArgumentRangeError, ArgumentTypeError
    * @example
    * const writer = CaptureWriter.open(engine, fresh, { format: "pcap", resolution: "us", snapLength: 96 });
    * writer.close();
@@ -103,8 +104,15 @@ export class CaptureWriter {
     const batch = checkInteger("batch", given.batch ?? BATCH, 1, BATCH_MOST);
     const Records = format === "pcap" ? PcapRecords : PcapngRecords;
     const records = new Records(snapLength, resolution);
-    const sink = new CaptureSink(engine, CaptureFile.open(file, "w"), records, batch);
-    return new CaptureWriter(engine, sink, linkType, snapLength);
+    const opened = CaptureFile.open(file, "w");
+    try {
+      opened.empty();
+      const sink = new CaptureSink(engine, opened, records, batch);
+      return new CaptureWriter(engine, sink, linkType, snapLength);
+    } catch (error) {
+      opened.abandon();
+      throw error;
+    }
   }
 
   /**
