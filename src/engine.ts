@@ -50,6 +50,7 @@ import {
   type MeshToken,
   type RingToken,
 } from "./token.js";
+import { atOnce } from "./turns.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
@@ -455,7 +456,7 @@ export class Engine {
     this._open();
     const { ends, timeout, spin } = checkWait(options, []);
     const wait = { ends, timeout, spin, completions: true };
-    return this._lent !== 0 && (await this._waiter.wait(wait)) === "completed";
+    return this._lent === 0 ? atOnce(false) : (await this._waiter.wait(wait)) === "completed";
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────
