@@ -187,7 +187,7 @@ export class Skb {
   /**
    * Gives this reference up (kfree_skb; consume_skb without a reason). With the last one the packet's memory goes
    * back to the pool, and if it was the last to carry a ubuf of this thread, the ubuf's callback runs before this
-   * returns.
+   * returns; within a callback, once that has returned.
    *
    * @throws StaleSkbError, QueuedSkbError, ArgumentRangeError
    * @example
