@@ -50,6 +50,7 @@ import {
   type MeshToken,
   type RingToken,
 } from "./token.js";
+import { atOnce } from "./turns.js";
 import { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
@@ -463,7 +464,7 @@ export class Engine {
     this._open();
     const { ends, timeout, spin } = checkWait(options, []);
     const wait = { ends, timeout, spin, completions: true };
-    return this.#awaited() && (await this._waiter.wait(wait)) === "completed";
+    return this.#awaited() ? (await this._waiter.wait(wait)) === "completed" : atOnce(false);
   }
 
   /** Whether there is a callback that may yet run. */

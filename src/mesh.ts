@@ -17,6 +17,7 @@ import {
 } from "./ring.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type MeshToken } from "./token.js";
+import { turnDue } from "./turns.js";
 import { checkWait, type WaitOptions } from "./waiter.js";
 
 /** What a mesh is made with; `capacity` is that of each of its rings. */
@@ -489,6 +490,8 @@ export class Receiver {
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
     for (;;) {
+      const due = turnDue();
+      if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;
       else if ((await this.waitAsync()) === "ended") return;

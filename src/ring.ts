@@ -9,6 +9,7 @@ import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } 
 import { refusal } from "./refusal.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import type { RingToken } from "./token.js";
+import { turnDue } from "./turns.js";
 import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
 
 /** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
@@ -298,6 +299,8 @@ export class Ring {
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
     for (;;) {
+      const due = turnDue();
+      if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;
       else if ((await this.waitAsync()) === "ended") return;

@@ -4,6 +4,7 @@
 import { checkOneOf, checkOptions } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError, UnsupportedError } from "./errors.js";
+import { atOnce } from "./turns.js";
 
 /** An end of a ring, and what is waited for there. */
 export interface End {
@@ -42,7 +43,7 @@ export type Woken = "ready" | "completed" | "timed-out";
 
 interface Pending extends Wait {
   readonly deadline: number;
-  readonly resolve: (woken: Woken) => void;
+  readonly resolve: (woken: Woken | Promise<Woken>) => void;
   readonly reject: (error: Error) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -74,6 +75,8 @@ export class Waiter {
   /** Whether this thread has asked to be woken for completions, and nothing has happened since. */
   #listens = false;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
+  /** Tests make it a minute: a wake-up that was lost then takes that long, which no slow machine does. */
+  recheckMs = RECHECK_MS;
   #lingers = false;
 
   constructor(engine: Engine, pairs: number) {
@@ -97,7 +100,7 @@ export class Waiter {
       }
       const left = limited ? deadline - performance.now() : timeout;
       if (left <= 0) return "timed-out";
-      this.#sleep(wait, Math.min(left, RECHECK_MS));
+      this.#sleep(wait, Math.min(left, this.recheckMs));
     }
   }
 
@@ -134,9 +137,9 @@ export class Waiter {
 
   /** Waits without blocking. Keeps Node's event loop alive meanwhile. */
   wait(wait: Wait): Promise<Woken> {
-    if (wait.completions && this.#engine._deliver() > 0) return Promise.resolve("completed");
-    if (this.#isReady(wait)) return Promise.resolve("ready");
-    if (wait.timeout === 0) return Promise.resolve("timed-out");
+    if (wait.completions && this.#engine._deliver() > 0) return atOnce("completed");
+    if (this.#isReady(wait)) return atOnce("ready");
+    if (wait.timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
       const finite = wait.timeout !== Number.POSITIVE_INFINITY;
       const deadline = finite ? performance.now() + wait.timeout : wait.timeout;
@@ -158,7 +161,7 @@ export class Waiter {
 
   /** On unshared memory, where nothing notifies: something may have become ready by this thread's own doing. */
   kick(): void {
-    if (this.#pending.size > 0) queueMicrotask(() => this.#settle());
+    if (this.#pending.size > 0) queueMicrotask(() => this.#settle(atOnce));
   }
 
   /** Callbacks of ubufs were run, by whatever this thread did: who waits for that has it. */
@@ -166,7 +169,7 @@ export class Waiter {
     for (const one of this.#pending) {
       if (!one.completions) continue;
       this.#end(one);
-      one.resolve("completed");
+      one.resolve(atOnce("completed"));
     }
     this.#rest();
   }
@@ -192,7 +195,7 @@ export class Waiter {
     this.#listens = completions;
     if (n === 0 && !completions) return;
     const word = core.park(n, completions ? 1 : 0) >>> 0;
-    if (word === 0) queueMicrotask(() => this.#settle());
+    if (word === 0) queueMicrotask(() => this.#settle(atOnce));
     else if (this.#armed === 0) {
       const slept = heap.sleepAsync(word);
       if (slept === undefined) return;
@@ -204,8 +207,11 @@ export class Waiter {
     }
   }
 
-  /** Looks who has waited long enough, and goes on waiting for the others. */
-  #settle(): void {
+  /**
+   * Looks who has waited long enough, and goes on waiting for the others. `as` is `atOnce` where the event loop has not
+   * turned since they began to wait.
+   */
+  #settle(as: (woken: Woken) => Woken | Promise<Woken> = (woken) => woken): void {
     const engine = this.#engine;
     if (engine.closed) return;
     engine._core.unpark();
@@ -217,7 +223,7 @@ export class Waiter {
       else if (one.timer !== undefined && performance.now() >= one.deadline) woken = "timed-out";
       else continue;
       this.#end(one);
-      one.resolve(woken);
+      one.resolve(as(woken));
     }
     this.#rest();
     this.#arm();
@@ -232,7 +238,7 @@ export class Waiter {
   // It outlives the wait for a moment, because making one costs more than all the rest of a wait.
 
   #stay(): void {
-    this.#keepAlive ??= setInterval(() => this.#settle(), RECHECK_MS);
+    this.#keepAlive ??= setInterval(() => this.#settle(), this.recheckMs);
   }
 
   #rest(): void {

@@ -7,6 +7,7 @@ import { ArgumentTypeError } from "../errors.js";
 import { DropReason } from "../reason.js";
 import type { DequeueOptions, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
+import { turnDue } from "../turns.js";
 import type { WaitOptions } from "../waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
@@ -153,6 +154,8 @@ export abstract class Inbox {
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
     for (;;) {
+      const due = turnDue();
+      if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;
       else if ((await this.waitAsync()) === "ended") return;

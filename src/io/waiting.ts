@@ -2,6 +2,7 @@
 
 import type { Engine } from "../engine.js";
 import type { Wakeup } from "../ring.js";
+import { atOnce } from "../turns.js";
 import { checkWait, type WaitOptions } from "../waiter.js";
 
 /** Looks at what is waited for: `ready`; `ended` if it never will be; null for neither yet. */
@@ -33,10 +34,10 @@ export class Waiters {
   wait(look: Look, options: WaitOptions | undefined): Promise<Wakeup> {
     this.#engine._open();
     const { timeout, completions } = checkWait(options, []);
-    if (completions && this.#engine._deliver() > 0) return Promise.resolve("completed");
+    if (completions && this.#engine._deliver() > 0) return atOnce("completed");
     const now = look();
-    if (now !== null) return Promise.resolve(now);
-    if (timeout === 0) return Promise.resolve("timed-out");
+    if (now !== null) return atOnce(now);
+    if (timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + timeout;
       const one: Pending = { look, deadline, resolve, reject, timer: undefined };

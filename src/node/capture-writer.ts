@@ -9,7 +9,7 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_USERS,
 } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
@@ -40,6 +40,14 @@ export interface CaptureWriterOptions {
   /** Packets that are taken before they must be flushed, 1..65536. 256 if not given. */
   batch?: number;
 }
+
+const WRITER_NAMES: Names<CaptureWriterOptions> = {
+  format: true,
+  linkType: true,
+  snapLength: true,
+  resolution: true,
+  batch: true,
+};
 
 /** What a writer has done. */
 export interface CaptureWriterStats {
@@ -84,9 +92,10 @@ export class CaptureWriter {
 
   /**
    * Opens a file by its path, which is made or made empty, a file descriptor, which stays yours to close, or `"-"`, standard
-   * output. Nothing is written yet. Returns an owned writer. Borrows the engine.
+   * output. Nothing is written yet; a named pipe is waited for when something is. Returns an owned writer. Borrows the engine.
    *
-   * @throws CaptureError if it cannot be opened, ArgumentRangeError, ArgumentTypeError
+   * @throws CaptureError if it cannot be opened, or this thread has a reader or writer open on the same file, whatever its
+   * path: then it stays as it is; ArgumentRangeError, ArgumentTypeError
    * @example
    * const writer = CaptureWriter.open(engine, fresh, { format: "pcap", resolution: "us", snapLength: 96 });
    * writer.close();
@@ -95,7 +104,7 @@ export class CaptureWriter {
   static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
     if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
     engine._open();
-    const given = checkOptions(options);
+    const given = checkOptions(options, WRITER_NAMES);
     const format = checkOneOf("format", given.format ?? "pcapng", ["pcapng", "pcap"]);
     const resolution = checkOneOf("resolution", given.resolution ?? "ns", ["ns", "us"]);
     const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
@@ -103,8 +112,15 @@ export class CaptureWriter {
     const batch = checkInteger("batch", given.batch ?? BATCH, 1, BATCH_MOST);
     const Records = format === "pcap" ? PcapRecords : PcapngRecords;
     const records = new Records(snapLength, resolution);
-    const sink = new CaptureSink(engine, CaptureFile.open(file, "w"), records, batch);
-    return new CaptureWriter(engine, sink, linkType, snapLength);
+    const opened = CaptureFile.open(file, "w");
+    try {
+      opened.empty();
+      const sink = new CaptureSink(engine, opened, records, batch);
+      return new CaptureWriter(engine, sink, linkType, snapLength);
+    } catch (error) {
+      opened.abandon();
+      throw error;
+    }
   }
 
   /**
@@ -179,7 +195,8 @@ export class CaptureWriter {
     const struct = engine._core.skbAddress(skb._handle) >>> 0;
     const users = heap.word(struct + SKB_USERS);
     if (users !== 1) throw new HeldSkbError(users);
-    const { linkType, interface: from, originalLength } = this.#note.read(engine, struct, this.#linkType);
+    const note = this.#note.read(engine, struct, this.#linkType);
+    const { linkType, interface: from, originalLength } = note;
     const length = heap.word(struct + SKB_LEN);
     const record = this.#record;
     record.captured = Math.min(length, this.#snapLength);
@@ -189,6 +206,7 @@ export class CaptureWriter {
     record.interface = from;
     record.time.high = heap.word(struct + SKB_TIMESTAMP_HIGH);
     record.time.low = heap.word(struct + SKB_TIMESTAMP_LOW);
+    record.timed = note.timed || record.time.high !== 0 || record.time.low !== 0;
     this.#sink.add(skb._handle, record);
     skb._end(GIVEN_AWAY);
     return true;

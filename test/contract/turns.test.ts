@@ -1,0 +1,124 @@
+// Nothing that a program awaits in a loop keeps the rest of its thread from running: timers fire while packets keep coming.
+
+import type { Engine, Skb } from "skbuff";
+import { describe, expect, it } from "vitest";
+import { forEachEngine } from "../engines.js";
+
+/** Rounds after which a loop that never turns is ended, so that the test says so instead of hanging. */
+const ENDLESS = 200_000;
+
+/** Says when a timer has fired, which a loop that starves its thread never sees. */
+function timer(): { fired: boolean } {
+  const seen = { fired: false };
+  setTimeout(() => {
+    seen.fired = true;
+  });
+  return seen;
+}
+
+/** Calls `step` in a loop until a timer has fired. Returns whether one has. */
+async function turns(step: () => Promise<unknown>): Promise<boolean> {
+  const seen = timer();
+  for (let i = 0; i < ENDLESS && !seen.fired; i++) await step();
+  return seen.fired;
+}
+
+/** Takes packets and puts each in again at once, so that there always is one. Returns whether a timer fired meanwhile. */
+async function circle(packets: AsyncIterable<Skb>, put: (skb: Skb) => unknown): Promise<boolean> {
+  const seen = timer();
+  let n = 0;
+  for await (const skb of packets) {
+    put(skb);
+    if (seen.fired || ++n === ENDLESS) break;
+  }
+  return seen.fired;
+}
+
+function few(engine: Engine): Skb[] {
+  return [1, 2, 3, 4].map((n) => engine.alloc(n));
+}
+
+forEachEngine((_name, make) => {
+  describe("the event loop turns", () => {
+    it("while a ring's packets never end", async () => {
+      const engine = await make();
+      const ring = engine.ring();
+      ring.enqueueBurst(few(engine));
+      expect(await circle(ring, (skb) => ring.enqueue(skb))).toBe(true);
+      ring.release();
+    });
+
+    it("while a mesh's packets never end", async () => {
+      const engine = await make();
+      const mesh = engine.mesh(1, 1);
+      const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
+      sender.enqueueBurst(few(engine));
+      expect(await circle(receiver, (skb) => sender.enqueue(skb))).toBe(true);
+      for (const one of [sender, receiver, mesh]) one.release();
+    });
+
+    it("often, if each packet takes long", async () => {
+      const engine = await make();
+      const ring = engine.ring();
+      ring.enqueueBurst(few(engine));
+      const busy = (ms: number): void => {
+        for (const end = performance.now() + ms; performance.now() < end; );
+      };
+      let n = 0;
+      const seen = timer();
+      for await (const skb of ring) {
+        ring.enqueue(skb);
+        busy(3);
+        if (seen.fired || ++n === 100) break;
+      }
+      expect(seen.fired).toBe(true);
+      // Two turns may pass before a timer of 0 ms is due.
+      expect(n).toBeLessThan(20);
+      ring.release();
+    });
+
+    it.each(["waitAsync", "waitWritableAsync", "waitAsync that times out at once"])(
+      "in a loop of %s",
+      async (how) => {
+        const engine = await make();
+        const ring = engine.ring();
+        const mesh = engine.mesh(1, 1);
+        const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
+        ring.enqueue(engine.alloc(1));
+        sender.enqueue(engine.alloc(1));
+        const empty = engine.ring();
+        const steps =
+          how === "waitAsync"
+            ? [() => ring.waitAsync(), () => receiver.waitAsync(), () => engine.waitAsync()]
+            : how === "waitWritableAsync"
+              ? [() => ring.waitWritableAsync(1), () => sender.waitWritableAsync(1)]
+              : [() => empty.waitAsync({ timeout: 0 })];
+        for (const step of steps) expect(await turns(step)).toBe(true);
+        for (const one of [sender, receiver, mesh, ring]) one.release();
+      },
+    );
+
+    it("while two loops of a thread wait for each other", async () => {
+      const engine = await make();
+      const ring = engine.ring({ capacity: 1 });
+      const seen = timer();
+      let rounds = 0;
+      const over = (): boolean => seen.fired || ++rounds > ENDLESS / 10;
+      const produce = async (): Promise<void> => {
+        while (!over()) {
+          const skb = engine.alloc(1);
+          if (!ring.enqueue(skb)) skb.release();
+          await ring.waitWritableAsync(1);
+        }
+        ring.close();
+      };
+      const consume = async (): Promise<void> => {
+        do ring.dequeue()?.release();
+        while ((await ring.waitAsync()) !== "ended");
+      };
+      await Promise.all([produce(), consume()]);
+      expect(seen.fired).toBe(true);
+      ring.release();
+    });
+  });
+});
