@@ -93,7 +93,7 @@ export class Waiter {
     const limited = timeout !== Number.POSITIVE_INFINITY;
     const deadline = limited ? performance.now() + timeout : timeout;
     for (;;) {
-      if (completions && this.#engine._deliver() > 0) return "completed";
+      if (completions && this.#engine._deliver(true) > 0) return "completed";
       if (this.#spin(wait, timeout === 0 || !wait.spin ? 1 : this.#spins)) {
         if (!completions || this.#isReady(wait)) return "ready";
         continue;
