@@ -3,20 +3,10 @@
 
 import { Engine, type Skb } from "skbuff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectLinear, exponent } from "./exponent.js";
 
 const SIZES = [256, 512, 1024, 2048, 4096, 8192];
 const MEMBER = 40;
-
-/** The slope of the line that fits the points best, both axes logarithmic: the exponent of the growth. */
-function exponent(xs: readonly number[], ys: readonly number[]): number {
-  const lx = xs.map(Math.log);
-  const ly = ys.map(Math.log);
-  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-  const mx = mean(lx);
-  const my = mean(ly);
-  const covariance = mean(lx.map((x, i) => (x - mx) * ((ly[i] as number) - my)));
-  return covariance / mean(lx.map((x) => (x - mx) ** 2));
-}
 
 describe("the exponent", () => {
   it.each([
@@ -128,17 +118,6 @@ describe.each(["wasm", "js"] as const)("on long frag lists, %s", (core) => {
       }
     },
   );
-
-  /** Whether any of a few fits is below the bound. Quadratic growth gives 2 each time; noise does not always strike. */
-  function expectLinear(measure: (n: number) => number, sizes: readonly number[]): void {
-    const seen: number[] = [];
-    for (let attempt = 0; attempt < 4; attempt++) {
-      const slope = exponent(sizes, sizes.map(measure));
-      seen.push(slope);
-      if (slope < 1.3) return;
-    }
-    expect(seen).toEqual("an exponent below 1.3");
-  }
 
   it.each(Object.entries(READS))("%s takes time in proportion", (_name, read) => {
     const lists = new Map(SIZES.map((n) => [n, list(n)]));

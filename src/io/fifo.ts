@@ -1,18 +1,23 @@
-// A queue of JavaScript values.
+// A queue of JavaScript values: a ring of them, so that each entry costs the same however many there are.
 
-/** Entries behind which an array is cut: seldom enough to cost nothing, and before it holds much that is gone. */
-const CUT = 1024;
+/** Entries that there is room for at least; a power of two, as every size is. */
+const LEAST = 16;
+/** A ring is halved when so small a part of it is in use, and doubled when all of it is: so that it seldom does either. */
+const SPARSE = 8;
 
 export class Fifo<T> {
-  #items: (T | undefined)[] = [];
+  #items: (T | undefined)[] = new Array(LEAST).fill(undefined);
+  /** Where the first is. */
   #head = 0;
+  #length = 0;
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#length;
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    if (this.#length === this.#items.length) this.#resize(this.#length * 2);
+    this.#items[(this.#head + this.#length++) & (this.#items.length - 1)] = item;
   }
 
   /** The first, which stays. */
@@ -22,22 +27,30 @@ export class Fifo<T> {
 
   /** The one behind `i` others, which stays. */
   at(i: number): T | undefined {
-    return this.#items[this.#head + i];
+    return i < this.#length ? this.#items[(this.#head + i) & (this.#items.length - 1)] : undefined;
   }
 
   /** The last, which stays. */
   last(): T | undefined {
-    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
+    return this.at(this.#length - 1);
   }
 
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
+    if (this.#length === 0) return undefined;
     const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length || this.#head >= CUT) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#items[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#items.length - 1);
+    this.#length--;
+    const { length } = this.#items;
+    if (length > LEAST && this.#length < length / SPARSE) this.#resize(length / 2);
     return item;
+  }
+
+  /** Moves all into a ring of `size`, which has room for them. */
+  #resize(size: number): void {
+    const items: (T | undefined)[] = new Array(size).fill(undefined);
+    for (let i = 0; i < this.#length; i++) items[i] = this.at(i);
+    this.#items = items;
+    this.#head = 0;
   }
 }

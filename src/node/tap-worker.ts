@@ -5,11 +5,12 @@ import makeJs from "../../build/core-js.js";
 import { provideJs } from "../core/load.js";
 import { Engine } from "../engine.js";
 import { DropReason } from "../reason.js";
+import type { Ring } from "../ring.js";
 import type { Skb } from "../skb.js";
 import { CaptureWriter } from "./capture-writer.js";
 import { threadCpuTime } from "./cpu.js";
 import { CaptureError } from "./errors.js";
-import type { TapReport, TapWork } from "./tap.js";
+import type { TapFile, TapReport, TapWork } from "./tap-writer.js";
 
 /** Milliseconds between reports. */
 const REPORT_MS = 50;
@@ -19,15 +20,24 @@ const BATCH = 256;
 // The engine may have either core.
 provideJs(makeJs);
 
-const { engine: token, ring: ringToken, file, snapLength } = workerData as TapWork;
+const { engine: token, ring: ringToken, snapLength } = workerData as TapWork;
 const engine = await Engine.attach(token);
-const ring = engine.openRing(ringToken);
+const ring = openRing();
 const batch: Skb[] = [];
 let writer: CaptureWriter | null = null;
 let error: TapReport["error"] = null;
 let failed = 0;
 let reported = 0;
 let unreported = false;
+
+function openRing(): Ring {
+  try {
+    return engine.openRing(ringToken);
+  } catch (error) {
+    engine.detach();
+    throw error;
+  }
+}
 
 function report(ended: boolean): void {
   const { packets: written, bytes, dropped } = writer?.stats() ?? { packets: 0, bytes: 0, dropped: 0 };
@@ -72,18 +82,24 @@ function write(n: number): void {
   }
 }
 
-attempt(() => {
-  writer = CaptureWriter.open(engine, file, snapLength === undefined ? {} : { snapLength });
-});
-report(false);
-// Sleeps without end once everything is reported.
-while (ring.wait(unreported ? { timeout: REPORT_MS } : {}) !== "ended") {
-  const n = ring.dequeueBurst(batch, { reuse: true }, BATCH);
-  write(n);
-  unreported ||= n > 0;
-  if (unreported && performance.now() - reported > REPORT_MS) report(false);
+/** Writes until there will be nothing any more. */
+function run(file: string | number): void {
+  attempt(() => {
+    writer = CaptureWriter.open(engine, file, snapLength === undefined ? {} : { snapLength });
+  });
+  // Sleeps without end once everything is reported.
+  while (ring.wait(unreported ? { timeout: REPORT_MS } : {}) !== "ended") {
+    const n = ring.dequeueBurst(batch, { reuse: true }, BATCH);
+    write(n);
+    unreported ||= n > 0;
+    if (unreported && performance.now() - reported > REPORT_MS) report(false);
+  }
+  attempt(() => writer?.close());
 }
-attempt(() => writer?.close());
+
+parentPort?.postMessage("attached");
+const file = await new Promise<TapFile>((resolve) => parentPort?.once("message", resolve));
+if (file !== null) run(file);
 ring.release();
 engine.detach();
 report(true);

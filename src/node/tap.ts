@@ -1,17 +1,21 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Tap: sees what is transmitted, and writes it to a capture file on a worker of its own.
 
-import { Worker } from "node:worker_threads";
-import { checkInteger, checkOptions, U32_MOST } from "../check.js";
+import { MAX_LENGTH } from "../../assembly/layout.js";
+import { checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
+import { checkEngine } from "../io/packets.js";
 import type { Transmitter } from "../io/transmitter.js";
 import type { Ring, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { EngineToken, RingToken } from "../token.js";
 import type { WaitOptions } from "../waiter.js";
+import { CaptureFile } from "./capture-file.js";
 import { linkTypeOf } from "./capture-note.js";
+import { WallClock } from "./clock.js";
 import { CaptureError } from "./errors.js";
+import { TapWriter } from "./tap-writer.js";
+import { Tapped } from "./tapped.js";
 
 /** What a tap is made with. */
 export interface TapOptions {
@@ -21,14 +25,18 @@ export interface TapOptions {
   snapLength?: number;
 }
 
+const TAP_OPTIONS: Names<TapOptions> = { capacity: true, snapLength: true };
+
 /** What happened to packets since the tap was opened. */
 export interface TapStats {
-  /** Packets that were offered. */
+  /** Packets that were offered: the sum of `written`, `waiting` and all that were `dropped`. */
   readonly offered: number;
   /** Packets that are in the file. While the tap is open, a moment ago. */
   readonly written: number;
   /** Bytes of the file. While the tap is open, a moment ago. */
   readonly bytes: number;
+  /** Packets that are on their way to the file. While the tap is open, a moment ago. */
+  readonly waiting: number;
   /** Packets that it passed over. */
   readonly dropped: {
     /** Because its worker was behind. */
@@ -42,24 +50,8 @@ export interface TapStats {
   readonly cpu: number;
 }
 
-/** What the worker is started with. */
-export interface TapWork {
-  readonly engine: EngineToken;
-  readonly ring: RingToken;
-  readonly file: string | number;
-  readonly snapLength: number | undefined;
-}
-
-/** What the worker says: how far it is, and at its end what went wrong. */
-export interface TapReport {
-  readonly written: number;
-  readonly bytes: number;
-  readonly failed: number;
-  readonly cpu: number;
-  readonly ended: boolean;
-  /** What the file could not be written for, and how long it was then, in bytes. */
-  readonly error: { readonly offset: number; readonly got: string } | null;
-}
+/** A clone to keep, or why there is none. @internal */
+export type Twin = Skb | "full" | "exhausted" | "failed";
 
 /**
  * Sees packets on their way out (packet_direct_xmit's dev_queue_xmit_nit: what tcpdump gets). It borrows each, and keeps a
@@ -77,53 +69,67 @@ export class Tap {
   readonly file: string;
   readonly #engine: Engine;
   readonly #ring: Ring;
-  readonly #worker: Worker;
-  readonly #ended: Promise<void>;
-  #report: TapReport = { written: 0, bytes: 0, failed: 0, cpu: 0, ended: false, error: null };
-  #offered = 0;
+  readonly #output: CaptureFile;
+  readonly #writer: TapWriter;
+  readonly #clock = new WallClock();
+  #kept = 0;
   #full = 0;
   #exhausted = 0;
   /** Dropped here, because the worker cannot write; those it has to drop itself are in its report. */
   #late = 0;
   #closing = false;
+  #ended: Promise<void> | undefined;
   #failure: CaptureError | null = null;
 
-  private constructor(engine: Engine, ring: Ring, file: string | number, work: TapWork) {
+  private constructor(engine: Engine, ring: Ring, output: CaptureFile, writer: TapWriter) {
     this.#engine = engine;
     this.#ring = ring;
-    this.file = typeof file === "number" ? `fd ${file}` : file;
-    this.#worker = new Worker(new URL("./tap-worker.js", import.meta.url), { workerData: work });
-    this.#ended = new Promise((resolve) => {
-      this.#worker.on("message", (report: TapReport) => {
-        this.#report = report;
-        if (report.error !== null) this.#fail(report.error.offset, report.error.got);
-      });
-      this.#worker.on("error", (cause) => {
-        this.#fail(0, String(cause));
-      });
-      this.#worker.on("exit", () => {
-        if (!this.#report.ended) this.#fail(this.#report.bytes, "a worker that died");
-        resolve();
-      });
-    });
-    // Who only transmits may end without closing the tap; an open tap is no reason to stay.
-    this.#worker.unref();
+    this.#output = output;
+    this.#writer = writer;
+    this.file = output.name;
   }
 
   /**
-   * Opens a tap that writes to `file`, which is made, or emptied; or to a descriptor, which stays yours to close.
+   * Opens a tap that writes to `file`, which is made, or emptied; or to a descriptor, which stays yours to close. When it
+   * resolves, the file is open and the worker stands. A named pipe is waited for when something is written.
    *
-   * @throws SharedMemoryError if the arena is not in shared memory; PoolExhaustedError, ArgumentRangeError (as rejections)
+   * @throws CaptureError if the file cannot be opened, or this thread has a reader or writer open on it, whatever its path:
+   * then it stays as it is; SharedMemoryError if the arena is not in shared memory; ThreadLimitError; UnsupportedError if
+   * there is no worker to be had; PoolExhaustedError, ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
    * @example
    * const tap = await Tap.open(engine, file, { capacity: 4096 });
    * await tap.close();
    */
   static async open(engine: Engine, file: string | number, options?: TapOptions): Promise<Tap> {
-    const { capacity, snapLength } = checkOptions(options);
-    if (snapLength !== undefined) checkInteger("snapLength", snapLength, 1, U32_MOST);
+    checkEngine(engine);
+    const { capacity, snapLength } = checkOptions(options, TAP_OPTIONS);
+    if (snapLength !== undefined) checkInteger("snapLength", snapLength, 1, MAX_LENGTH);
     const token = engine.share();
-    const ring = engine.ring(capacity === undefined ? {} : { capacity });
-    return new Tap(engine, ring, file, { engine: token, ring: ring.share(), file, snapLength });
+    const output = CaptureFile.open(file, "w");
+    let ring: Ring | undefined;
+    try {
+      ring = engine.ring(capacity === undefined ? {} : { capacity });
+      const work = { engine: token, ring: ring.share(), snapLength };
+      let tap: Tap | null = null;
+      const writer = await TapWriter.start(engine, work, (offset, got) => {
+        if (tap !== null) tap.#fail(offset, got);
+      });
+      try {
+        engine._open();
+        output.empty();
+        tap = new Tap(engine, ring, output, writer);
+        writer.write(output.fd < 0 ? output.name : output.fd);
+        return tap;
+      } catch (error) {
+        writer.write(null);
+        await writer.gone;
+        throw error;
+      }
+    } catch (error) {
+      ring?.release();
+      output.abandon();
+      throw error;
+    }
   }
 
   /** Packets that `offer` would take now. @throws RingClosedError after `close()` */
@@ -143,8 +149,7 @@ export class Tap {
    */
   offer(skb: Skb): boolean {
     this.#engine._own("skb", skb);
-    const twin = this._twin(skb);
-    return twin !== null && this._keep(twin);
+    return this._keep(this._twin(skb, this._room()));
   }
 
   /**
@@ -184,11 +189,12 @@ export class Tap {
    * await tap.close();
    */
   stats(): TapStats {
-    const { written, bytes, failed, cpu } = this.#report;
+    const { written, bytes, failed, cpu } = this.#writer.report;
     return {
-      offered: this.#offered,
+      offered: this.#kept + this.#full + this.#exhausted + this.#late,
       written,
       bytes,
+      waiting: this.#kept - written - failed,
       dropped: { full: this.#full, exhausted: this.#exhausted, failed: failed + this.#late },
       cpu,
     };
@@ -203,15 +209,29 @@ export class Tap {
    * (await tap.close()).dropped.full; // → 0
    */
   async close(): Promise<TapStats> {
-    if (!this.#closing) {
-      this.#closing = true;
-      this.#worker.ref();
-      this.#ring.close();
-    }
+    this.#ended ??= this.#end();
     await this.#ended;
-    this.#ring.release();
     if (this.#failure !== null) throw this.#failure;
     return this.stats();
+  }
+
+  async #end(): Promise<void> {
+    this.#closing = true;
+    // An engine that was closed by force takes the ring with it, and nobody could tell the worker that this is the end.
+    if (this.#engine.closed) this.#writer.kill();
+    else this.#ring.close();
+    await this.#writer.end();
+    this.#ring.release();
+    const { written, failed, bytes } = this.#writer.report;
+    // What a worker had that died.
+    const lost = this.#kept - written - failed;
+    this.#kept -= lost;
+    this.#late += lost;
+    try {
+      this.#output.close(bytes);
+    } catch (error) {
+      this.#failure ??= error as CaptureError;
+    }
   }
 
   /**
@@ -226,90 +246,54 @@ export class Tap {
     await this.close();
   }
 
-  /** A clone to keep, if there is room for one. @internal */
-  _twin(skb: Skb): Skb | null {
-    this.#offered++;
-    if (this.#closing || this.#failure !== null) {
-      this.#late++;
-      return null;
-    }
-    // Looked at first, because the clone of lent bytes is a copy.
-    if (this.room === 0) {
-      this.#full++;
-      return null;
-    }
+  /** Packets that it can keep now. @internal */
+  _room(): number {
+    return this.#closing || this.#failure !== null || this.#engine.closed ? 0 : this.room;
+  }
+
+  /** A clone to keep, if there is `room` for one. Asked first, because the clone of lent bytes is a copy. @internal */
+  _twin(skb: Skb, room: number): Twin {
+    if (room <= 0) return this.#closing || this.#failure !== null ? "failed" : "full";
     try {
       return skb.clone();
     } catch (error) {
       if (!(error instanceof PoolExhaustedError)) throw error;
-      this.#exhausted++;
-      return null;
+      return "exhausted";
     }
   }
 
-  /** Takes a clone. Returns whether it is on its way. @internal */
-  _keep(twin: Skb): boolean {
+  /** Takes a clone, or counts that there is none. Returns whether it is on its way. @internal */
+  _keep(twin: Twin): boolean {
+    if (typeof twin === "string") {
+      this.#drop(twin);
+      return false;
+    }
     // One that was read from a capture has the time it has there, or none.
-    if (twin.timestamp === 0 && linkTypeOf(twin) === null) twin.timestampNanoseconds = now();
+    if (twin.timestamp === 0 && linkTypeOf(twin) === null)
+      twin.timestampNanoseconds = this.#clock.nanoseconds();
+    let refusal: "full" | "failed" = "full";
     try {
-      if (this.#ring.enqueue(twin)) return true;
-      this.#full++;
+      if (this.#ring.enqueue(twin)) {
+        this.#kept++;
+        return true;
+      }
     } catch (error) {
       // Closed by the worker, which cannot write.
       if (!(error instanceof RingClosedError)) throw error;
-      this.#late++;
+      refusal = "failed";
     }
     twin.release();
+    this.#drop(refusal);
     return false;
   }
 
-  /** What was offered and then not transmitted was not offered. @internal */
-  _forget(twin: Skb): void {
-    twin.release();
-    this.#offered--;
+  #drop(why: "full" | "exhausted" | "failed"): void {
+    if (why === "full") this.#full++;
+    else if (why === "exhausted") this.#exhausted++;
+    else this.#late++;
   }
 
   #fail(offset: number, got: string): void {
     this.#failure ??= new CaptureError(this.file, offset, "to write there", got);
   }
-}
-
-/** A transmitter with a tap on it. */
-class Tapped implements Transmitter {
-  readonly #tap: Tap;
-  readonly #out: Transmitter;
-
-  constructor(tap: Tap, out: Transmitter) {
-    this.#tap = tap;
-    this.#out = out;
-  }
-
-  enqueue(skb: Skb): boolean {
-    return this.enqueueBurst([skb], 1) === 1;
-  }
-
-  enqueueBurst(skbs: (Skb | null | undefined)[], count = skbs.length): number {
-    // Once taken, a packet is gone, so it is cloned before; and as some transmitters put what they refused in front, what
-    // became of each is asked of the packet itself.
-    const before = skbs.slice(0, count);
-    const twins = before.map((skb) => (skb?.alive === true ? this.#tap._twin(skb) : null));
-    try {
-      return this.#out.enqueueBurst(skbs, count);
-    } finally {
-      for (const [i, twin] of twins.entries()) {
-        if (twin === null) continue;
-        if (before[i]?.alive === true) this.#tap._forget(twin);
-        else this.#tap._keep(twin);
-      }
-    }
-  }
-
-  waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
-    return this.#out.waitWritableAsync(room, options);
-  }
-}
-
-/** Nanoseconds since 1970. */
-function now(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }

@@ -66,7 +66,7 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Waits until something is so; a test that waits in vain says for what. */
-export async function until(what: string, so: () => boolean, ms = 10_000): Promise<void> {
+export async function until(what: string, so: () => boolean, ms = 100_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!so()) {
     if (performance.now() > deadline) throw new Error(`in vain: ${what}`);
