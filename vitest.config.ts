@@ -13,18 +13,42 @@ class BrowsersFirst extends BaseSequencer {
   }
 }
 
-export default defineConfig({
+/** What takes longer than an edit: `npm run test:quick` leaves it out. */
+const LONG = [
+  "test/browser/**",
+  "test/cli/files.test.ts",
+  "test/cli/replay.test.ts",
+  "test/docs.test.ts",
+  "test/explore/**",
+  "test/failure.test.ts",
+  "test/node/capture-files.test.ts",
+  "test/package.test.ts",
+  "test/packaging/**",
+  "test/threads/pool.test.ts",
+  "test/threads/process.test.ts",
+  "test/threads/stress.test.ts",
+  "test/threads/wait.test.ts",
+];
+
+/** What only `npm run test:all` does: the rest of what browsers are tried with. */
+const THOROUGH = ["test/browser/web.test.ts", "test/packaging/apps.test.ts"];
+
+// `vitest --mode quick` and `vitest --mode all`; see test/amount.ts.
+export default defineConfig(({ mode }) => ({
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: mode === "quick" ? LONG : mode === "all" ? [] : THOROUGH,
+    env: { SKBUFF_TESTS: mode },
     setupFiles: ["test/both-cores.ts"],
     sequence: { sequencer: BrowsersFirst },
     pool: "forks",
     // Also where there are two cores: tests wait more than they work.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // What hangs is found even so; what is slow, on a machine with much else to do, is no fault.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
     // Node loads the built package itself, as it does for users and in worker threads.
     server: { deps: { external: [/\/dist\//] } },
   },
-});
+}));

@@ -68,7 +68,7 @@ export async function readCapture(file: File): Promise<Capture> {
   let cut = file.size > CAPTURE_MOST ? `the first ${CAPTURE_MOST / 1024 / 1024} MiB of it` : null;
   const format = formatOf(stream, fault);
   const short = (): CaptureError =>
-    fault(0, format.wanted, `${stream.available} bytes and the end of the file`);
+    format.unfinished() ?? fault(0, format.wanted, `${stream.available} bytes and the end of the file`);
   if (format.start() !== 0) throw short();
   try {
     while (format.find() === 0) {
@@ -85,6 +85,8 @@ export async function readCapture(file: File): Promise<Capture> {
     if (!(error instanceof CaptureError) || offsets.length === 0) throw error;
     cut = `what lies before a fault: ${error.message}`;
   }
+  if (format.skipped > 0)
+    cut = `${cut === null ? "" : `${cut}, and of that only `}packets of at most ${LONGEST} bytes (${format.skipped} are longer)`;
   if (offsets.length === 0) throw fault(0, "a packet", "the end of the file");
   const packets = { offsets: Uint32Array.from(offsets), lengths: Uint32Array.from(lengths) };
   return { name: file.name, format: format.name, bytes, total, cut, ...packets };

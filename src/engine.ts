@@ -51,7 +51,7 @@ import {
   type RingToken,
 } from "./token.js";
 import { atOnce } from "./turns.js";
-import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
@@ -60,6 +60,8 @@ const BASE = PAGE_BYTES;
 const MOST_PAGES = 2 ** 20 - 2;
 /** What `sharing` of a ubuf can be. */
 const SHARING = ["copy", "refcount"] as const;
+/** Callbacks that may run one within another, because each asks for more: deep enough for what is meant, and no danger to the stack. */
+const NESTED_MOST = 32;
 /** Entries of the ring table. */
 const RINGS_MOST = 4096;
 
@@ -173,6 +175,12 @@ export class Engine {
   #ubufs: (Ubuf | undefined)[] = [];
   /** The bits of a ubuf's handle that are its slot's index. */
   readonly #ubufMask: number;
+  /** Callbacks that are running: one within another, if one asks for more. */
+  #running = 0;
+  /** Completed ubufs whose callbacks are still to run, linked by `_next`. */
+  #due: Ubuf | null = null;
+  #lastDue: Ubuf | null = null;
+  #postponed = 0;
   readonly #onError: ((error: unknown) => void) | undefined;
   #closed = false;
 
@@ -390,7 +398,7 @@ export class Engine {
 
   /**
    * Makes a ubuf: the promise to tell when lent memory may be used again. The callback, which may be left out, runs
-   * once, on this thread.
+   * once, on this thread; never within another one, unless that calls `poll`, `wait`, `close` or `detach`.
    *
    * @throws PoolExhaustedError, ArgumentTypeError, ArgumentRangeError
    * @example
@@ -424,7 +432,7 @@ export class Engine {
    */
   poll(): number {
     this._open();
-    return this._lent === 0 ? 0 : this._deliver();
+    return this.#awaited() ? this._deliver(true) : 0;
   }
 
   /**
@@ -440,7 +448,7 @@ export class Engine {
   wait(options?: Omit<WaitOptions, "completions">): boolean {
     this._open();
     const { ends, timeout, spin } = checkWait(options, []);
-    return this._lent !== 0 && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
+    return this.#awaited() && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
   }
 
   /**
@@ -456,7 +464,12 @@ export class Engine {
     this._open();
     const { ends, timeout, spin } = checkWait(options, []);
     const wait = { ends, timeout, spin, completions: true };
-    return this._lent === 0 ? atOnce(false) : (await this._waiter.wait(wait)) === "completed";
+    return this.#awaited() ? (await this._waiter.wait(wait)) === "completed" : atOnce(false);
+  }
+
+  /** Whether there is a callback that may yet run. */
+  #awaited(): boolean {
+    return this._lent !== 0 || this.#due !== null;
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────
@@ -543,7 +556,7 @@ export class Engine {
     checkOneOf("completions", completions, ["refuse", "wait"]);
     const wait = checkWait({ ...(timeout === undefined ? {} : { timeout }), completions: true }, []);
     const deadline = performance.now() + wait.timeout;
-    this._deliver();
+    this._deliver(true);
     while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
       yield { ...wait, timeout: deadline - performance.now() };
   }
@@ -712,7 +725,7 @@ export class Engine {
   close(options?: { force?: boolean }): readonly string[] {
     const { force } = checkOptions(options);
     if (this.#closed) return [];
-    this._deliver();
+    this._deliver(true);
     // A callback may have closed it.
     if (this.#closed) return [];
     const holders = this.#holders();
@@ -804,28 +817,62 @@ export class Engine {
     this._lent--;
   }
 
-  /** Runs the callbacks of completed ubufs, those included that they complete. @internal */
-  _deliver(): number {
+  /**
+   * Runs the callbacks of completed ubufs, those included that they complete. What completes within a callback has to wait until
+   * that has returned, or a chain of them would need a stack frame for each; unless the callback asked for it. Returns how many
+   * had completed. @internal
+   */
+  _deliver(asked = false): number {
+    if (this.#running >= (asked ? NESTED_MOST : 1)) return this.#postpone();
     let n = 0;
     // A callback may complete more of them, and may close the engine.
-    while (!this.#closed) {
-      const handle = this._core.takeCompletion();
-      if (handle === 0) break;
-      const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
-      this._core.finishUbuf(handle);
-      const ubuf = this.#ubufs[handle & this.#ubufMask] as Ubuf;
-      this._forget(ubuf);
-      const status = copied ? "copied" : "sent";
-      ubuf._finish(status);
+    for (let ubuf = this.#completed(); ubuf !== null; ubuf = this.#completed()) {
       n++;
+      this.#running++;
       try {
-        ubuf._callback?.({ desc: ubuf.desc, status });
+        ubuf._callback?.({ desc: ubuf.desc, status: ubuf.status as Completion["status"] });
       } catch (error) {
         this.#surface(error);
+      } finally {
+        this.#running--;
       }
     }
     if (n > 0) this._waiter.delivered();
     return n;
+  }
+
+  /** The next ubuf whose callback is to run, or null. */
+  #completed(): Ubuf | null {
+    if (this.#closed) return null;
+    const ubuf = this.#due;
+    if (ubuf === null) return this.#takeCompletion();
+    this.#due = ubuf._next;
+    ubuf._next = null;
+    this.#postponed--;
+    return ubuf;
+  }
+
+  /** Takes a completed ubuf from the core: it is over, but for its callback. */
+  #takeCompletion(): Ubuf | null {
+    const handle = this._core.takeCompletion();
+    if (handle === 0) return null;
+    const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
+    this._core.finishUbuf(handle);
+    const ubuf = this.#ubufs[handle & this.#ubufMask] as Ubuf;
+    this._forget(ubuf);
+    ubuf._finish(copied ? "copied" : "sent");
+    return ubuf;
+  }
+
+  /** Puts completed ubufs where the delivery that is going on finds them, in order. Returns how many are there. */
+  #postpone(): number {
+    for (let ubuf = this.#takeCompletion(); ubuf !== null; ubuf = this.#takeCompletion()) {
+      if (this.#due === null) this.#due = ubuf;
+      else (this.#lastDue as Ubuf)._next = ubuf;
+      this.#lastDue = ubuf;
+      this.#postponed++;
+    }
+    return this.#postponed;
   }
 
   /** A callback's error goes to whoever listens, not to the operation that happened to complete the ubuf. */

@@ -49,6 +49,8 @@ export class Ubuf {
   _handle: number;
   /** @internal */
   readonly _callback: UbufCallback | undefined;
+  /** The next whose callback is to run. @internal */
+  _next: Ubuf | null = null;
   #status: "idle" | "sent" | "copied" | "cancelled" = "idle";
 
   /** @internal */

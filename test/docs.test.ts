@@ -149,16 +149,12 @@ describe("the program of", () => {
     symlinkSync(join(root, "node_modules/bl"), join(programs, "node_modules/bl"), "junction");
   });
 
-  it.each(guides.flatMap(programsOf))(
-    "$page, line $line",
-    { timeout: 60_000 },
-    async ({ page, line, code, printed }) => {
-      const file = `${page}-${line}.mjs`;
-      writeFileSync(join(programs, file), `import assert from "node:assert/strict";\n${asserting(code)}`);
-      const { stdout } = await run(process.execPath, [file], { cwd: programs, timeout: 50_000 });
-      expect(stdout).toBe(printed);
-    },
-  );
+  it.each(guides.flatMap(programsOf))("$page, line $line", async ({ page, line, code, printed }) => {
+    const file = `${page}-${line}.mjs`;
+    writeFileSync(join(programs, file), `import assert from "node:assert/strict";\n${asserting(code)}`);
+    const { stdout } = await run(process.execPath, [file], { cwd: programs, timeout: 100_000 });
+    expect(stdout).toBe(printed);
+  });
 });
 
 describe("the guides", () => {

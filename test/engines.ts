@@ -3,7 +3,7 @@
 
 import { Engine, type EngineOptions } from "skbuff";
 import { afterAll, afterEach, describe, expect } from "vitest";
-import { SHARED_MEMORY } from "./environment.js";
+import { patient, SHARED_MEMORY } from "./environment.js";
 import { Releaser } from "./threads/releaser.js";
 
 /** Makes an engine of the kind under test. It is audited and closed after the test. */
@@ -42,7 +42,7 @@ export function forEachEngine(suite: (name: string, make: Make) => void): void {
     suite(name, async (options) => {
       const given = { memory: 1024 * 1024, threads: 1, core, shared, ...options };
       if (name === ELSEWHERE) given.threads++;
-      const engine = await Engine.create(given);
+      const engine = patient(await Engine.create(given));
       made.push(engine);
       if (name === ELSEWHERE) {
         releaser ??= new Releaser();

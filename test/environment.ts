@@ -1,5 +1,7 @@
 // What differs between the places where the tests run: Node, its likes, and pages and workers of browsers.
 
+import type { Engine } from "skbuff";
+
 /** Whether this is Node itself, or something that has all of what the tests want of it. */
 export const NODE: boolean =
   typeof process === "object" && typeof (process as { execPath?: string }).execPath === "string";
@@ -12,11 +14,19 @@ export const SHARED_MEMORY: boolean =
 /** Whether this thread may sleep. A page's own must not. */
 export const MAY_BLOCK: boolean = SHARED_MEMORY && typeof document === "undefined";
 
-/**
- * Milliseconds. Whoever hears of something sooner was woken: a sleeper looks for itself after a second. In browsers, two of which
- * run at a time on machines with two cores, it was up to 970 when a third program ran.
- */
-export const SOON_MS = NODE ? 500 : 900;
+/** Milliseconds between the looks of a sleeper whom nobody wakes, in the engines of the tests: longer than any machine is slow. */
+export const RECHECK_MS = 60_000;
+
+/** Milliseconds. Whoever hears of something sooner was woken, and did not look for itself. */
+export const SOON_MS = RECHECK_MS / 2;
+
+/** Makes an engine's sleepers rely on being woken, so that a wake-up that is lost shows, and a slow machine does not. Returns it. */
+export function patient(engine: Engine): Engine {
+  const { _waiter: waiter } = engine as unknown as { _waiter: { recheckMs: number } };
+  if (waiter.recheckMs !== 1000) throw new Error("a sleeper looks each second no more");
+  waiter.recheckMs = RECHECK_MS;
+  return engine;
+}
 
 /** Hears of the next error that nobody catches, in place of whoever else does. */
 export function surfaced(): Promise<unknown> {

@@ -39,7 +39,7 @@ beforeAll(() => {
     JSON.stringify({ name: "empty", private: true, type: "module" }),
   );
   run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${packed.filename}`], project);
-}, 120_000);
+});
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -80,7 +80,7 @@ function check(name: string, program: string, options: Record<string, unknown>):
   run(process.execPath, [tsc, "--project", project], project);
 }
 
-test("the types of what connects to Node check beside Node's own", { timeout: 60_000 }, () => {
+test("the types of what connects to Node check beside Node's own", () => {
   check(
     "connect.ts",
     `import { Engine } from "skbuff";
@@ -104,7 +104,7 @@ export async function use(engine: Engine): Promise<void> {
   );
 });
 
-test("the types of what connects to the web check with the web's own", { timeout: 60_000 }, () => {
+test("the types of what connects to the web check with the web's own", () => {
   check(
     "web.ts",
     `import { type Engine, type Skb } from "skbuff";
@@ -134,13 +134,10 @@ export async function use(engine: Engine, skb: Skb, transport: WebTransport, url
 test.each([
   ["nodenext", "nodenext"],
   ["esnext", "bundler"],
-])(
-  "its types check without help from other types (module %s, resolution %s)",
-  { timeout: 60_000 },
-  (module, resolution) => {
-    check(
-      "use.ts",
-      `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
+])("its types check without help from other types (module %s, resolution %s)", (module, resolution) => {
+  check(
+    "use.ts",
+    `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
   using skb: Skb = engine.alloc(64, { headroom: 16 });
@@ -156,7 +153,6 @@ export async function use(): Promise<number> {
   return queue.purge() + (PoolExhaustedError.name.length > 0 ? 1 : 0);
 }
 `,
-      { module, moduleResolution: resolution },
-    );
-  },
-);
+    { module, moduleResolution: resolution },
+  );
+});

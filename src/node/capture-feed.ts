@@ -10,6 +10,7 @@ import { writeNote } from "./capture-note.js";
 import { ChunkStream } from "./chunk-stream.js";
 import { type ChunkSource, hasFree } from "./chunks.js";
 import { CaptureError } from "./errors.js";
+import { type Compression, compressionOf, Inflater } from "./inflate.js";
 import { PcapFormat } from "./pcap.js";
 import { PcapngFormat } from "./pcapng.js";
 
@@ -45,9 +46,14 @@ export class CaptureFeed {
   #at: number | null = null;
   /** Whether what was missing last is room for bytes of the file; else it is a packet for those that have come. */
   #needsRoom = false;
+  /** What the file is compressed with, once that is known; and what inflates it, once somebody waits for it. */
+  #compression: Compression | null = null;
+  #inflater: Inflater | null = null;
   /** A read that is under way: the chunk that it goes into is the kernel's to write until then. */
   #filling: Promise<void> | null = null;
   #closed = false;
+  /** In the rounds before this one. */
+  #skipped = 0;
 
   constructor(engine: Engine, file: CaptureFile, source: ChunkSource, limits: Limits) {
     this.#engine = engine;
@@ -55,6 +61,11 @@ export class CaptureFeed {
     this.#source = source;
     this.#stream = new ChunkStream(engine, source);
     this.#limits = limits;
+  }
+
+  /** Packets that were passed over, because they are longer than is read. */
+  get skipped(): number {
+    return this.#skipped + (this.format?.skipped ?? 0);
   }
 
   /** Bytes of the capture before the next packet's record, or before the fault. */
@@ -79,6 +90,7 @@ export class CaptureFeed {
       if (this.failed !== null) throw this.failed;
       const need = this.#find();
       if (need === 0) return this.#make(this.format as CaptureFormat);
+      if (this.#compression !== null && mayFill) throw this.#compressed(this.#compression);
       if (this.ended) {
         this.#checkEnd();
         return null;
@@ -103,8 +115,12 @@ export class CaptureFeed {
       const { longest, room } = this.#limits;
       this.format =
         PcapFormat.of(stream, this.#fault, longest) ?? PcapngFormat.of(stream, this.#fault, longest, room);
-      if (this.format === null)
-        throw this.#fault(0, "a pcap or pcapng file", `one that starts with ${hex(stream.u32(0, false))}`);
+      if (this.format === null) {
+        const start = stream.u32(0, false);
+        this.#compression ??= compressionOf(start);
+        if (this.#inflater === null && this.#compression?.inflate != null) return MAGIC_BYTES;
+        throw this.#fault(0, "a pcap or pcapng file", whatStarts(start));
+      }
     }
     const need = this.format.start();
     this.#started = need === 0;
@@ -114,9 +130,10 @@ export class CaptureFeed {
   /** Makes the packet that was found. */
   #make({ packet }: CaptureFormat): Skb {
     this.#needsRoom = false;
-    const { captured, offset, after, linkType, originalLength, time } = packet;
+    const { captured, offset, after, linkType, originalLength, time, timed } = packet;
     const skb = this.#stream.take(captured, offset);
-    const struct = writeNote(this.#engine, skb._handle, linkType, packet.interface, originalLength) - SKB_CB;
+    const struct =
+      writeNote(this.#engine, skb._handle, linkType, packet.interface, originalLength, timed) - SKB_CB;
     const heap = this.#engine._heap;
     heap.setWord(struct + SKB_TIMESTAMP_LOW, time.low);
     heap.setWord(struct + SKB_TIMESTAMP_HIGH, time.high);
@@ -130,10 +147,17 @@ export class CaptureFeed {
     const { available, position } = this.#stream;
     if (available !== 0 || this.format?.between !== true) {
       if (position + available === 0) throw this.#fault(0, "a pcap or pcapng file", "an empty one");
+      const unfinished = this.format?.unfinished() ?? null;
+      if (unfinished !== null) throw unfinished;
       const wanted = this.format?.wanted ?? `${MAGIC_BYTES} bytes of a magic number`;
       throw this.#fault(0, wanted, `${available} bytes`);
     }
     this.#stream.clear();
+  }
+
+  /** For who does not wait: Node inflates only meanwhile. */
+  #compressed({ name }: Compression): CaptureError {
+    return this.error(`for await, which inflates ${name}`, "a call that returns at once");
   }
 
   /** Says for good that the capture cannot be read on. */
@@ -147,7 +171,7 @@ export class CaptureFeed {
 
   /** Reads what stands before the first packet. */
   begin(): void {
-    while (this.#start() !== 0) {
+    while (this.#start() !== 0 && this.#compression === null) {
       if (this.ended) this.#checkEnd();
       this.#fill();
     }
@@ -155,7 +179,11 @@ export class CaptureFeed {
 
   /** Reads again from byte 0 on. */
   rewind(): void {
+    this.#inflater?.close();
+    this.#inflater = null;
+    this.#compression = null;
     this.#stream.restart();
+    this.#skipped = this.skipped;
     this.format = null;
     this.ended = false;
     this.failed = null;
@@ -166,6 +194,7 @@ export class CaptureFeed {
   close(): void {
     this.#closed = true;
     this.#file.stop();
+    this.#inflater?.close();
     if (this.#filling === null) this.#end();
   }
 
@@ -190,13 +219,25 @@ export class CaptureFeed {
 
   /** Reads more of the file. Who asks meanwhile gets the same promise. @throws PoolExhaustedError at once */
   fillAsync(): Promise<void> {
+    this.#inflates();
     this.#filling ??= this.#fillOnce(this.#room());
     return this.#filling;
   }
 
+  /** Begins to inflate what is compressed; what has come of it goes there, and the capture begins again. */
+  #inflates(): void {
+    const { inflate = null } = this.#compression ?? {};
+    if (this.#inflater !== null || inflate === null) return;
+    const first = this.#stream.copy(0, this.#stream.available);
+    this.#inflater = new Inflater(this.#file, inflate(), first, this.#at);
+    this.#stream.restart();
+  }
+
   async #fillOnce(room: Uint8Array): Promise<void> {
+    const inflater = this.#inflater;
     try {
-      const n = await this.#file.readAsync(room, this.#at);
+      const n =
+        inflater === null ? await this.#file.readAsync(room, this.#at) : await inflater.readAsync(room);
       if (!this.#closed) this.#came(n);
     } catch (cause) {
       throw this.#readError(cause);
@@ -220,7 +261,8 @@ export class CaptureFeed {
 
   #readError(cause: unknown): CaptureError {
     const { position, available } = this.#stream;
-    const error = this.#file.failure(position + available, "bytes that can be read", cause);
+    const wanted = this.#inflater === null ? "bytes that can be read" : "bytes that can be inflated";
+    const error = this.#file.failure(position + available, wanted, cause);
     return this.#closed ? error : this.#fail(error);
   }
 
@@ -238,4 +280,11 @@ export class CaptureFeed {
   get awaitsCompletion(): boolean {
     return this.#needsRoom && !this.#stream.roomy && this.#source.allOut;
   }
+}
+
+/** How a file is called that is no capture and starts with these bytes. */
+function whatStarts(start: number): string {
+  const compression = compressionOf(start);
+  if (compression === null) return `one that starts with ${hex(start)}`;
+  return `one that is compressed with ${compression.name}, which this Node does not inflate`;
 }

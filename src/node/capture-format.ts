@@ -26,6 +26,8 @@ export class FoundPacket {
   originalLength = 0;
   linkType = 0;
   interface = 0;
+  /** Whether its record has a time. */
+  timed = true;
   readonly time = new Nanoseconds();
 }
 
@@ -34,6 +36,8 @@ export interface CaptureFormat {
   readonly name: "pcap" | "pcapng";
   readonly interfaces: CaptureInterface[];
   readonly packet: FoundPacket;
+  /** Packets that were passed over, because they are longer than is read. */
+  readonly skipped: number;
   /**
    * Reads what stands before the first packet. Returns 0, or how many bytes must be available for it to go on.
    * @throws CaptureError
@@ -41,6 +45,8 @@ export interface CaptureFormat {
   start(): number;
   /** Looks for the next packet. Returns 0 and describes it, or how many bytes must be available. @throws CaptureError */
   find(): number;
+  /** What is wrong with a packet of which the file ends while it is passed over: its length, for all that is known. */
+  unfinished(): CaptureError | null;
   /** What the bytes that were asked for are. */
   readonly wanted: string;
   /** Whether the file may end before them. */

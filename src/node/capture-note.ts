@@ -2,13 +2,13 @@
 // that holds it, so it goes where the packet goes: to clones, to parts of it, to other threads.
 //
 //     0 mark          says that there is a note
-//     4 link type
+//     4 link type, 16 bits; above them, whether there is no time
 //     8 interface
 //    12 original length, 0: as long as the packet is
 //    16 yours, 32 bytes
 
 import { SKB_CB } from "../../assembly/layout.js";
-import { checkInteger, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { Skb } from "../skb.js";
@@ -23,6 +23,8 @@ const MARK = 0x65746f6e;
 
 /** Link types are 16 bits in both formats. */
 export const LINK_TYPE_MOST = 0xffff;
+/** Stands above the link type where the capture does not say when the packet was seen. */
+const TIMELESS = 0x10000;
 /** LINKTYPE_ETHERNET. */
 export const ETHERNET = 1;
 
@@ -36,6 +38,8 @@ export interface CaptureNote {
   originalLength?: number;
 }
 
+const NOTE_NAMES: Names<CaptureNote> = { linkType: true, interface: true, originalLength: true };
+
 /**
  * Writes a note into a packet that does not come from a capture, for `CaptureWriter`. Borrows the packet; uses the first 16
  * bytes of its `cb`.
@@ -48,7 +52,7 @@ export interface CaptureNote {
  */
 export function noteCapture(skb: Skb, note?: CaptureNote): void {
   const handle = handleOf(skb);
-  const given = checkOptions(note);
+  const given = checkOptions(note, NOTE_NAMES);
   const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
   const from = checkInteger("interface", given.interface ?? 0, 0, U32_MOST);
   const length = checkInteger("originalLength", given.originalLength ?? 0, 0, U32_MOST);
@@ -62,19 +66,20 @@ export function writeNote(
   linkType: number,
   from: number,
   originalLength: number,
+  timed = true,
 ): number {
   const cb = engine._core.cbAddress(handle) >>> 0;
   const heap = engine._heap;
   heap.setWord(cb + NOTE_MARK, MARK);
-  heap.setWord(cb + NOTE_LINK_TYPE, linkType);
+  heap.setWord(cb + NOTE_LINK_TYPE, timed ? linkType : linkType | TIMELESS);
   heap.setWord(cb + NOTE_INTERFACE, from);
   heap.setWord(cb + NOTE_ORIGINAL_LENGTH, originalLength);
   return cb;
 }
 
 /**
- * Bytes that the packet had on the wire: more than its `length` if it was captured in part. Its `length` if it has no
- * note. Borrows the packet.
+ * Bytes that the packet had on the wire, as its capture says: more than its `length` if it was captured in part. Its `length`
+ * if it has no note. Borrows the packet.
  *
  * @throws StaleSkbError, ArgumentTypeError
  * @example
@@ -94,7 +99,25 @@ export function originalLengthOf(skb: Skb): number {
  * linkTypeOf(skb); // → null
  */
 export function linkTypeOf(skb: Skb): number | null {
-  return field(skb, NOTE_LINK_TYPE);
+  const type = field(skb, NOTE_LINK_TYPE);
+  return type === null ? null : type & LINK_TYPE_MOST;
+}
+
+/**
+ * When the packet was seen, in nanoseconds since 1970: before that, negative. null if its capture does not say. Without a note
+ * its `timestampNanoseconds`, null if that is 0. Borrows the packet.
+ *
+ * @throws StaleSkbError, ArgumentTypeError
+ * @example
+ * timeOf(skb); // → null
+ * skb.timestampNanoseconds = 1_700_000_000_000_000_000n;
+ * timeOf(skb); // → 1_700_000_000_000_000_000n
+ */
+export function timeOf(skb: Skb): bigint | null {
+  const type = field(skb, NOTE_LINK_TYPE);
+  const time = BigInt.asIntN(64, skb.timestampNanoseconds);
+  if (time !== 0n) return time;
+  return type === null || (type & TIMELESS) !== 0 ? null : time;
 }
 
 /**
@@ -126,19 +149,23 @@ export class NoteView {
   linkType = 0;
   interface = 0;
   originalLength = 0;
+  timed = true;
 
-  /** Reads the note; if there is none, says `linkType`, interface 0 and original length 0. Trusts the address. */
+  /** Reads the note; if there is none, says `linkType`, interface 0, original length 0 and a time. Trusts the address. */
   read(engine: Engine, skb: number, linkType: number): this {
     const heap = engine._heap;
     const cb = skb + SKB_CB;
     if (heap.word(cb + NOTE_MARK) === MARK) {
-      this.linkType = heap.word(cb + NOTE_LINK_TYPE);
+      const type = heap.word(cb + NOTE_LINK_TYPE);
+      this.linkType = type & LINK_TYPE_MOST;
+      this.timed = (type & TIMELESS) === 0;
       this.interface = heap.word(cb + NOTE_INTERFACE);
       this.originalLength = heap.word(cb + NOTE_ORIGINAL_LENGTH);
     } else {
       this.linkType = linkType;
       this.interface = 0;
       this.originalLength = 0;
+      this.timed = true;
     }
     return this;
   }

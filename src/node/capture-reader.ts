@@ -2,7 +2,7 @@
 // CaptureReader: the packets of a capture file, or of a pipe that a capture comes through.
 
 import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import type { Skb } from "../skb.js";
@@ -14,7 +14,7 @@ import { LentChunks, PoolChunks } from "./chunks.js";
 
 /** 16 KiB take a sixth more time a packet, 128 KiB a tenth less; but of a chunk the last packet keeps all. */
 const CHUNK = 65536;
-/** Four times what libpcap captures of a packet, twice the longest that BIG TCP makes: who says more is damaged. */
+/** Four times what libpcap captures of a packet, twice the longest that BIG TCP makes. */
 const LONGEST = 1024 * 1024;
 /** Headers and trailers around a packet. */
 const RECORD_MOST = 64;
@@ -38,18 +38,28 @@ export interface CaptureReaderOptions {
   /** Bytes in front of each packet for headers to come. 64 if not given. */
   headroom?: number;
   /**
-   * Bytes that a packet may have; a capture that says more is taken for damaged. 1 MiB if not given. With `lend` no more
-   * than what all buffers but one hold.
+   * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). 1 MiB if not given. With
+   * `lend` no more than what all buffers but one hold.
    */
   longest?: number;
   /** Milliseconds that `for await` waits for memory at most. 1000 if not given. */
   patience?: number;
 }
 
+const READER_NAMES: Names<CaptureReaderOptions> = {
+  chunk: true,
+  lend: true,
+  headroom: true,
+  longest: true,
+  patience: true,
+};
+
 /** What a reader has done since it was opened. */
 export interface CaptureReaderStats {
   /** Packets that were read. */
   readonly packets: number;
+  /** Packets that were passed over, because they have more bytes than `longest`. */
+  readonly skipped: number;
   /** Bytes read from the file. */
   readonly bytes: number;
   /** With `lend`: fillings that came back, none of their bytes copied. */
@@ -64,6 +74,9 @@ export interface CaptureReaderStats {
  * Reads a capture, pcap or pcapng, from a file or pipe. Its packets share the memory that the file was read into; nothing is
  * copied. Each has its time (`timestampNanoseconds`) and a note of what else the capture says: `originalLengthOf(skb)`,
  * `linkTypeOf(skb)`, `interfaceOf(skb)`.
+ *
+ * One that is compressed with gzip, or with zstd where Node can inflate it (from 22.15 on), is read by `for await` alone, because
+ * Node inflates only meanwhile. Positions and bytes are then those of the capture.
  *
  * A capture that is cut off or damaged gives every whole packet before the fault, then CaptureError, again and again.
  *
@@ -99,7 +112,7 @@ export class CaptureReader {
 
   /**
    * Opens a file by its path, a file descriptor, which stays yours to close, or `"-"`, standard input. Of a regular file the
-   * header is read at once, of anything else with the first packet; a named pipe that nobody has written to yet is waited for
+   * header is read at once, of anything else, or if it is compressed, with the first packet; a named pipe that nobody has written to yet is waited for
    * there, too. Returns an owned reader. Borrows the engine.
    *
    * @throws CaptureError if it cannot be opened or is no capture, or a writer or tap of this thread has the same file open,
@@ -112,7 +125,7 @@ export class CaptureReader {
   static open(engine: Engine, file: string | number, options?: CaptureReaderOptions): CaptureReader {
     if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
     engine._open();
-    const given = checkOptions(options);
+    const given = checkOptions(options, READER_NAMES);
     const chunk = checkInteger("chunk", given.chunk ?? CHUNK, PAGE_BYTES, MAX_LINEAR);
     const headroom = checkInteger("headroom", given.headroom ?? 64, 0, MAX_LINEAR);
     const { lend } = given;
@@ -177,7 +190,8 @@ export class CaptureReader {
     const lent = this.#lent;
     if (lent !== null && this.#engine._lent !== 0) this.#engine._deliver();
     const { sent = 0, copied = 0, out = 0 } = lent ?? {};
-    return { packets: this.#feed.packets, bytes: this.#feed.bytes, sent, copied, out };
+    const { packets, skipped, bytes } = this.#feed;
+    return { packets, skipped, bytes, sent, copied, out };
   }
 
   // ─── Reading ─────────────────────────────────────────────────────────────────────────────────────────

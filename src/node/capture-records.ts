@@ -9,16 +9,17 @@ export class PacketRecord {
   linkType = 0;
   /** As the packet's note says; other than in the capture, where they are counted as they come. */
   interface = 0;
+  timed = true;
   readonly time = new Nanoseconds();
 }
 
 /** How exactly times are written. */
 export type Resolution = "ns" | "us";
 
-/** A format, written. Each record goes through `refuse`, `preface` and `write`, in this order, before the next one does. */
+/** A format, written. Each record goes through `refuse`, `preface`, `header` and `write`, in this order, before the next one. */
 export interface RecordFormat {
-  /** Bytes in front of a packet. */
-  readonly header: number;
+  /** Bytes in front of a packet, 28 at most. */
+  header(record: PacketRecord): number;
   /** Bytes behind it, and behind what pads it to 4; 0: none, and nothing is padded. */
   readonly trailer: number;
   /** Why a record cannot be in this capture, and what could; null if it can. */
@@ -56,7 +57,6 @@ const MAGICS = { us: 0xa1b2c3d4, ns: 0xa1b23c4d };
 const PCAP_VERSION = 0x00040002;
 
 export class PcapRecords implements RecordFormat {
-  readonly header = 16;
   readonly trailer = 0;
   readonly #snapLength: number;
   readonly #resolution: Resolution;
@@ -84,6 +84,10 @@ export class PcapRecords implements RecordFormat {
     return numbers(MAGICS[this.#resolution], PCAP_VERSION, 0, 0, this.#snapLength, record.linkType);
   }
 
+  header(): number {
+    return 16;
+  }
+
   write(record: PacketRecord, into: DataView, at: number): number {
     const { seconds, nanoseconds } = this.#seconds;
     into.setUint32(at, seconds, LITTLE);
@@ -107,14 +111,16 @@ const INTERFACE = 1;
 const TIME_RESOLUTION = 0x00010009;
 const DIGITS = { ns: 9, us: 6 };
 const END_OF_OPTIONS = 0;
+const SIMPLE_PACKET = 3;
+const SIMPLE_HEADER = 12;
 const ENHANCED_PACKET = 6;
-const ENHANCED_BYTES = 32;
+const ENHANCED_HEADER = 28;
+const TRAILER = 4;
 
 const SECTION_HEADER = numbers(SECTION, 28, BYTE_ORDER_MAGIC, PCAPNG_VERSION, UNKNOWN, UNKNOWN, 28);
 
 export class PcapngRecords implements RecordFormat {
-  readonly header = 28;
-  readonly trailer = 4;
+  readonly trailer = TRAILER;
   readonly #snapLength: number;
   readonly #resolution: Resolution;
   /** Numbers of the interfaces that have been described, by link type and by what the notes call them. */
@@ -146,8 +152,26 @@ export class PcapngRecords implements RecordFormat {
     return this.#number === 0 ? joined([SECTION_HEADER, description]) : description;
   }
 
+  header(record: PacketRecord): number {
+    return this.#isSimple(record) ? SIMPLE_HEADER : ENHANCED_HEADER;
+  }
+
+  /**
+   * Whether a packet goes without a time, which needs a block that says less: its interface is the first one, and not even
+   * how much of it was captured stands there.
+   */
+  #isSimple({ timed, captured, originalLength }: PacketRecord): boolean {
+    return !timed && this.#number === 0 && captured === Math.min(originalLength, this.#snapLength);
+  }
+
   write(record: PacketRecord, into: DataView, at: number): number {
-    const total = ENHANCED_BYTES + ((record.captured + 3) & ~3);
+    const total = this.header(record) + ((record.captured + 3) & ~3) + TRAILER;
+    if (this.#isSimple(record)) {
+      into.setUint32(at, SIMPLE_PACKET, LITTLE);
+      into.setUint32(at + 4, total, LITTLE);
+      into.setUint32(at + 8, record.originalLength, LITTLE);
+      return total;
+    }
     if (this.#resolution === "us") record.time.toMicroseconds();
     into.setUint32(at, ENHANCED_PACKET, LITTLE);
     into.setUint32(at + 4, total, LITTLE);

@@ -9,7 +9,7 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_USERS,
 } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
@@ -40,6 +40,14 @@ export interface CaptureWriterOptions {
   /** Packets that are taken before they must be flushed, 1..65536. 256 if not given. */
   batch?: number;
 }
+
+const WRITER_NAMES: Names<CaptureWriterOptions> = {
+  format: true,
+  linkType: true,
+  snapLength: true,
+  resolution: true,
+  batch: true,
+};
 
 /** What a writer has done. */
 export interface CaptureWriterStats {
@@ -96,7 +104,7 @@ export class CaptureWriter {
   static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
     if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
     engine._open();
-    const given = checkOptions(options);
+    const given = checkOptions(options, WRITER_NAMES);
     const format = checkOneOf("format", given.format ?? "pcapng", ["pcapng", "pcap"]);
     const resolution = checkOneOf("resolution", given.resolution ?? "ns", ["ns", "us"]);
     const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
@@ -187,7 +195,8 @@ export class CaptureWriter {
     const struct = engine._core.skbAddress(skb._handle) >>> 0;
     const users = heap.word(struct + SKB_USERS);
     if (users !== 1) throw new HeldSkbError(users);
-    const { linkType, interface: from, originalLength } = this.#note.read(engine, struct, this.#linkType);
+    const note = this.#note.read(engine, struct, this.#linkType);
+    const { linkType, interface: from, originalLength } = note;
     const length = heap.word(struct + SKB_LEN);
     const record = this.#record;
     record.captured = Math.min(length, this.#snapLength);
@@ -197,6 +206,7 @@ export class CaptureWriter {
     record.interface = from;
     record.time.high = heap.word(struct + SKB_TIMESTAMP_HIGH);
     record.time.low = heap.word(struct + SKB_TIMESTAMP_LOW);
+    record.timed = note.timed || record.time.high !== 0 || record.time.low !== 0;
     this.#sink.add(skb._handle, record);
     skb._end(GIVEN_AWAY);
     return true;

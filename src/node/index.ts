@@ -12,7 +12,14 @@ export { Outbox } from "../io/outbox.js";
 export { StreamInbox, type StreamReceiverOptions, type StreamReceiverStats } from "../io/stream-inbox.js";
 export type { Transmitter } from "../io/transmitter.js";
 export type { CaptureInterface } from "./capture-format.js";
-export { type CaptureNote, interfaceOf, linkTypeOf, noteCapture, originalLengthOf } from "./capture-note.js";
+export {
+  type CaptureNote,
+  interfaceOf,
+  linkTypeOf,
+  noteCapture,
+  originalLengthOf,
+  timeOf,
+} from "./capture-note.js";
 export { CaptureReader, type CaptureReaderOptions, type CaptureReaderStats } from "./capture-reader.js";
 export type { Resolution } from "./capture-records.js";
 export { CaptureWriter, type CaptureWriterOptions, type CaptureWriterStats } from "./capture-writer.js";

@@ -14,6 +14,7 @@ import {
   FoundPacket,
   hex,
 } from "./capture-format.js";
+import type { CaptureError } from "./errors.js";
 
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
@@ -38,17 +39,21 @@ export class PcapFormat implements CaptureFormat {
   readonly name = "pcap";
   readonly interfaces: CaptureInterface[] = [];
   readonly packet = new FoundPacket();
+  skipped = 0;
   wanted = `${FILE_HEADER} bytes of a file header`;
   between = false;
   readonly #stream: CaptureBytes;
   readonly #fault: Fault;
-  /** Of a packet; whoever says to have more is damaged. */
+  /** Of a packet; one that has more is passed over. */
   readonly #longest: number;
   readonly #little: boolean;
   readonly #header: number;
   /** Nanoseconds in the unit of the fraction. */
   readonly #unit: number;
   #minor = MINOR_MOST;
+  /** Bytes of a packet that is passed over, and how many of them are still to come. */
+  #passing = 0;
+  #rest = 0;
 
   private constructor(stream: CaptureBytes, fault: Fault, longest: number, magic: number, little: boolean) {
     this.#stream = stream;
@@ -96,17 +101,24 @@ export class PcapFormat implements CaptureFormat {
     const stream = this.#stream;
     const little = this.#little;
     const header = this.#header;
-    if (stream.available < header) {
-      this.wanted = `${header} bytes of a packet's header`;
-      return header;
-    }
     const packet = this.packet;
-    let captured = stream.u32(8, little);
-    let original = stream.u32(12, little);
-    if (this.#minor <= MINOR_SWAPPED || (this.#minor === MINOR_EITHER && captured > original))
-      [captured, original] = [original, captured];
-    if (captured > this.#longest)
-      throw this.#fault(8, `0..${this.#longest} bytes of a packet`, `${captured} bytes`);
+    let captured: number;
+    let original: number;
+    for (;;) {
+      if (this.#rest > 0 && !this.#pass()) return 1;
+      if (stream.available < header) {
+        this.wanted = `${header} bytes of a packet's header`;
+        return header;
+      }
+      captured = stream.u32(8, little);
+      original = stream.u32(12, little);
+      if (this.#minor <= MINOR_SWAPPED || (this.#minor === MINOR_EITHER && captured > original))
+        [captured, original] = [original, captured];
+      if (captured <= this.#longest) break;
+      stream.skip(header);
+      this.#passing = captured;
+      this.#rest = captured;
+    }
     if (stream.available < header + captured) {
       this.wanted = `${header + captured} bytes of a packet and its header`;
       return header + captured;
@@ -115,5 +127,21 @@ export class PcapFormat implements CaptureFormat {
     packet.originalLength = original;
     packet.time.setSeconds(stream.u32(0, little), stream.u32(4, little) * this.#unit);
     return 0;
+  }
+
+  /** Passes over what has come of a packet that is too long. Returns whether that was the end of it. */
+  #pass(): boolean {
+    const n = Math.min(this.#rest, this.#stream.available);
+    this.#stream.skip(n);
+    this.#rest -= n;
+    this.between = this.#rest === 0;
+    if (this.between) this.skipped++;
+    return this.between;
+  }
+
+  unfinished(): CaptureError | null {
+    if (this.#rest === 0) return null;
+    const begun = this.#passing - this.#rest + this.#header;
+    return this.#fault(8 - begun, `0..${this.#longest} bytes of a packet`, `${this.#passing} bytes`);
   }
 }

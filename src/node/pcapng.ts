@@ -17,6 +17,7 @@ import {
   FoundPacket,
   hex,
 } from "./capture-format.js";
+import type { CaptureError } from "./errors.js";
 import { Clock } from "./nanoseconds.js";
 import { readInterface } from "./pcapng-interface.js";
 
@@ -56,6 +57,7 @@ export class PcapngFormat implements CaptureFormat {
   readonly name = "pcapng";
   readonly interfaces: CaptureInterface[] = [];
   readonly packet = new FoundPacket();
+  skipped = 0;
   wanted = `${SECTION_LEAST} bytes of a section header`;
   between = false;
   readonly #stream: CaptureBytes;
@@ -72,6 +74,10 @@ export class PcapngFormat implements CaptureFormat {
   #rest = 0;
   /** What those must say; 0 if no block is passed over. */
   #total = 0;
+  /** Bytes of it that were passed over already. */
+  #passed = 0;
+  /** The shortest that it could be, if it has a packet and is too long to be looked at; else 0. */
+  #least = 0;
 
   private constructor(stream: CaptureBytes, fault: Fault, longest: number, roomMost: number) {
     this.#stream = stream;
@@ -110,17 +116,20 @@ export class PcapngFormat implements CaptureFormat {
         throw this.#fault(4, `a block's length, a multiple of 4 from ${BLOCK_LEAST} on`, total);
       switch (type) {
         case ENHANCED_PACKET:
-          need = this.#whole(total, ENHANCED_FIXED + TRAILER);
-          if (need === 0) this.#timed(total, stream.u32(8, this.#little));
-          return need;
         case SIMPLE_PACKET:
-          need = this.#whole(total, SIMPLE_FIXED + TRAILER);
-          if (need === 0) this.#simple(total);
-          return need;
-        case PACKET:
-          need = this.#whole(total, ENHANCED_FIXED + TRAILER);
-          if (need === 0) this.#timed(total, stream.u16(8, this.#little));
-          return need;
+        case PACKET: {
+          const fixed = type === SIMPLE_PACKET ? SIMPLE_FIXED : ENHANCED_FIXED;
+          if (total > this.#blockMost) {
+            this.#passOver(total, BLOCK_HEADER, fixed + TRAILER);
+            break;
+          }
+          need = this.#whole(total, fixed + TRAILER);
+          if (need !== 0) return need;
+          if (this.#describes(type, total)) return 0;
+          this.skipped++;
+          stream.skip(total);
+          break;
+        }
         case INTERFACE:
           need = this.#whole(total, INTERFACE_LEAST);
           if (need !== 0) return need;
@@ -149,9 +158,11 @@ export class PcapngFormat implements CaptureFormat {
     return 0;
   }
 
-  /** Begins to pass over a block of which `n` bytes have been looked at. */
-  #passOver(total: number, n: number): void {
+  /** Begins to pass over a block of which `n` bytes have been looked at. `least`: of one with a packet, else 0. */
+  #passOver(total: number, n: number, least = 0): void {
     this.#stream.skip(n);
+    this.#passed = n;
+    this.#least = least;
     this.#rest = total - n - TRAILER;
     this.#total = total;
     this.between = false;
@@ -163,6 +174,7 @@ export class PcapngFormat implements CaptureFormat {
     const n = Math.min(this.#rest, stream.available);
     stream.skip(n);
     this.#rest -= n;
+    this.#passed += n;
     if (this.#rest !== 0) {
       this.#want(this.#rest + TRAILER, "more of a block");
       return 1;
@@ -172,7 +184,13 @@ export class PcapngFormat implements CaptureFormat {
     if (again !== this.#total) throw this.#fault(0, `the block's length again, ${this.#total}`, again);
     stream.skip(TRAILER);
     this.#total = 0;
+    if (this.#least !== 0) this.skipped++;
     return 0;
+  }
+
+  unfinished(): CaptureError | null {
+    if (this.#total === 0 || this.#least === 0) return null;
+    return this.#fault(4 - this.#passed, `a block's length, ${this.#least}..${this.#blockMost}`, this.#total);
   }
 
   /** Begins a section. Returns 0, or how many bytes must be available. */
@@ -217,32 +235,44 @@ export class PcapngFormat implements CaptureFormat {
     return known;
   }
 
-  /** Describes a packet that has an interface and a time. */
-  #timed(total: number, number: number): void {
+  /** Describes the packet of a block. Returns whether it is one to read; else it is too long. */
+  #describes(type: number, total: number): boolean {
+    if (type === SIMPLE_PACKET) return this.#simple(total);
+    const stream = this.#stream;
+    return this.#timed(total, type === PACKET ? stream.u16(8, this.#little) : stream.u32(8, this.#little));
+  }
+
+  /** One that has an interface and a time. */
+  #timed(total: number, number: number): boolean {
     const stream = this.#stream;
     const little = this.#little;
     const { description, clock } = this.#known(number);
     const captured = stream.u32(20, little);
-    this.#describe(total, ENHANCED_FIXED, captured, stream.u32(24, little));
+    if (!this.#describe(total, ENHANCED_FIXED, captured, stream.u32(24, little))) return false;
+    this.packet.timed = true;
     this.packet.linkType = description.linkType;
     this.packet.interface = this.#first + number;
     clock.convert(stream.u32(12, little), stream.u32(16, little), this.packet.time);
+    return true;
   }
 
-  /** Describes a packet of the first interface, without a time. How much of it was captured only the snap length tells. */
-  #simple(total: number): void {
+  /** One of the first interface, without a time. How much of it was captured only the snap length tells. */
+  #simple(total: number): boolean {
     const { linkType, snapLength } = this.#known(0).description;
     const original = this.#stream.u32(8, this.#little);
     const captured = snapLength === 0 ? original : Math.min(original, snapLength);
-    this.#describe(total, SIMPLE_FIXED, captured, original);
+    if (!this.#describe(total, SIMPLE_FIXED, captured, original)) return false;
+    this.packet.timed = false;
     this.packet.linkType = linkType;
     this.packet.interface = this.#first;
     this.packet.time.high = 0;
     this.packet.time.low = 0;
+    return true;
   }
 
-  #describe(total: number, offset: number, captured: number, original: number): void {
-    const most = Math.min(total - offset - TRAILER, this.#longest);
+  /** Returns whether the packet is not too long. @throws CaptureError if its block is too short for it */
+  #describe(total: number, offset: number, captured: number, original: number): boolean {
+    const most = total - offset - TRAILER;
     if (captured > most)
       throw this.#fault(
         offset === SIMPLE_FIXED ? 8 : 20,
@@ -253,5 +283,6 @@ export class PcapngFormat implements CaptureFormat {
     this.packet.captured = captured;
     this.packet.after = total - offset - captured;
     this.packet.originalLength = original;
+    return captured <= this.#longest;
   }
 }

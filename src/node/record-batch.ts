@@ -28,6 +28,8 @@ export class RecordBatch {
   readonly #joints: (Uint8Array | undefined)[];
   readonly #handles: Int32Array;
   readonly #captured: Uint32Array;
+  /** Bytes of the headers. */
+  readonly #headers: Uint8Array;
   /** What must be written before the record. */
   readonly #prefaces: (Uint8Array | null)[];
   /** Bytes of the end of the record before. */
@@ -46,6 +48,7 @@ export class RecordBatch {
     this.#joints = new Array(this.#slots * ENDS);
     this.#handles = new Int32Array(this.#slots);
     this.#captured = new Uint32Array(this.#slots);
+    this.#headers = new Uint8Array(this.#slots);
     this.#prefaces = new Array(this.#slots).fill(null);
     this.#ends = new Uint8Array(this.#slots);
   }
@@ -66,6 +69,7 @@ export class RecordBatch {
     this.#handles[slot] = handle;
     this.#captured[slot] = record.captured;
     this.#prefaces[slot] = this.#format.preface(record);
+    this.#headers[slot] = this.#format.header(record);
     const total = this.#format.write(record, this.#view, slot * SLOT + HEADER);
     if (this.#format.trailer !== 0) {
       // What pads it is 0 already: nobody writes there.
@@ -78,10 +82,11 @@ export class RecordBatch {
   /** The header in a slot, and `end` bytes in front of it. */
   #joint(slot: number, end: number): Uint8Array {
     const which = slot * ENDS + (end === 0 ? 0 : end - TRAILER + 1);
+    const header = this.#headers[slot] as number;
     let joint = this.#joints[which];
-    if (joint === undefined) {
+    if (joint?.length !== end + header) {
       const at = slot * SLOT + HEADER;
-      joint = this.#bytes.subarray(at - end, at + this.#format.header);
+      joint = this.#bytes.subarray(at - end, at + header);
       this.#joints[which] = joint;
     }
     return joint;

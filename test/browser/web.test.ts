@@ -121,7 +121,7 @@ describe.each(findBrowsers())("$name", (found) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch(found);
-  }, 60_000);
+  });
   afterAll(() => browser?.close());
 
   describe.each([{ isolated: true }, { isolated: false }])("isolated: $isolated", ({ isolated }) => {
@@ -146,7 +146,7 @@ describe.each(findBrowsers())("$name", (found) => {
       });
       page = await browser.newPage();
       await page.goto(`${served.url}/`);
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await page?.close();

@@ -3,11 +3,8 @@
 import type { Ring, Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
-import { MAY_BLOCK, NODE } from "../environment.js";
+import { MAY_BLOCK, NODE, SOON_MS } from "../environment.js";
 import { codeOf, used, World } from "../packets.js";
-
-/** Far below the second after which a sleeper looks for itself: who was quicker was woken. */
-const SOON_MS = 700;
 
 /** The code of what a promise rejects with. */
 async function rejection(promise: Promise<unknown>): Promise<string | undefined> {

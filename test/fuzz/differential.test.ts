@@ -3,11 +3,12 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { amount } from "../amount.js";
 import { Machine } from "./machine.js";
 import { OPERATIONS, WEIGHTED } from "./operations.js";
 
 /** More with SKBUFF_FUZZ_OPERATIONS=5000000; again with SKBUFF_FUZZ_SEED. */
-const WANTED = Number(process.env.SKBUFF_FUZZ_OPERATIONS ?? 200_000);
+const WANTED = Number(process.env.SKBUFF_FUZZ_OPERATIONS ?? amount(4_000, 40_000, 200_000));
 const SEED = Number(process.env.SKBUFF_FUZZ_SEED ?? Date.now() % 2 ** 31);
 
 const kinds = Object.keys(OPERATIONS).length;

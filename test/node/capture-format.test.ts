@@ -105,8 +105,7 @@ describe("pcap", () => {
       expect(expectCaptureError(error, "long").offset).toBe(24 + record.length + 8);
       expect((error as Error).message).toContain(`0..1048576 bytes of a packet, got ${claimed} bytes`);
     }
-    const { frames, error } = await read([pcapHeader(), record], { longest: 59 });
-    expect([frames.length, expectCaptureError(error, "longest").offset]).toEqual([0, 32]);
+    expect((await read([pcapHeader(), record], { longest: 59 })).frames.length).toBe(0);
     expect((await read([pcapHeader(), record], { longest: 60 })).frames.length).toBe(1);
   });
 

@@ -81,7 +81,7 @@ export async function turnsWhile(ms: number, step: (i: number) => Promise<void>)
 }
 
 /** Waits until something is so; a test that waits in vain says for what. */
-export async function until(what: string, so: () => boolean, ms = 10_000): Promise<void> {
+export async function until(what: string, so: () => boolean, ms = 100_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!so()) {
     if (performance.now() > deadline) throw new Error(`in vain: ${what}`);

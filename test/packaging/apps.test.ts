@@ -134,7 +134,7 @@ describe.each(findBrowsers())("$name", (found) => {
 
   beforeAll(async () => {
     browser = await launch(found);
-  }, 60_000);
+  });
 
   afterAll(() => browser?.close());
 
@@ -152,7 +152,6 @@ describe.each(findBrowsers())("$name", (found) => {
 
   it.each([...Object.keys(BUNDLERS), "script", "with a policy"])(
     "%s: packets go to a worker and back",
-    { timeout: 60_000 },
     async (name) => {
       expect(await resultOf(name)).toEqual({ good: COUNT, clean: true, packets: 0, holders: [] });
     },

@@ -7,7 +7,7 @@ import { memoryFlagsAt } from "../../scripts/wasm.mjs";
 
 const core = new Uint8Array(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
 
-it("is no longer than it may be", { timeout: 60_000 }, async () => {
+it("is no longer than it may be", async () => {
   const rows = await sizes();
   console.log(table(rows));
   expect(rows.filter(({ bytes, limit }) => bytes > limit)).toEqual([]);

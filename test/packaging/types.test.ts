@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { some } from "../amount.js";
 import { installed, type Project, root, run } from "./installed.js";
 
 const require = createRequire(import.meta.url);
@@ -15,7 +16,7 @@ let project: Project;
 
 beforeAll(() => {
   project = installed();
-}, 120_000);
+});
 
 afterAll(() => project?.remove());
 
@@ -96,10 +97,20 @@ export async function use(engine: Engine, socket: WebSocket, writable: WritableS
 
 const ENTRIES = USES.flatMap(({ entries }) => entries);
 
-const COMPILERS = [
-  { compiler: "typescript", tsc: join(modules, "typescript/bin/tsc") },
-  { compiler: "typescript-7", tsc: join(modules, "typescript-7/bin/tsc") },
-];
+const COMPILERS = some(
+  [
+    { compiler: "typescript", tsc: join(modules, "typescript/bin/tsc") },
+    { compiler: "typescript-7", tsc: join(modules, "typescript-7/bin/tsc") },
+  ],
+  1,
+);
+const RESOLUTIONS = some(
+  [
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ],
+  1,
+);
 
 it.each(COMPILERS)("$compiler is the one that it is called", ({ compiler, tsc }) => {
   expect(run(process.execPath, [tsc, "--version"], root)).toMatch(
@@ -108,41 +119,34 @@ it.each(COMPILERS)("$compiler is the one that it is called", ({ compiler, tsc })
 });
 
 describe.each(COMPILERS)("$compiler", ({ tsc }) => {
-  describe.each([
-    ["nodenext", "nodenext"],
-    ["esnext", "bundler"],
-  ])("module %s, resolution %s", (module, moduleResolution) => {
-    it.each(USES)(
-      "$entries, beside lib $lib and types $types",
-      { timeout: 60_000 },
-      ({ program, lib, types }) => {
-        writeFileSync(join(project.folder, "use.ts"), program);
-        const compilerOptions = {
-          noEmit: true,
-          strict: true,
-          exactOptionalPropertyTypes: true,
-          noUncheckedIndexedAccess: true,
-          skipLibCheck: false,
-          target: "es2022",
-          module,
-          moduleResolution,
-          lib,
-          types,
-          ...(types.length > 0 && { typeRoots: [nodeTypes] }),
-        };
-        writeFileSync(
-          join(project.folder, "tsconfig.json"),
-          JSON.stringify({ compilerOptions, files: ["use.ts"] }),
-        );
-        let said = "";
-        try {
-          run(process.execPath, [tsc, "--project", project.folder], project.folder);
-        } catch (error) {
-          said = (error as { stdout: string }).stdout;
-        }
-        expect(said).toBe("");
-      },
-    );
+  describe.each(RESOLUTIONS)("module %s, resolution %s", (module, moduleResolution) => {
+    it.each(USES)("$entries, beside lib $lib and types $types", ({ program, lib, types }) => {
+      writeFileSync(join(project.folder, "use.ts"), program);
+      const compilerOptions = {
+        noEmit: true,
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        skipLibCheck: false,
+        target: "es2022",
+        module,
+        moduleResolution,
+        lib,
+        types,
+        ...(types.length > 0 && { typeRoots: [nodeTypes] }),
+      };
+      writeFileSync(
+        join(project.folder, "tsconfig.json"),
+        JSON.stringify({ compilerOptions, files: ["use.ts"] }),
+      );
+      let said = "";
+      try {
+        run(process.execPath, [tsc, "--project", project.folder], project.folder);
+      } catch (error) {
+        said = (error as { stdout: string }).stdout;
+      }
+      expect(said).toBe("");
+    });
   });
 });
 

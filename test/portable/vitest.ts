@@ -53,7 +53,7 @@ export interface Outcome {
   readonly milliseconds: number;
 }
 
-const TEST_MS = 60_000;
+const TEST_MS = 120_000;
 
 function runner(load: (file: string) => Promise<unknown>): VitestRunner {
   return {

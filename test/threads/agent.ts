@@ -2,6 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { AttachOptions, Completion, Engine, Ring, Skb, Ubuf, UserRegion } from "skbuff";
+import { RECHECK_MS } from "../environment.js";
 import { codeOf } from "../packets.js";
 
 /** What a worker keeps from call to call. */
@@ -85,12 +86,14 @@ export class Agent {
   /** Attaches the worker to an engine. Returns its number there. */
   attach(engine: Engine, options?: AttachOptions): Promise<number> {
     return this.run(
-      async (seat, token, given) => {
+      async (seat, token, given, recheckMs) => {
         seat.engine = await seat.skbuff.Engine.attach(token, given);
+        (seat.engine as unknown as { _waiter: { recheckMs: number } })._waiter.recheckMs = recheckMs;
         return seat.engine.thread;
       },
       engine.share(),
       options,
+      RECHECK_MS,
     );
   }
 

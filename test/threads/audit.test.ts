@@ -41,9 +41,8 @@ it("with threads that sleep, everything is checked; with threads that work, what
   }, word);
   let incomplete = 0;
   const map = engine.pageMap();
-  const start = performance.now();
   // On a machine with much else to do it may take a while until the worker runs just when the audit reads.
-  for (let ms = 0; ms < 800 || (incomplete === 0 && ms < 20_000); ms = performance.now() - start) {
+  for (let audits = 0; audits < 100 || incomplete === 0; audits++) {
     const audit = engine.audit();
     expect(audit.problems).toEqual([]);
     expect(audit.complete).toBe(audit.unchecked.length === 0);
@@ -62,7 +61,6 @@ it("with threads that sleep, everything is checked; with threads that work, what
     const { skbs, pages, threads } = engine.stats();
     expect([threads.length, skbs.total > 0, pages.total > 0]).toEqual([3, true, true]);
   }
-  expect(incomplete).toBeGreaterThan(0);
   Atomics.store(word, 0, 1);
   expect(await working).toBeGreaterThan(0);
   expect(engine.audit()).toMatchObject({ clean: true, complete: true, unchecked: [] });
@@ -78,27 +76,28 @@ it("with threads that sleep, everything is checked; with threads that work, what
 
 it("threads that come and go while it reads are no fault of the arena's", async () => {
   const engine = await shared({ memory: 2 * 1024 * 1024 });
-  const word = new Int32Array(new SharedArrayBuffer(4));
+  // Whether to stop, and how often each has come.
+  const word = new Int32Array(new SharedArrayBuffer(16));
   const workers = Array.from({ length: 3 }, agent);
   const coming = workers.map((worker, i) =>
     worker.run(
-      async (seat, token, flag, core) => {
-        let times = 0;
-        for (; Atomics.load(flag, 0) === 0; times++) {
+      async (seat, token, flag, core, place) => {
+        while (Atomics.load(flag, 0) === 0) {
           const own = await seat.skbuff.Engine.attach(token, { core });
           const skbs = [100, 800, 1500].map((bytes) => own.alloc(bytes));
           own.releaseBurst(skbs);
           own.detach();
+          Atomics.add(flag, place, 1);
         }
-        return times;
       },
       engine.share(),
       word,
       i === 0 ? ("js" as const) : ("wasm" as const),
+      i + 1,
     ),
   );
-  const start = performance.now();
-  while (performance.now() - start < 1000) {
+  const seldom = (): boolean => [1, 2, 3].some((place) => Atomics.load(word, place) < 100);
+  for (let rounds = 0; rounds < 50 || seldom(); rounds++) {
     for (let i = 0; i < 10; i++) {
       const audit = engine.audit();
       expect(audit.problems).toEqual([]);
@@ -107,6 +106,6 @@ it("threads that come and go while it reads are no fault of the arena's", async 
     await sleep(0);
   }
   Atomics.store(word, 0, 1);
-  for (const times of await Promise.all(coming)) expect(times).toBeGreaterThan(0);
+  await Promise.all(coming);
   expectAllBack(engine);
 });

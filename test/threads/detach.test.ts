@@ -135,7 +135,7 @@ describe("detaching", () => {
     const everything = engine.userRegion(total * 4096);
     everything.release();
     expectAllBack(engine);
-  }, 60_000);
+  });
 
   it("one that waited leaves a block that is awake", async () => {
     const engine = await shared({ threads: 2 });

@@ -2,6 +2,7 @@
 
 import { Engine, type EngineOptions } from "skbuff";
 import { afterEach, expect } from "vitest";
+import { patient } from "../environment.js";
 import { Agent } from "./agent.js";
 
 const engines: Engine[] = [];
@@ -10,7 +11,7 @@ const spare: Agent[] = [];
 
 /** An engine on shared memory, audited and closed after the test. */
 export async function shared(options?: EngineOptions): Promise<Engine> {
-  const engine = await Engine.create({ memory: 1024 * 1024, shared: true, threads: 8, ...options });
+  const engine = patient(await Engine.create({ memory: 1024 * 1024, shared: true, threads: 8, ...options }));
   engines.push(engine);
   return engine;
 }
@@ -51,12 +52,15 @@ export function expectAllBack(engine: Engine): void {
   );
 }
 
+/** Milliseconds after which something that should have happened will not. */
+const PATIENCE_MS = 100_000;
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Looks until something is so. */
-export async function until(is: () => boolean, hint: string, ms = 20_000): Promise<void> {
+export async function until(is: () => boolean, hint: string, ms = PATIENCE_MS): Promise<void> {
   const deadline = performance.now() + ms;
   while (!is()) {
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${hint}`);
