@@ -20,6 +20,7 @@ import {
   SHINFO_CLEARED,
   SHINFO_GSO_SIZE,
   SKB_BYTES,
+  SKB_DATA,
   SKB_DATA_LEN,
   SKB_HANDLE,
   SKB_HEAD,
@@ -33,7 +34,18 @@ import { held, takeHeld } from "./magazine";
 import { copy, load32, store32 } from "./memory";
 import { entryOf, pageAddress, pageRefs, putPage } from "./page";
 import { allocPages, freeSkb, injecting, takeSkb } from "./pool";
-import { allocForList, freeForList, ownHead, replaceHead, shareData, shareFrags } from "./rehead";
+import {
+  allocForList,
+  copyReserved,
+  freeForList,
+  keptHeadroom,
+  ownHead,
+  replaceHead,
+  setHeadroom,
+  shareData,
+  shareFrags,
+  twinHeadroom,
+} from "./rehead";
 import {
   fragAddress,
   fragCount,
@@ -67,7 +79,7 @@ export function clone(handle: u32): u32 {
   return load32(twin + SKB_HANDLE);
 }
 
-/** Copies what describes a packet, header offsets included: only for an skb with the same headroom. */
+/** Copies what describes a packet; header offsets as they are with its headroom. */
 function copyMetadata(to: u32, from: u32): void {
   copy(to + SKB_SECOND, from + SKB_SECOND, SKB_BYTES - SKB_SECOND);
 }
@@ -77,25 +89,31 @@ export function copySkb(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   const n = load32(skb + SKB_LEN);
-  const headroom = headroomOf(skb);
-  if (n > MAX_ROOM || headroom > MAX_ROOM - n) return E_LINEAR;
+  if (n > MAX_ROOM) return E_LINEAR;
+  const before = headroomOf(skb);
+  // What was made by pulling is left behind before anything is refused.
+  const headroom = before > MAX_ROOM - n ? keptHeadroom(skb) : twinHeadroom(skb, n);
+  if (headroom > MAX_ROOM - n) return E_LINEAR;
   const twin = newSkb(n, headroom);
   if (twin === 0) return E_EXHAUSTED;
   // The headroom too: header offsets may point into it.
   const linear = headroom + linearLength(skb);
   const head = load32(twin + SKB_HEAD);
-  copy(head, load32(skb + SKB_HEAD), linear);
+  copy(head, load32(skb + SKB_DATA) - headroom, linear);
   if (load32(skb + SKB_DATA_LEN) !== 0) copyOut(skb, linear - headroom, n + headroom - linear, head + linear);
   store32(twin + SKB_LEN, n);
   copyMetadata(twin, skb);
-  copyGso(shinfoOf(twin), shinfoOf(skb));
+  setHeadroom(twin, before, headroom);
+  copyInfo(shinfoOf(twin), shinfoOf(skb));
   count(COUNT_COPIES, 1);
   count(COUNT_BYTES_COPIED, n);
   return load32(twin + SKB_HANDLE);
 }
 
-function copyGso(to: u32, from: u32): void {
+/** What the shared info says of the packet, without what hangs on it. */
+function copyInfo(to: u32, from: u32): void {
   copy(to + SHINFO_GSO_SIZE, from + SHINFO_GSO_SIZE, SHINFO_CLEARED - SHINFO_GSO_SIZE);
+  copyReserved(to, from);
 }
 
 /** pskb_copy: a head of its own, everything behind it shared. Returns the handle, E_STALE or E_EXHAUSTED. */
@@ -103,8 +121,8 @@ export function copyHead(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   const shinfo = shinfoOf(skb);
-  const headroom = headroomOf(skb);
   const linear = linearLength(skb);
+  const headroom = twinHeadroom(skb, linear);
   const twin = newSkb(linear, headroom);
   if (twin === 0) return E_EXHAUSTED;
   let spare: u32 = 0;
@@ -121,11 +139,13 @@ export function copyHead(handle: u32): u32 {
     releaseSkb(twin);
     return E_EXHAUSTED;
   }
-  copy(load32(twin + SKB_HEAD), load32(skb + SKB_HEAD), headroom + linear);
+  copy(load32(twin + SKB_HEAD), load32(skb + SKB_DATA) - headroom, headroom + linear);
   store32(twin + SKB_LEN, load32(skb + SKB_LEN));
   store32(twin + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN));
   copyMetadata(twin, skb);
+  setHeadroom(twin, headroomOf(skb), headroom);
   shareFrags(shinfoOf(twin), shinfo, spare);
+  copyReserved(shinfoOf(twin), shinfo);
   count(COUNT_COPIES, 1);
   count(COUNT_BYTES_COPIED, linear);
   return load32(twin + SKB_HANDLE);
@@ -135,8 +155,9 @@ export function copyHead(handle: u32): u32 {
 export function expandHead(handle: u32, moreHead: u32, moreTail: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
-  if (moreTail > MAX_LINEAR) return E_LINEAR;
-  return replaceHead(skb, moreHead, tailSpace(skb) + moreTail);
+  if (moreHead > MAX_LINEAR || moreTail > MAX_LINEAR) return E_LINEAR;
+  // Both are at most 128 KiB, so that no sum wraps.
+  return replaceHead(skb, headroomOf(skb) + moreHead, tailSpace(skb) + moreTail);
 }
 
 /**

@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 3;
+export const LAYOUT_VERSION: u32 = 4;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -73,6 +73,11 @@ export const PAGE_BYTES: u32 = 4096;
 export const MAX_LINEAR: u32 = 131072;
 /** Bytes for headroom, data and tailroom in the largest head: 33 pages less the shared info. */
 export const MAX_ROOM: u32 = 134976;
+/**
+ * Pulled bytes that stay in front of a packet whatever room it needs: more than the headers of all layers, which may be
+ * pushed again as they were, and which header offsets point to.
+ */
+export const PULLED_KEPT: u32 = 256;
 /** Longest packet with all its frags: half of what a u32 holds, so that no sum of two lengths wraps. */
 export const MAX_LENGTH: u32 = 0x7fffffff;
 /** MAX_SKB_FRAGS of a kernel with 4 KiB pages: 64 KiB that start anywhere in a page touch 17 of them. */
@@ -288,7 +293,7 @@ export const HANDLE_MASK: u32 = 0x3fffffff;
 
 // ─── Shared info, 192 B at the end of every head ───────────────────────────────────────────────────────
 //    0 dataref   4 fragCount  8 fragList  12 fragListTail  16 ubuf   (free: 8 next, 12 chain, 16 count)
-//   20 gsoSize  24 gsoSegs   28 gsoType   32 spare, 24 B
+//   20 gsoSize  24 gsoSegs   28 gsoType   32 reserved   36 spare, 20 B
 //   56 frags: 17 × ( address | size )
 // A frag names its first byte; the page, and the run it belongs to, follow from the address. That makes an
 // entry 8 bytes where Linux has (page, offset, size), and the whole three cache lines.
@@ -302,9 +307,11 @@ export const SHINFO_UBUF: u32 = 16;
 export const SHINFO_GSO_SIZE: u32 = 20;
 export const SHINFO_GSO_SEGS: u32 = 24;
 export const SHINFO_GSO_TYPE: u32 = 28;
+/** Headroom that was asked for: by alloc, reserve or expandHead. What there is beyond it was made by pulling. */
+export const SHINFO_RESERVED: u32 = 32;
 export const SHINFO_FRAGS: u32 = 56;
 export const LINK_SHINFO: u32 = SHINFO_FRAG_LIST;
-/** What must be cleared when a head is taken: everything before the frags that is not spare. */
+/** What must be cleared when a head is taken: what is before the frags and neither spare nor written anyway. */
 export const SHINFO_CLEARED: u32 = 32;
 export const FRAG_SHIFT: u32 = 3;
 export const FRAG_ADDRESS: u32 = 0;
@@ -397,6 +404,9 @@ export const RING_REFS_MASK: u32 = 0xfff;
 export const RING_CHANGING: u32 = 0xfff;
 export const RING_CLOSED: u32 = 0x80000000;
 export const POSITION_MASK: u32 = 0x7fffffff;
+/** A ring's ends, as bits. */
+export const PRODUCES: u32 = 1;
+export const CONSUMES: u32 = 2;
 /** Most packets that a ring can hold. */
 export const RING_MOST: u32 = 1048576;
 /** Rings that a scatter can choose among. */

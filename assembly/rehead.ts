@@ -8,11 +8,13 @@ import {
   MAX_ROOM,
   OK,
   OWNER_LIST,
+  PULLED_KEPT,
   SHINFO_BYTES,
   SHINFO_CLEARED,
   SHINFO_DATAREF,
   SHINFO_FRAGS,
   SHINFO_GSO_SIZE,
+  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_DATA,
   SKB_END,
@@ -35,10 +37,10 @@ import {
   headBytes,
   headroomOf,
   isShared,
+  linearLength,
   markShares,
   pushList,
   shinfoOf,
-  tailOf,
   tailSpace,
 } from "./shinfo";
 import { releaseData } from "./skb";
@@ -106,17 +108,39 @@ export function shareFrags(to: u32, from: u32, spare: u32): void {
 }
 
 /**
- * Gives the skb a head of its own, with `moreHead` bytes of headroom more than now and at least `tail` bytes between
- * tail and end. If others share the old one, what hangs on it is shared with them, as for a clone; else it moves.
- * OK, E_EXHAUSTED or E_LINEAR.
+ * Headroom that the skb must keep: what was asked for, and the bytes pulled last. The rest was made by pulling, and is
+ * room like any other.
  */
-export function replaceHead(skb: u32, moreHead: u32, tail: u32): u32 {
-  // The headroom is kept, contents too: header offsets may point into it.
-  const from = load32(skb + SKB_HEAD);
-  const used = tailOf(skb) - from;
-  if (moreHead > MAX_ROOM - used || tail > MAX_ROOM - used - moreHead) return E_LINEAR;
+export function keptHeadroom(skb: u32): u32 {
+  const headroom = headroomOf(skb);
+  if (headroom <= PULLED_KEPT) return headroom;
+  const reserved = load32(shinfoOf(skb) + SHINFO_RESERVED);
+  const kept = reserved > PULLED_KEPT ? reserved : PULLED_KEPT;
+  return headroom < kept ? headroom : kept;
+}
+
+/** Headroom for another packet with `n` bytes of this one in its head: less than this one's if most of that was made by pulling. */
+export function twinHeadroom(skb: u32, n: u32): u32 {
+  const headroom = headroomOf(skb);
+  const kept = keptHeadroom(skb);
+  return headroom - kept >= kept + n ? kept : headroom;
+}
+
+/** Says of a head with the same headroom how much of it was asked for. */
+export function copyReserved(to: u32, from: u32): void {
+  store32(to + SHINFO_RESERVED, load32(from + SHINFO_RESERVED));
+}
+
+/**
+ * Gives the skb a head of its own, with so much headroom and at least `tail` bytes between tail and end. If others share the
+ * old one, what hangs on it is shared with them, as for a clone; else it moves. OK, E_EXHAUSTED or E_LINEAR.
+ */
+export function replaceHead(skb: u32, headroom: u32, tail: u32): u32 {
+  const linear = linearLength(skb);
+  if (headroom > MAX_ROOM - linear || tail > MAX_ROOM - linear - headroom) return E_LINEAR;
+  const before = headroomOf(skb);
   const old = shinfoOf(skb);
-  const bytes = headBytesFor(used + moreHead + tail);
+  const bytes = headBytesFor(headroom + linear + tail);
   const head = allocHead(bytes);
   if (head === 0) return E_EXHAUSTED;
   const shared = isShared(skb);
@@ -128,10 +152,12 @@ export function replaceHead(skb: u32, moreHead: u32, tail: u32): u32 {
       return E_EXHAUSTED;
     }
   }
-  copy(head + moreHead, from, used);
-  count(COUNT_BYTES_COPIED, used);
+  // The headroom's contents, too: header offsets may point into it.
+  const kept = before < headroom ? before : headroom;
+  copy(head + headroom - kept, load32(skb + SKB_DATA) - kept, kept + linear);
+  count(COUNT_BYTES_COPIED, kept + linear);
   const shinfo = head + bytes - SHINFO_BYTES;
-  const data = head + moreHead + headroomOf(skb);
+  const reserved = load32(old + SHINFO_RESERVED);
   if (shared) {
     shareFrags(shinfo, old, spare);
     releaseData(skb, false);
@@ -139,23 +165,64 @@ export function replaceHead(skb: u32, moreHead: u32, tail: u32): u32 {
     copy(shinfo, old, SHINFO_CLEARED);
     atomicStore32(shinfo + SHINFO_DATAREF, 1);
     copy(shinfo + SHINFO_FRAGS, old + SHINFO_FRAGS, SHINFO_BYTES - SHINFO_FRAGS);
-    giveHead(from, headBytes(skb));
+    giveHead(load32(skb + SKB_HEAD), headBytes(skb));
   }
+  store32(shinfo + SHINFO_RESERVED, headroom > before ? reserved + headroom - before : reserved);
   store32(skb + SKB_HEAD, head);
-  store32(skb + SKB_DATA, data);
   store32(skb + SKB_END, shinfo);
-  moveHeader(skb + SKB_MAC_HEADER, moreHead);
-  moveHeader(skb + SKB_NETWORK_HEADER, moreHead);
-  moveHeader(skb + SKB_TRANSPORT_HEADER, moreHead);
+  setHeadroom(skb, before, headroom);
   return OK;
+}
+
+/**
+ * More room between tail and end, at least `tail` bytes, in a head of its own. Headroom that was made by pulling is used for
+ * it as soon as that spares more bytes than it moves, and before anything is refused: so a packet that grows behind and is
+ * pulled in front has a head of at most about twice what it holds, for ever. OK, E_EXHAUSTED or E_LINEAR.
+ */
+export function makeRoom(skb: u32, tail: u32): u32 {
+  const headroom = headroomOf(skb);
+  const kept = keptHeadroom(skb);
+  const wanted = twinHeadroom(skb, linearLength(skb));
+  if (wanted !== headroom && moveDown(skb, tail)) return OK;
+  let status = replaceHead(skb, wanted, tail);
+  if (status === E_LINEAR && wanted !== kept) {
+    if (moveDown(skb, tail)) return OK;
+    status = replaceHead(skb, kept, tail);
+  }
+  return status === E_EXHAUSTED && moveDown(skb, tail) ? OK : status;
+}
+
+/**
+ * Moves the bytes of a head that is the skb's alone down over headroom that was made by pulling, if that makes `tail`
+ * bytes of room behind them. Returns whether it did.
+ */
+export function moveDown(skb: u32, tail: u32): bool {
+  const before = headroomOf(skb);
+  const kept = keptHeadroom(skb);
+  if (kept === before || isShared(skb) || tail > tailSpace(skb) + before - kept) return false;
+  const bytes = kept + linearLength(skb);
+  copy(load32(skb + SKB_HEAD), load32(skb + SKB_DATA) - kept, bytes);
+  count(COUNT_BYTES_COPIED, bytes);
+  setHeadroom(skb, before, kept);
+  return true;
 }
 
 /** A head of its own, of the same size, for an skb that shares one. OK or E_EXHAUSTED. */
 export function ownHead(skb: u32): u32 {
-  return isShared(skb) ? replaceHead(skb, 0, tailSpace(skb)) : OK;
+  return isShared(skb) ? replaceHead(skb, headroomOf(skb), tailSpace(skb)) : OK;
 }
 
-function moveHeader(field: u32, by: u32): void {
+/** Notes where the bytes are now that the headroom has changed; what a header offset points to moved along, or is gone. */
+export function setHeadroom(skb: u32, before: u32, headroom: u32): void {
+  store32(skb + SKB_DATA, load32(skb + SKB_HEAD) + headroom);
+  moveHeader(skb + SKB_MAC_HEADER, before, headroom);
+  moveHeader(skb + SKB_NETWORK_HEADER, before, headroom);
+  moveHeader(skb + SKB_TRANSPORT_HEADER, before, headroom);
+}
+
+function moveHeader(field: u32, before: u32, headroom: u32): void {
+  // Counted from `head`, plus one; 0 is not set.
   const offset = load32(field);
-  if (offset !== 0) store32(field, offset + by);
+  if (offset === 0 || before === headroom) return;
+  store32(field, offset + headroom > before ? offset + headroom - before : 0);
 }

@@ -26,7 +26,7 @@ import {
 import { load32, store32 } from "./memory";
 import { entryOf, pageAddress, pageRefs } from "./page";
 import { allocPages, linkPages, nextPages, putPages } from "./pool";
-import { ownHead, replaceHead } from "./rehead";
+import { makeRoom, moveDown, ownHead } from "./rehead";
 import {
   addData,
   dropData,
@@ -73,20 +73,22 @@ export function condense(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   const n = load32(skb + SKB_DATA_LEN);
-  if (n !== 0 && (isShared(skb) || n > tailSpace(skb))) return NOT_DONE;
+  if (n !== 0 && (isShared(skb) || (n > tailSpace(skb) && !moveDown(skb, n)))) return NOT_DONE;
   return pullTail(skb, n);
 }
 
 /** __pskb_pull_tail: moves the first `n` bytes behind the head into it. Trusts that there are as many. */
 function pullTail(skb: u32, n: u32): u32 {
   if (n === 0) return OK;
-  const space = tailSpace(skb);
-  if (isShared(skb) || n > space) {
-    const status = replaceHead(skb, 0, n > space ? n : space);
-    if (status !== OK) return status;
+  if (fragList(shinfoOf(skb)) !== 0) {
+    // Before the room: that can cost headroom, and whatever fails must leave it as it was.
+    const owned = ownHead(skb);
+    if (owned !== OK) return owned;
+    const prepared = prepareEat(skb, n);
+    if (prepared !== OK) return prepared;
   }
-  const status = prepareEat(skb, n);
-  if (status !== OK) return status;
+  const room = n > tailSpace(skb) ? makeRoom(skb, n) : ownHead(skb);
+  if (room !== OK) return room;
   copyOut(skb, linearLength(skb), n, tailOf(skb));
   count(COUNT_BYTES_COPIED, n);
   store32(skb + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN) - n);

@@ -19,6 +19,7 @@ import {
   PAGE_BYTES,
   REASONS,
   SHINFO_BYTES,
+  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_DATA,
   SKB_DATA_LEN,
@@ -94,6 +95,7 @@ function initSkb(skb: u32, head: u32, bytes: u32, headroom: u32): void {
   // In the order of the fields: handle, owner, users, shares; next, head, end, data. The rest begins as 0.
   storeFour(skb + SKB_HANDLE, load32(skb + SKB_HANDLE), threadNumber, 1, 0);
   storeFour(skb + SKB_NEXT, 0, head, head + bytes - SHINFO_BYTES, head + headroom);
+  store32(head + bytes - SHINFO_BYTES + SHINFO_RESERVED, headroom);
   clear32(skb + SKB_LEN);
   if (second === 0) return;
   clear32(skb + SKB_SECOND_LINE);
@@ -258,6 +260,9 @@ export function reserve(handle: u32, n: u32): u32 {
   if (skb === 0) return E_STALE;
   if (load32(skb + SKB_LEN) !== 0 || n > tailSpace(skb)) return E_ROOM;
   store32(skb + SKB_DATA, load32(skb + SKB_DATA) + n);
+  // A head that others share says what they know; this packet gets its own before it needs room.
+  const shinfo = shinfoOf(skb);
+  if (!isShared(skb)) store32(shinfo + SHINFO_RESERVED, load32(shinfo + SHINFO_RESERVED) + n);
   return OK;
 }
 

@@ -17,6 +17,7 @@ import {
   SHINFO_DATAREF,
   SHINFO_FRAG_COUNT,
   SHINFO_FRAG_LIST_TAIL,
+  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_BYTES,
   SKB_CB,
@@ -34,7 +35,7 @@ import {
 } from "./layout";
 import { atomicStore32, copy, fill, load32, store32 } from "./memory";
 import { entryOf, getPage, putPage } from "./page";
-import { ownHead } from "./rehead";
+import { copyReserved, moveDown, ownHead, twinHeadroom } from "./rehead";
 import {
   addData,
   copyFrags,
@@ -45,7 +46,6 @@ import {
   fragList,
   fragSize,
   getFrags,
-  headroomOf,
   isShared,
   linearLength,
   markShares,
@@ -66,7 +66,7 @@ import { copyOut } from "./walk";
 import { carriesUbuf, orphanHead } from "./zerocopy";
 
 /**
- * skb_split: cuts the packet to `at` bytes and returns a second one with the rest, with the same headroom and
+ * skb_split: cuts the packet to `at` bytes and returns a second one with the rest, with headroom for the same headers and the
  * metadata. Bytes of the head are copied, frags move. Returns the handle, E_STALE, E_RANGE or E_EXHAUSTED.
  */
 export function split(handle: u32, at: u32): u32 {
@@ -81,7 +81,7 @@ export function split(handle: u32, at: u32): u32 {
 function splitSkb(skb: u32, at: u32): u32 {
   const linear = linearLength(skb);
   const inHead = at < linear ? linear - at : 0;
-  const rest = newSkb(inHead, headroomOf(skb));
+  const rest = newSkb(inHead, twinHeadroom(skb, inHead));
   if (rest === 0) return 0;
   if (load32(skb + SKB_DATA_LEN) !== 0 && !splitData(skb, rest, at < linear ? 0 : at - linear)) {
     releaseSkb(rest);
@@ -95,6 +95,7 @@ function splitSkb(skb: u32, at: u32): u32 {
   copy(rest + SKB_PROTOCOL, skb + SKB_PROTOCOL, SKB_MAC_HEADER - SKB_PROTOCOL);
   copy(rest + SKB_CB, skb + SKB_CB, SKB_BYTES - SKB_CB);
   store32(rest + SKB_SECOND, load32(skb + SKB_SECOND));
+  copyReserved(shinfoOf(rest), shinfoOf(skb));
   return rest;
 }
 
@@ -254,7 +255,7 @@ export function tryCoalesce(handle: u32, source: u32): u32 {
   if (load32(from + SKB_USERS) > 1) return E_HELD;
   const n = load32(from + SKB_LEN);
   if (skb === from || isShared(skb) || n > MAX_LENGTH - load32(skb + SKB_LEN)) return NOT_DONE;
-  if (load32(skb + SKB_DATA_LEN) === 0 && n <= tailSpace(skb)) {
+  if (load32(skb + SKB_DATA_LEN) === 0 && (n <= tailSpace(skb) || moveDown(skb, n))) {
     copyOut(from, 0, n, tailOf(skb));
     count(COUNT_BYTES_COPIED, n);
     store32(skb + SKB_LEN, load32(skb + SKB_LEN) + n);
@@ -320,6 +321,7 @@ export function recycle(handle: u32, size: u32): u32 {
   if (load32(skb + SKB_DATA_LEN) !== 0 || fragList(shinfo) !== 0) return NOT_DONE;
   fill(shinfo, 0, SHINFO_CLEARED);
   atomicStore32(shinfo + SHINFO_DATAREF, 1);
+  store32(shinfo + SHINFO_RESERVED, 0);
   store32(skb + SKB_DATA, load32(skb + SKB_HEAD));
   store32(skb + SKB_LEN, 0);
   fill(skb + SKB_PROTOCOL, 0, SKB_BYTES - SKB_PROTOCOL);

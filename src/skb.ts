@@ -26,8 +26,8 @@ import {
 import {
   bufferOf,
   checkBytes,
+  checkHeadroom,
   checkInteger,
-  checkOptions,
   checkUnshared,
   offsetOf,
   U32_MOST,
@@ -101,7 +101,10 @@ export class Skb {
     return (this._engine._core.length(handle) - this._engine._core.dataLength(handle)) >>> 0;
   }
 
-  /** Bytes that `push` can add (skb_headroom). */
+  /**
+   * Bytes that `push` can add (skb_headroom). Pulled bytes are headroom, too, until the packet needs room behind its head's
+   * bytes: then what was asked for stays, and the last 256 that were pulled.
+   */
   get headroom(): number {
     return this._engine._core.headroom(this._live()) >>> 0;
   }
@@ -184,7 +187,7 @@ export class Skb {
   /**
    * Gives this reference up (kfree_skb; consume_skb without a reason). With the last one the packet's memory goes
    * back to the pool, and if it was the last to carry a ubuf of this thread, the ubuf's callback runs before this
-   * returns.
+   * returns; within a callback, once that has returned.
    *
    * @throws StaleSkbError, QueuedSkbError, ArgumentRangeError
    * @example
@@ -298,7 +301,8 @@ export class Skb {
   }
 
   /**
-   * Removes `n` bytes in front, which must be in the head (skb_pull); `mayPull(n)` brings them there.
+   * Removes `n` bytes in front, which must be in the head (skb_pull); `mayPull(n)` brings them there. The last 256 bytes that
+   * were pulled can be pushed again as they were, whatever is done to the packet's end.
    *
    * @throws RoomError, ArgumentRangeError
    * @example
@@ -551,8 +555,8 @@ export class Skb {
   }
 
   /**
-   * Cuts the packet to its first `at` bytes and returns the rest as an owned second one, with the same headroom and
-   * metadata (skb_split). Bytes in the head are copied, frags move.
+   * Cuts the packet to its first `at` bytes and returns the rest as an owned second one, with the same headroom (less what
+   * was made by pulling, if that is most of it) and metadata (skb_split). Bytes in the head are copied, frags move.
    *
    * @throws ArgumentRangeError, PoolExhaustedError
    * @example
@@ -582,7 +586,7 @@ export class Skb {
    * part.linearLength; // → 0
    */
   extract(offset: number, n: number, options?: AllocOptions): Skb {
-    const headroom = checkInteger("headroom", checkOptions(options).headroom ?? 0, 0, MAX_LINEAR);
+    const headroom = checkHeadroom(options);
     this._count("offset", offset);
     this._count("n", n);
     const result = this._engine._core.extract(this._handle, offset, n, headroom);
@@ -982,7 +986,8 @@ export class Skb {
 
   /**
    * Where the link-layer header starts, counted from the first byte of the packet (skb_mac_offset): negative once it
-   * has been pulled; null while it is not set. It stays with its byte when the packet is pushed, pulled or moved.
+   * has been pulled; null while it is not set. It stays with its byte when the packet is pushed, pulled or moved, and is null
+   * once that was pulled so long ago that its place was needed (see `headroom`).
    *
    * @throws ArgumentRangeError
    * @example

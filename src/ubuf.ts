@@ -2,6 +2,7 @@
 // Lent memory: the region that holds it, and the ubuf that says when it may be used again.
 
 import { UBUF_CARRIED } from "../assembly/layout.js";
+import type { Names } from "./check.js";
 import type { Engine } from "./engine.js";
 import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
 
@@ -27,6 +28,9 @@ export interface UbufOptions {
   sharing?: "copy" | "refcount";
 }
 
+/** @internal */
+export const UBUF_OPTIONS: Names<UbufOptions> = { desc: true, sharing: true };
+
 /**
  * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Made by `engine.ubuf`, given to
  * `skb.addUserFrag`. It completes once: when the last packet data that carries it is released, or earlier, when
@@ -49,6 +53,8 @@ export class Ubuf {
   _handle: number;
   /** @internal */
   readonly _callback: UbufCallback | undefined;
+  /** The next whose callback is to run. @internal */
+  _next: Ubuf | null = null;
   #status: "idle" | "sent" | "copied" | "cancelled" = "idle";
 
   /** @internal */

@@ -517,6 +517,19 @@ export const OPERATIONS: Record<string, Operation> = {
       if (n > before.linear) packet.model.pulled(n, before.linear);
     },
   ),
+  consume: on(
+    "mayPull, pull",
+    (skb, _side, packet, b) => {
+      const n = within(packet.model.length, b);
+      skb.mayPull(n);
+      skb.pull(n);
+    },
+    (packet, _pair, b, _c, before) => {
+      const n = within(packet.model.length, b);
+      if (n > before.linear) packet.model.pulled(n, before.linear);
+      packet.model.head.take(n);
+    },
+  ),
   condense: on(
     "condense",
     (skb) => skb.condense(),
@@ -670,7 +683,7 @@ function prepend(packet: Packet, bytes: Uint8Array): void {
 /** What changes the shape of packets comes more often than what only looks at them. */
 export const WEIGHTED: readonly string[] = Object.keys(OPERATIONS).flatMap((name) => {
   const often =
-    /^(clone|copyHead|split|extract|append|addFragList|linearize|mayPull|trim|morph|tryCoalesce|shift|checksum)$/;
+    /^(clone|copyHead|split|extract|append|addFragList|linearize|mayPull|consume|trim|morph|tryCoalesce|shift|checksum)$/;
   const veryOften = /^(addUserFrag|addLongUserFrag|addPageFrag|newUbuf|newSharingUbuf|newRegion)$/;
   return new Array<string>(veryOften.test(name) ? 4 : often.test(name) ? 3 : 1).fill(name);
 });
