@@ -414,7 +414,7 @@ describe("the pace", () => {
     run.child.kill("SIGINT");
     const { code, stdout } = await run.ended;
     expect(code).toBe(130);
-    expect(stdout.match(/62 packets/g)?.length).toBe(2);
+    expect(stdout.match(/ 62 packets,/g)?.length).toBe(2);
   });
 
   it("goes on with --gap-limit", async () => {
