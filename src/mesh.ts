@@ -207,7 +207,7 @@ export class Sender {
    * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
    * many. The others stay yours and are then the first of the array, in the order they had.
    *
-   * @throws as `ring.enqueueBurst`; all packets stay yours
+   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 the next call throws
    * @example
    * const mesh = engine.mesh(1, 1, { capacity: 1 });
    * const burst = [skb, other];
@@ -234,20 +234,26 @@ export class Sender {
         left = this.#keep(skbs, left, at, total);
         break;
       }
-      left = this.#scatter(skbs, left, at, n);
+      const kept = this.#scatter(skbs, left, at, n);
+      if (kept === null) {
+        left = this.#keep(skbs, left, at, total);
+        break;
+      }
+      left = kept;
     }
     if (!this.#engine.shared) this.#engine._waiter.kick();
     return total - left;
   }
 
-  /** Sends those in [at, at + n); returns where those that were refused now end. */
-  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number {
+  /** Sends those in [at, at + n); returns where those that were refused now end, or null if something is wrong with one. */
+  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number | null {
     const { _core: core, _heap: heap, _scratch: scratch } = this.#engine;
     const result = core.scatter(n, this.#rings.length, this.#turn);
     if (result >= BURST_FAILED) {
       unstage(this.#engine, skbs, at, n, 0);
       if (at === 0) throw this.#refusal(result - BURST_FAILED, heldOf(skbs, at, n));
-      return this.#keep(skbs, left, at, at + n);
+      // Nothing behind it is sent either, so that the next call finds it, and says what is wrong.
+      return null;
     }
     if (this.#inTurn) this.#turn = (this.#turn + result) % this.#rings.length;
     if (result === n) return left;
@@ -430,7 +436,7 @@ export class Receiver {
    * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
    * many; the rest of `out` stays as it is. `count` is `out.length` if not given.
    *
-   * @throws as `ring.dequeueBurst`
+   * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example
    * const mesh = engine.mesh(2, 1);
    * mesh.sender(0).enqueue(skb);
@@ -448,7 +454,15 @@ export class Receiver {
     // Twice around: first everybody's share, then what others left of theirs.
     for (let i = 0; i < 2 * this.#rings.length && done < wanted; i++) {
       const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
-      done += this.#turn()._dequeue(out, done, ask, reuse);
+      const turn = this.#next;
+      try {
+        done += this.#turn()._dequeue(out, done, ask, reuse);
+      } catch (error) {
+        // What lies in `out` is the caller's, who has to hear of it; the next call begins here, and throws.
+        if (done === 0 || error instanceof ArgumentTypeError) throw error;
+        this.#next = turn;
+        break;
+      }
     }
     return done;
   }
