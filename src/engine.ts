@@ -35,6 +35,7 @@ import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
 import { Debug, type Leak } from "./debug.js";
+import { describes } from "./describe.js";
 import {
   ArgumentRangeError,
   ArgumentTypeError,
@@ -995,6 +996,14 @@ export class Engine {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
 }
+
+describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
+  core,
+  shared,
+  memory,
+  thread,
+  closed,
+}));
 
 /** The next power of two above `n` and above the slots that are never given out. */
 function powerOfTwo(n: number): number {

@@ -4,6 +4,7 @@
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES, TARGETS_MOST } from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
+import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import {
@@ -586,3 +587,7 @@ function swap<T>(array: T[], i: number, j: number): void {
   array[i] = array[j] as T;
   array[j] = a;
 }
+
+describes(Mesh, "Mesh", ({ producers, consumers }) => ({ producers, consumers }));
+describes(Sender, "Sender", ({ closed }) => ({ closed }));
+describes(Receiver, "Receiver", ({ size, ended }) => ({ size, ended }));
