@@ -2,7 +2,7 @@
 // StreamSender: packets into a stream of bytes.
 
 import { Writable } from "node:stream";
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -28,6 +28,8 @@ export interface StreamSenderOptions {
   /** Whether `close()` ends the stream. So if not given, but not for standard output and error. */
   end?: boolean;
 }
+
+const SENDER_OPTIONS: Names<StreamSenderOptions> = { inFlight: true, framing: true, copy: true, end: true };
 
 /** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
 export interface StreamSenderStats {
@@ -97,7 +99,12 @@ export class StreamSender extends Outbox {
    * new StreamSender(engine, new PassThrough()).copies; // → true
    */
   constructor(engine: Engine, stream: Writable, options?: StreamSenderOptions) {
-    const { inFlight = 1024 * 1024, framing = "none", copy = "auto", end } = checkOptions(options);
+    const {
+      inFlight = 1024 * 1024,
+      framing = "none",
+      copy = "auto",
+      end,
+    } = checkOptions(options, SENDER_OPTIONS);
     super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
     if (typeof stream?.write !== "function" || typeof stream.on !== "function")
       throw new ArgumentTypeError("stream", "a Writable", stream);

@@ -3,7 +3,7 @@
 
 import type { RemoteInfo, Socket } from "node:dgram";
 import { MAX_LINEAR } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
@@ -30,6 +30,16 @@ export interface UdpReceiverOptions {
   /** Whether to keep each packet's sender for `sourceOf`, in `skb.cb`. So if not given. */
   source?: boolean;
 }
+
+const RECEIVER_OPTIONS: Names<UdpReceiverOptions> = {
+  host: true,
+  port: true,
+  type: true,
+  backlog: true,
+  headroom: true,
+  receiveBuffer: true,
+  source: true,
+};
 
 /** What happened to datagrams since the receiver was opened. */
 export interface UdpReceiverStats {
@@ -105,7 +115,7 @@ export class UdpReceiver extends Inbox {
    */
   static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     const { host, port = -1, type, backlog, headroom, receiveBuffer } = given;
     checkHost(host ?? "any", type);
     checkInteger("port", port, 0, 0xffff);

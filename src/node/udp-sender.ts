@@ -2,7 +2,7 @@
 // UdpSender: packets into a connected UDP socket, a datagram each.
 
 import type { Socket } from "node:dgram";
-import { checkFunction, checkInteger, checkOptions } from "../check.js";
+import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
@@ -33,6 +33,15 @@ export interface UdpSenderOptions {
   /** Told of each datagram that could not be sent, and of errors that come from the network. */
   onError?: (error: TransportError) => void;
 }
+
+const SENDER_OPTIONS: Names<UdpSenderOptions> = {
+  host: true,
+  port: true,
+  type: true,
+  inFlight: true,
+  sendBuffer: true,
+  onError: true,
+};
 
 /** What happened to packets since the sender was opened. */
 export interface UdpSenderStats {
@@ -104,7 +113,7 @@ export class UdpSender extends Outbox {
    */
   static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, SENDER_OPTIONS);
     const { host = "", port = 0, type, sendBuffer, inFlight = 64 } = given;
     checkHost(host, type);
     checkInteger("port", port, 1, 0xffff);

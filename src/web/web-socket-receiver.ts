@@ -2,7 +2,7 @@
 // WebSocketReceiver: the binary messages that come from a WebSocket, a packet each.
 
 import { MAX_LENGTH, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkFunction, checkInteger, checkOptions, U32_MOST } from "../check.js";
+import { checkFunction, checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { TransportError } from "../io/errors.js";
 import { Inbox } from "../io/inbox.js";
@@ -35,6 +35,13 @@ export interface WebSocketReceiverOptions {
   /** Told of each text message. If not given, one ends the receiver with TransportError. */
   onText?: (text: string) => void;
 }
+
+const RECEIVER_OPTIONS: Names<WebSocketReceiverOptions> = {
+  backlog: true,
+  longest: true,
+  headroom: true,
+  onText: true,
+};
 
 /** What happened to messages since the receiver was made. */
 export interface WebSocketReceiverStats {
@@ -101,7 +108,7 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
    * await receiver.close();
    */
   constructor(engine: Engine, socket: W, options?: WebSocketReceiverOptions) {
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     const { backlog = 1024 * 1024, longest = 1024 * 1024, headroom = 0, onText } = given;
     super(checkEngine(engine));
     this.socket = checkSocket(socket);

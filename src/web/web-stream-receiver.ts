@@ -2,7 +2,7 @@
 // WebStreamReceiver: packets out of a ReadableStream of bytes, or of datagrams.
 
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions } from "../check.js";
+import { checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
@@ -10,6 +10,7 @@ import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
 import {
   checkStreamOptions,
+  STREAM_OPTIONS,
   StreamInbox,
   type StreamReceiverOptions,
   streamFailure,
@@ -23,6 +24,8 @@ export interface WebStreamReceiverOptions extends StreamReceiverOptions {
    */
   chunk?: number;
 }
+
+const RECEIVER_OPTIONS: Names<WebStreamReceiverOptions> = { ...STREAM_OPTIONS, chunk: true };
 
 type Reader = ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
 
@@ -61,7 +64,7 @@ export class WebStreamReceiver extends StreamInbox {
    */
   constructor(engine: Engine, readable: ReadableStream<Uint8Array>, options?: WebStreamReceiverOptions) {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     checkStreamOptions(given);
     const size = checkInteger("chunk", given.chunk ?? 65536, PAGE_BYTES, MAX_LINEAR);
     if (typeof readable?.getReader !== "function")

@@ -2,7 +2,7 @@
 // WebStreamSender: packets into a WritableStream of bytes, or of datagrams.
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -27,6 +27,13 @@ export interface WebStreamSenderOptions {
   /** Whether `close()` closes the stream. So if not given. */
   end?: boolean;
 }
+
+const SENDER_OPTIONS: Names<WebStreamSenderOptions> = {
+  inFlight: true,
+  framing: true,
+  longest: true,
+  end: true,
+};
 
 /** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
 export interface WebStreamSenderStats {
@@ -87,7 +94,12 @@ export class WebStreamSender extends Outbox {
    * writable.locked; // → true
    */
   constructor(engine: Engine, writable: WritableStream<Uint8Array>, options?: WebStreamSenderOptions) {
-    const { inFlight = 1024 * 1024, framing = "none", longest, end = true } = checkOptions(options);
+    const {
+      inFlight = 1024 * 1024,
+      framing = "none",
+      longest,
+      end = true,
+    } = checkOptions(options, SENDER_OPTIONS);
     super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
     this.#header = headerBytes(checkFraming(framing));
     this.#longest = Math.min(
