@@ -8,6 +8,7 @@ import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, checkSomeOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
+import { bytesOf } from "../io/bytes.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
@@ -175,10 +176,11 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
   }
 
   /** Node has read bytes into a buffer of its own. */
-  #copy(bytes: unknown): void {
+  #copy(chunk: unknown): void {
     if (!this._isOpen()) return;
-    if (!(bytes instanceof Uint8Array)) {
-      this._breakOff(streamFailure(typeof bytes === "string" ? "text" : "what is no Uint8Array", null));
+    const bytes = bytesOf(chunk);
+    if (bytes === null) {
+      this._breakOff(streamFailure(typeof chunk === "string" ? "text" : "what is no Uint8Array", null));
       return;
     }
     this._pushBytes(bytes);

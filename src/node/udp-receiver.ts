@@ -192,7 +192,7 @@ export class UdpReceiver extends Inbox {
     }
     if (this.#source) keepSource(skb, address, port);
     this.#received++;
-    this.#bytes += bytes.length;
+    this.#bytes += skb.length;
     this._put(skb);
   }
 }

@@ -2,9 +2,10 @@
 // WebStreamReceiver: packets out of a ReadableStream of bytes, or of datagrams.
 
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions, type Names } from "../check.js";
+import { bufferOf, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
+import { bytesOf } from "../io/bytes.js";
 import { codeOf } from "../io/errors.js";
 import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
@@ -130,14 +131,15 @@ export class WebStreamReceiver extends StreamInbox {
       this.#end(null);
       return;
     }
-    if (!(value instanceof Uint8Array)) {
+    const bytes = bytesOf(value);
+    if (bytes === null) {
       this._breakOff(streamFailure(typeof value === "string" ? "text" : "what is no Uint8Array", null));
       return;
     }
-    if (this.#chunks === null) this._pushBytes(value);
+    if (this.#chunks === null) this._pushBytes(bytes);
     else {
-      this.#buffer = value.buffer;
-      this._push(this.#chunks.fill(value), value.length);
+      this.#buffer = bufferOf(value as Uint8Array);
+      this._push(this.#chunks.fill(bytes), bytes.length);
     }
     if (this._mayRead()) this.#pull();
   }
