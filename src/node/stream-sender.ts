@@ -234,8 +234,17 @@ export class StreamSender extends Outbox {
   #flush(): void {
     if (this._engine.closed) this.#fail("packets of a closed engine", null);
     if (this.#fresh.length === 0 || this._broken() !== null) return;
+    let parcels: Parcel[];
+    try {
+      parcels = this.copies
+        ? copied(this.#fresh, this.#header)
+        : gathered(this._engine, this.#fresh, this.#header);
+    } catch (error) {
+      // There is no memory for copies.
+      this.#fail(codeOf(error), error as Error);
+      return;
+    }
     const fresh = this.#takeFresh();
-    const parcels = this.copies ? copied(fresh, this.#header) : gathered(this._engine, fresh, this.#header);
     for (const parcel of parcels) this.#written.add(parcel);
     // What is let go meanwhile may bring more, which waits for the next turn: else this would call itself for ever.
     this.#flushing = true;
@@ -298,8 +307,9 @@ export class StreamSender extends Outbox {
       this.#sent += skbs.length;
       this.#bytes += bytes;
     }
-    if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
+    // Before callbacks look at it.
     this._free(bytes);
+    if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
     this.#settle();
   }
 

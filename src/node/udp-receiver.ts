@@ -8,7 +8,7 @@ import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
 import { keepSource } from "./source.js";
-import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
+import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -134,6 +134,7 @@ export class UdpReceiver extends Inbox {
       `one at ${host ?? "any address"}, port ${port}`,
       (one) => one.bind(port, place.address),
     );
+    checkStillOpen(engine, socket);
     return new UdpReceiver(engine, socket, given);
   }
 

@@ -16,6 +16,7 @@ import {
   type StreamReceiverOptions,
   streamFailure,
 } from "../io/stream-inbox.js";
+import { turnDue } from "../turns.js";
 
 /** How a stream is read. */
 export interface WebStreamReceiverOptions extends StreamReceiverOptions {
@@ -141,7 +142,11 @@ export class WebStreamReceiver extends StreamInbox {
       this.#buffer = bufferOf(value as Uint8Array);
       this._push(this.#chunks.fill(bytes), bytes.length);
     }
-    if (this._mayRead()) this.#pull();
+    if (!this._mayRead()) return;
+    // A stream that always has something, be it nothing, would keep everybody else from the event loop.
+    const due = turnDue();
+    if (due === undefined) this.#pull();
+    else void due.then(() => this.#pull());
   }
 
   #end(error: ReturnType<typeof streamFailure> | null): void {

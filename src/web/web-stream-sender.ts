@@ -244,15 +244,17 @@ export class WebStreamSender extends Outbox {
 
   /** Writes one chunk. */
   #write(): void {
-    const skbs: Skb[] = [];
+    let packets = 0;
     let bytes = 0;
-    for (let next = this.#held.peek(); next !== undefined; next = this.#held.peek()) {
+    for (let next = this.#held.peek(); next !== undefined; next = this.#held.at(packets)) {
       const cost = this._cost(next);
-      if (skbs.length > 0 && (this.#header === 0 || bytes + cost > CHUNK)) break;
+      if (packets > 0 && (this.#header === 0 || bytes + cost > CHUNK)) break;
       bytes += cost;
-      skbs.push(this.#held.shift() as Skb);
+      packets++;
     }
+    // Before they are taken: there may be no memory for it.
     const chunk = new Uint8Array(bytes);
+    const skbs = Array.from({ length: packets }, () => this.#held.shift() as Skb);
     let at = 0;
     for (const skb of skbs) {
       const body = chunk.subarray(at + this.#header, at + this._cost(skb));
