@@ -117,10 +117,13 @@ it("those who wait for a packet are woken for one each", async () => {
     (n) =>
       timedAsync(async () => {
         const consumers = Array.from({ length: n }, consume);
-        stream.write(Buffer.alloc(2 * n));
+        for (let i = 0; i < n; i++) {
+          stream.write(Buffer.alloc(2));
+          await new Promise(setImmediate);
+        }
         await Promise.all(consumers);
       }),
-    [500, 2000, 8000, 32_000],
+    [250, 1000, 4000],
   );
   await receiver.close();
   expect(engine.close()).toEqual([]);
