@@ -44,7 +44,7 @@ export {
   takeConsumer,
   takeProducer,
 } from "./ring";
-export { scatter, setTarget } from "./scatter";
+export { scatter, setTarget, targetOf } from "./scatter";
 export { alloc, allocBurst, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
 export { addFragList, recycle, shift, split, tryCoalesce } from "./split";
 export {
@@ -63,7 +63,7 @@ export {
   totalSkbs,
   totalUbufs,
 } from "./stats";
-export { claimThread, freeThread, scratch, threadSelf } from "./thread";
+export { claimThread, freeThread, inherited, scratch, threadSelf } from "./thread";
 export { cancelUbuf, createUbuf, finishUbuf, takeCompletion, ubufDesc, ubufRefs, ubufState } from "./ubuf";
 export {
   checksum,
