@@ -44,7 +44,7 @@ export {
   takeConsumer,
   takeProducer,
 } from "./ring";
-export { scatter, setTarget } from "./scatter";
+export { scatter, setTarget, targetOf } from "./scatter";
 export { alloc, allocBurst, get, pull, push, put, release, releaseBurst, reserve } from "./skb";
 export { addFragList, recycle, shift, split, tryCoalesce } from "./split";
 export {

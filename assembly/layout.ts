@@ -404,6 +404,9 @@ export const RING_REFS_MASK: u32 = 0xfff;
 export const RING_CHANGING: u32 = 0xfff;
 export const RING_CLOSED: u32 = 0x80000000;
 export const POSITION_MASK: u32 = 0x7fffffff;
+/** A ring's ends, as bits. */
+export const PRODUCES: u32 = 1;
+export const CONSUMES: u32 = 2;
 /** Most packets that a ring can hold. */
 export const RING_MOST: u32 = 1048576;
 /** Rings that a scatter can choose among. */

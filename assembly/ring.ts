@@ -9,6 +9,7 @@
 
 import { ringCount, ringTable, threadNumber } from "./arena";
 import {
+  CONSUMES,
   E_CLOSED,
   E_EXHAUSTED,
   E_RINGS,
@@ -19,6 +20,7 @@ import {
   PAGE_BYTES,
   PAGE_SHIFT,
   POSITION_MASK,
+  PRODUCES,
   RING_CHANGING,
   RING_CLOSED,
   RING_CONSUMER,
@@ -100,12 +102,12 @@ export function joinRing(index: u32, generation: u32): u32 {
 }
 
 /**
- * One object less refers to the ring; this thread's ends of it become free. The last one to leave releases the packets
- * that are still in it, and frees it. Trusts the address.
+ * One object less refers to the ring. With it, this thread gives back the `ends` (PRODUCES, CONSUMES) that no other of its
+ * objects uses. The last object, of all threads, releases the packets that are still in it, and frees it. Trusts the address.
  */
-export function leaveRing(ring: u32): void {
-  giveEnd(ring + RING_PRODUCER);
-  giveEnd(ring + RING_CONSUMER);
+export function leaveRing(ring: u32, ends: u32): void {
+  if ((ends & PRODUCES) !== 0) giveEnd(ring + RING_PRODUCER);
+  if ((ends & CONSUMES) !== 0) giveEnd(ring + RING_CONSUMER);
   while (true) {
     const life = atomicLoad32(ring + RING_LIFE);
     const last = (life & RING_REFS_MASK) === 1;

@@ -51,7 +51,7 @@ function target(i: u32): u32 {
 }
 
 /** The target of a flow: the same for all packets of the same hash. */
-function targetOf(hash: u32, targets: u32): u32 {
+export function targetOf(hash: u32, targets: u32): u32 {
   return ((wrapMul(hash, GOLDEN) >>> 16) * targets) >>> 16;
 }
 

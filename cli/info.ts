@@ -1,19 +1,14 @@
 // npx skbuff info: what a capture holds.
 
-import Table from "cli-table3";
 import { Engine } from "skbuff";
-import {
-  CaptureError,
-  type CaptureInterface,
-  CaptureReader,
-  linkTypeOf,
-  originalLengthOf,
-} from "skbuff/node";
+import { CaptureError, type CaptureInterface, CaptureReader, linkTypeOf, timeOf } from "skbuff/node";
 import { type Counts, countLook, Flows, noCounts } from "./counts.js";
+import { onWire } from "./digest.js";
+import { lookAtInput } from "./files.js";
 import { ETHERNET, Look, look } from "./look.js";
 import { count, memoryText } from "./report.js";
-
-const ARENA_BYTES = 16 * 1024 * 1024;
+import { type Row, type Screen, tableOf } from "./table.js";
+import { arenaFor } from "./verify.js";
 
 /** Names of what packets are counted by (IANA, Protocol Numbers). */
 const IP_PROTOCOLS = new Map([
@@ -40,6 +35,10 @@ export interface Info {
   readonly format: string;
   readonly interfaces: readonly CaptureInterface[];
   readonly packets: number;
+  /** Packets that were passed over, because they are too long. */
+  readonly skipped: number;
+  /** Packets that have no time: they count in none of the times. */
+  readonly timeless: number;
   /** Bytes that were captured, and that were on the wire. */
   readonly bytes: number;
   readonly originalBytes: number;
@@ -47,7 +46,7 @@ export interface Info {
   readonly cut: number;
   readonly shortest: number;
   readonly longest: number;
-  /** Nanoseconds since 1970, as a string, because JSON has no number for it; null without packets. */
+  /** Nanoseconds since 1970, as a string, because JSON has no number for it; null without packets that have a time. */
   readonly first: string | null;
   readonly last: string | null;
   /** Seconds from the earliest to the latest. */
@@ -66,14 +65,15 @@ function nameOf({ ipVersion, ipProtocol, protocol }: Look): string {
   return ETHER_TYPES.get(protocol) ?? `0x${protocol.toString(16).padStart(4, "0")}`;
 }
 
-/** Reads a capture through. */
-export async function info(file: string): Promise<Info> {
-  const engine = await Engine.create({ memory: ARENA_BYTES });
+/** Reads a capture through. `most`: bytes that a packet may have. */
+export async function info(file: string, most: number): Promise<Info> {
+  const input = lookAtInput(file);
+  const engine = await Engine.create({ memory: arenaFor(most) });
   const found = new Look();
   const checksums = noCounts();
   const flows = new Flows();
   const protocols: Record<string, number> = {};
-  const totals = { packets: 0, bytes: 0, originalBytes: 0, cut: 0, vlan: 0, fragments: 0 };
+  const totals = { packets: 0, timeless: 0, bytes: 0, originalBytes: 0, cut: 0, vlan: 0, fragments: 0 };
   let shortest = Number.POSITIVE_INFINITY;
   let longest = 0;
   let first: bigint | null = null;
@@ -81,10 +81,10 @@ export async function info(file: string): Promise<Info> {
   let error: string | null = null;
   let reader: CaptureReader | null = null;
   try {
-    reader = CaptureReader.open(engine, file);
-    for (let skb = reader.read(); skb !== null; skb = reader.read()) {
-      const original = originalLengthOf(skb);
-      const time = skb.timestampNanoseconds;
+    reader = CaptureReader.open(engine, input.file, { longest: most });
+    for await (const skb of reader) {
+      const original = onWire(skb);
+      const time = timeOf(skb);
       look(skb, linkTypeOf(skb) ?? ETHERNET, original, found);
       countLook(checksums, found);
       flows.add(found);
@@ -99,8 +99,11 @@ export async function info(file: string): Promise<Info> {
       shortest = Math.min(shortest, skb.length);
       longest = Math.max(longest, skb.length);
       // In the file they need not be in order.
-      first = first === null || time < first ? time : first;
-      last = last === null || time > last ? time : last;
+      if (time === null) totals.timeless++;
+      else {
+        first = first === null || time < first ? time : first;
+        last = last === null || time > last ? time : last;
+      }
       skb.release();
     }
   } catch (caught) {
@@ -108,10 +111,11 @@ export async function info(file: string): Promise<Info> {
     error = caught.message;
   }
   const result = {
-    file,
+    file: input.name,
     format: reader?.format ?? "unknown",
     interfaces: reader?.interfaces ?? [],
     ...totals,
+    skipped: reader?.stats().skipped ?? 0,
     shortest: totals.packets === 0 ? 0 : shortest,
     longest,
     first: first === null ? null : String(first),
@@ -127,19 +131,22 @@ export async function info(file: string): Promise<Info> {
   return result;
 }
 
+const NANOSECONDS = 1_000_000_000n;
+
 function dateOf(nanoseconds: string | null): string {
   if (nanoseconds === null) return "-";
   const ns = BigInt(nanoseconds);
-  const date = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19).replace("T", " ");
-  return `${date}.${String(ns % 1_000_000_000n).padStart(9, "0")} UTC`;
+  const fraction = ((ns % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+  const date = new Date(Number((ns - fraction) / NANOSECONDS) * 1000);
+  return `${date.toISOString().slice(0, 19).replace("T", " ")}.${String(fraction).padStart(9, "0")} UTC`;
 }
 
-export function infoTable(found: Info): string {
-  const { packets, interfaces, checksums: sums } = found;
+export function infoTable(found: Info, screen: Screen): string {
+  const { interfaces, checksums: sums } = found;
   const protocols = Object.entries(found.protocols)
     .sort(([, a], [, b]) => b - a)
     .map(([name, n]) => `${name} ${count(n)}`);
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ["file", found.file],
     ["format", found.format],
     [
@@ -151,7 +158,7 @@ export function infoTable(found: Info): string {
         )
         .join("\n"),
     ],
-    ["packets", `${count(packets)}, ${count(found.cut)} of them cut`],
+    ["packets", packetsText(found)],
     ["bytes", `${count(found.bytes)} captured, ${count(found.originalBytes)} on the wire`],
     ["lengths", `${count(found.shortest)} to ${count(found.longest)} bytes`],
     ["first", dateOf(found.first)],
@@ -166,8 +173,13 @@ export function infoTable(found: Info): string {
       `${count(sums.good)} good, ${count(sums.bad)} bad, ${count(sums.unverifiable)} unverifiable, ${count(sums.none)} without`,
     ],
   ];
-  if (found.error !== null) rows.push(["ERROR", found.error]);
-  const table = new Table({ colWidths: [13, 64], wordWrap: true, style: { head: [], border: [] } });
-  table.push(...rows);
-  return table.toString();
+  if (found.error !== null) rows.push(["ERROR", found.error, "bad"]);
+  return tableOf(rows, screen);
+}
+
+function packetsText({ packets, cut, skipped, timeless }: Info): string {
+  const parts = [count(packets), `${count(cut)} of them cut`];
+  if (timeless > 0) parts.push(`${count(timeless)} without a time`);
+  if (skipped > 0) parts.push(`${count(skipped)} more passed over as too long (see --longest)`);
+  return parts.join(", ");
 }

@@ -1,21 +1,29 @@
 #!/usr/bin/env node
 // The command: skbuff replay, skbuff info.
 
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { createLogUpdate } from "log-update";
 import { info, infoTable } from "./info.js";
-import { replay } from "./replay.js";
-import { progressLine, resultTable } from "./report.js";
+import { type Progress, replay } from "./replay.js";
+import { progressLine, resultTable, waitText } from "./report.js";
 import type { Target } from "./roles.js";
+import { alarm } from "./table.js";
 
 /** The capture that comes with the package. */
 const OWN_CAPTURE = fileURLToPath(new URL("../../captures/two-hosts.pcap", import.meta.url));
 /** Where the tap of the replay without arguments writes. */
 const OWN_TAP = "two-hosts.tap.pcapng";
-/** What a shell says of a program that was interrupted. */
-const INTERRUPTED = 130;
+/** What a shell adds to the number of the signal that ended a program. */
+const BY_SIGNAL = 128;
 const FAILED = 1;
+/** Signals that ask a program to end. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Four times what libpcap captures of a packet; and as much as an arena of a common size takes. */
+const LONGEST = 1024 * 1024;
+const LONGEST_MOST = 32 * 1024 * 1024;
 
 function integer(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -45,15 +53,45 @@ function speed(text: string): number {
   return times;
 }
 
+/** Seconds. */
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0) || value === Number.POSITIVE_INFINITY || text.trim() === "")
+    throw new InvalidArgumentError("Expected seconds, 0 or more.");
+  return value;
+}
+
 interface ReplayFlags {
   udp?: { host: string; port: number };
   tcp?: { host: string; port: number };
   tap?: string;
   workers: number;
   speed: number;
+  gapLimit?: number;
   loop: number;
+  longest: number;
   memory: number;
   json?: boolean;
+}
+
+/** Shows how far a replay is: as a line that changes on a terminal; else only what one would wait for in vain. */
+function watcher(quiet: boolean): { show: (progress: Progress) => void; done: () => void } {
+  if (quiet) return { show: () => {}, done: () => {} };
+  if (process.stderr.isTTY) {
+    const line = createLogUpdate(process.stderr);
+    // One column is left free, or some terminals begin another line.
+    const show = (progress: Progress): void =>
+      line(progressLine(progress, (process.stderr.columns || 80) - 1));
+    return { show, done: () => line.done() };
+  }
+  let said = -1;
+  const show = (progress: Progress): void => {
+    const text = waitText(progress);
+    if (text === null || said === progress.next) return;
+    said = progress.next;
+    console.error(`skbuff: ${text} (--gap-limit sends it sooner)`);
+  };
+  return { show, done: () => {} };
 }
 
 async function runReplay(input: string | undefined, flags: ReplayFlags): Promise<void> {
@@ -64,33 +102,66 @@ async function runReplay(input: string | undefined, flags: ReplayFlags): Promise
         ? { kind: "tcp", ...flags.tcp }
         : null;
   const demo = input === undefined;
-  const line = process.stderr.isTTY && flags.json !== true ? createLogUpdate(process.stderr) : null;
+  const tap = flags.tap ?? (demo ? OWN_TAP : null);
+  const { show, done } = watcher(flags.json === true);
   const interrupt = new AbortController();
-  process.once("SIGINT", () => interrupt.abort());
+  let status = FAILED;
+  // Once only: the second time it ends at once.
+  for (const signal of SIGNALS) {
+    process.once(signal, () => {
+      status = BY_SIGNAL + constants.signals[signal];
+      interrupt.abort();
+    });
+  }
   const result = await replay({
     file: input ?? OWN_CAPTURE,
     target: named ?? (demo ? "own" : null),
-    tap: flags.tap ?? (demo ? OWN_TAP : null),
+    tap,
     workers: flags.workers,
     speed: flags.speed,
+    gapMost: flags.gapLimit ?? Number.POSITIVE_INFINITY,
     loop: flags.loop,
+    longest: flags.longest,
     memory: flags.memory * 1024 * 1024,
     signal: interrupt.signal,
-    onProgress: (progress) => {
-      line?.(progressLine(progress));
+    onProgress: show,
+    onWait: (what) => {
+      console.error(`skbuff: ${what}`);
     },
   });
-  line?.done();
-  console.log(flags.json === true ? JSON.stringify(result, null, 2) : resultTable(result));
-  if (!result.good) process.exitCode = result.interrupted ? INTERRUPTED : FAILED;
+  done();
+  // Where the capture goes nothing else may.
+  const screen = tap === "-" ? process.stderr : process.stdout;
+  screen.write(`${flags.json === true ? JSON.stringify(result, null, 2) : resultTable(result, screen)}\n`);
+  if (!result.good) process.exitCode = result.interrupted ? status : FAILED;
 }
 
-const program = new Command("skbuff").description("Pooled, reference-counted packet buffers: what they do.");
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const longest = (): Option =>
+  new Option(
+    "--longest <BYTES>",
+    `longest packet that is read, 1..${LONGEST_MOST}; longer ones are passed over`,
+  )
+    .argParser(integer(1, LONGEST_MOST))
+    .default(LONGEST);
+
+const program = new Command("skbuff")
+  .description("Pooled, reference-counted packet buffers: what they do.")
+  .version(version(), "-V, --version", "print the version")
+  .helpOption("-h, --help", "print this help")
+  .showHelpAfterError("(see --help)");
 
 program
   .command("replay")
   .description("send the packets of a capture, through worker threads, to a socket")
-  .argument("[IN]", "pcap or pcapng file; without it, one of our own to a receiver of our own")
+  .argument(
+    "[IN]",
+    "pcap or pcapng file, also compressed with gzip, or - for standard input; without it, one of our own to a receiver of our own",
+  )
   .addOption(
     new Option("--udp <HOST:PORT>", "a datagram for each packet").argParser(endpoint).conflicts("tcp"),
   )
@@ -99,28 +170,50 @@ program
       endpoint,
     ),
   )
-  .option("--tap <OUT.pcapng>", "write what is sent to a file")
-  .option("--workers <N>", "threads that look at every packet", integer(1, 32), 2)
-  .option("--speed <real|max|X>", "as recorded, as fast as it goes, or X times as recorded", speed, 0)
-  .option("--loop <N>", "times that the file is replayed; 0 is without end", integer(0, 2 ** 31), 1)
-  .option("--memory <MiB>", "size of the arena", integer(8, 4096), 64)
+  .option(
+    "--tap <OUT.pcapng>",
+    "write what is sent to a file, or with - to standard output; never to the input",
+  )
+  .option("--workers <N>", "threads that look at every packet, 1..32", integer(1, 32), 2)
+  .addOption(
+    new Option("--speed <real|max|X>", "as recorded, as fast as it goes, or X times as recorded")
+      .argParser(speed)
+      .default(0, "max"),
+  )
+  .option("--gap-limit <SECONDS>", "wait no longer than that from one packet to the next", seconds)
+  .option(
+    "--loop <N>",
+    "times that the file is replayed, 0..2147483648; 0 is without end",
+    integer(0, 2 ** 31),
+    1,
+  )
+  .addOption(longest())
+  .option("--memory <MiB>", "size of the arena, 8..4096", integer(8, 4096), 64)
   .option("--json", "print the result as JSON, and nothing else")
+  .addHelpText(
+    "after",
+    `
+Exit status: 0 if all that was read was sent, the tap has the same packets, and every
+buffer came back; 1 if not, or if there is something wrong with what was asked for; 130
+after Ctrl-C, when what was under way has come through. A second Ctrl-C ends at once.`,
+  )
   .action(runReplay);
 
 program
   .command("info")
   .description("print what a capture holds")
-  .argument("<FILE>", "pcap or pcapng file")
+  .argument("<FILE>", "pcap or pcapng file, also compressed with gzip, or - for standard input")
+  .addOption(longest())
   .option("--json", "print it as JSON")
-  .action(async (file: string, flags: { json?: boolean }) => {
-    const found = await info(file);
-    console.log(flags.json === true ? JSON.stringify(found, null, 2) : infoTable(found));
+  .action(async (file: string, flags: { longest: number; json?: boolean }) => {
+    const found = await info(file, flags.longest);
+    console.log(flags.json === true ? JSON.stringify(found, null, 2) : infoTable(found, process.stdout));
     if (found.error !== null) process.exitCode = FAILED;
   });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`skbuff: ${error instanceof Error ? error.message : error}`);
+  console.error(alarm(`skbuff: ${error instanceof Error ? error.message : error}`, process.stderr));
   process.exitCode = FAILED;
 }

@@ -1,130 +1,250 @@
 // The reader's thread: packets of a file, at the pace they were recorded or faster, to the lookers in turn.
 
-import { workerData } from "node:worker_threads";
-import { DropReason, Engine, PoolExhaustedError, RingClosedError, type Sender, type Skb } from "skbuff";
-import { CaptureReader } from "skbuff/node";
+import { once } from "node:events";
+import { parentPort, workerData } from "node:worker_threads";
+import { DropReason, Engine, PoolExhaustedError, RingClosedError, type Skb } from "skbuff";
+import { CaptureReader, timeOf } from "skbuff/node";
+import { chained, NO_PACKETS } from "./digest.js";
+import { Pace } from "./pace.js";
 import { BURST, clock, type ReaderReport, type ReaderWork, Reporter } from "./roles.js";
 
-/** Buffers that the reader lends to packets. With 64 KiB each they are all the memory it reads into, however long the file is. */
-const BUFFERS = 64;
 /** Milliseconds to sleep at once, so that an end is seen soon. */
 const NAP_MS = 50;
+/** Less than this is no wait. */
+const SOON_MS = 0.05;
 
-const { engine: token, there, file, loop, speed } = workerData as ReaderWork;
-
-/** Holds packets back until they are due. */
-class Pace {
-  readonly #speed: number;
-  readonly #word = new Int32Array(new SharedArrayBuffer(4));
-  #first: bigint | null = null;
-  #start = 0;
-
-  constructor(speed: number) {
-    this.#speed = speed;
-  }
-
-  /** The next packet is the first of its round. */
-  restart(): void {
-    this.#first = null;
-  }
-
-  /** Milliseconds until the packet is due. */
-  due(skb: Skb): number {
-    if (this.#speed === 0) return 0;
-    const stamp = skb.timestampNanoseconds;
-    if (this.#first === null) {
-      this.#first = stamp;
-      this.#start = performance.now();
-    }
-    return this.#start + Number(stamp - this.#first) / 1e6 / this.#speed - performance.now();
-  }
-
-  nap(ms: number): void {
-    Atomics.wait(this.#word, 0, 0, Math.min(ms, NAP_MS));
-  }
-}
-
-/** Sends the first `n`. Throws RingClosedError once the lookers take no more. */
-function send(sender: Sender, batch: Skb[], n: number): void {
-  let left = n;
-  while (left > 0) {
-    left -= sender.enqueueBurst(batch, left);
-    if (left > 0) sender.waitWritable();
-  }
-}
+const {
+  engine: token,
+  there,
+  file,
+  loop,
+  speed,
+  gapMost,
+  buffers,
+  longest,
+  digested,
+  stopped,
+} = workerData as ReaderWork;
 
 const engine = await Engine.attach(token);
 const sender = engine.openMesh(there).sender(0);
-const totals = { packets: 0, bytes: 0, rounds: 0, started: 0 };
-const reporter = new Reporter<ReaderReport>(() => {
-  const { sent, copied } = reader?.stats() ?? { sent: 0, copied: 0 };
-  return { ...totals, completions: { sent, copied } };
-});
-const pace = new Pace(speed);
+const pace = new Pace(speed, gapMost);
+const word = new Int32Array(new SharedArrayBuffer(4));
 const batch: Skb[] = [];
+const totals = { packets: 0, bytes: 0, rounds: 0, started: 0 };
 let reader: CaptureReader | null = null;
+/** When the packet is due that is waited for, by `performance.now()`; 0 if none is. */
+let awaited = 0;
+let chain = NO_PACKETS;
+
+const reporter = new Reporter<ReaderReport>(() => {
+  const { sent, copied, skipped } = reader?.stats() ?? { sent: 0, copied: 0, skipped: 0 };
+  const wait = awaited === 0 ? 0 : Math.max(awaited - performance.now(), 0);
+  return { ...totals, skipped, wait, digest: digested ? chain : null, completions: { sent, copied } };
+});
+
+/** Bytes of the first `n` packets of the batch. */
+function bytesOf(n: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += (batch[i] as Skb).length;
+  return sum;
+}
+
+/** Sends the first `n` packets of the batch, and counts those. Throws RingClosedError once the lookers take no more. */
+function send(n: number): void {
+  let next = chain;
+  if (digested) for (let i = 0; i < n; i++) next = chained(next, batch[i] as Skb);
+  totals.bytes += bytesOf(n);
+  let left = n;
+  try {
+    while (left > 0) {
+      // What is refused, for whichever looker, is in front then.
+      left -= sender.enqueueBurst(batch, left);
+      if (left > 0) sender.waitWritable();
+    }
+    chain = next;
+  } finally {
+    totals.packets += n - left;
+    totals.bytes -= bytesOf(left);
+  }
+  batch.splice(0, n);
+}
+
+/** Whether the replay is to end: what was read is still sent, but for what is not due yet. */
+function isStopped(): boolean {
+  return sender.closed || Atomics.load(stopped, 0) !== 0;
+}
+
+/** Sends what the batch has, each packet when it is due. */
+function sendAll(): void {
+  if (totals.packets === 0) totals.started = clock();
+  // The order in which they are to leave.
+  for (const [i, skb] of batch.entries()) skb.mark = (totals.packets + i) % 2 ** 32;
+  if (speed > 0) {
+    for (let i = 0; i < batch.length; ) {
+      const now = performance.now();
+      const due = pace.due(timeOf(batch[i] as Skb), now);
+      if (due - now > SOON_MS) {
+        // What is due goes before the sleep.
+        send(i);
+        i = 0;
+        sleepUntil(due);
+      }
+      i++;
+    }
+  }
+  send(batch.length);
+  reporter.tick();
+}
+
+function sleepUntil(due: number): void {
+  awaited = due;
+  for (let left = due - performance.now(); left > SOON_MS; left = due - performance.now()) {
+    reporter.tick();
+    if (isStopped()) throw new RingClosedError("stopped");
+    Atomics.wait(word, 0, 0, Math.min(left, NAP_MS));
+  }
+  awaited = 0;
+}
+
+// ─── A file that is at hand ──────────────────────────────────────────────────────────────────────────────
 
 /** Reads up to a burst. 0 is the end of the file. */
 function read(from: CaptureReader): number {
   for (;;) {
     try {
-      return from.readBurst(batch, BURST);
+      const n = from.readBurst(batch, BURST);
+      batch.length = n;
+      return n;
     } catch (error) {
       if (!(error instanceof PoolExhaustedError)) throw error;
       // Everything is under way. What this thread has left over may be what the others need to go on.
       engine.flush();
-      if (sender.closed) return 0;
+      reporter.tick();
+      if (isStopped()) return 0;
       from.wait({ timeout: NAP_MS });
     }
   }
 }
 
-function replay(from: CaptureReader): void {
-  for (let n = read(from); n > 0; n = read(from)) {
-    if (totals.packets === 0) totals.started = clock();
-    let done = 0;
-    for (let i = 0; i < n; i++) {
-      const skb = batch[i] as Skb;
-      // The order in which they are to leave.
-      skb.mark = totals.packets % 2 ** 32;
-      totals.packets++;
-      totals.bytes += skb.length;
-      for (let ms = pace.due(skb); ms > 0.05; ms = pace.due(skb)) {
-        // What is due goes before the sleep.
-        if (i > done) {
-          const ready = batch.slice(done, i);
-          send(sender, ready, ready.length);
-          done = i;
-        }
-        if (sender.closed) throw new RingClosedError("closed");
-        pace.nap(ms);
-        reporter.tick();
-      }
-    }
-    send(sender, done === 0 ? batch : batch.slice(done), n - done);
-    reporter.tick();
+// ─── What comes when it comes: a pipe, or what has to be inflated ────────────────────────────────────────
+
+/** The next packet of a reader, asked for before it is waited for. */
+class Coming {
+  readonly #packets: AsyncGenerator<Skb, void, undefined>;
+  #came: IteratorResult<Skb, void> | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  #wake: () => void = () => {};
+
+  constructor(from: CaptureReader) {
+    this.#packets = from[Symbol.asyncIterator]();
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#packets.next().then(
+      (came) => {
+        this.#came = came;
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#failure = { error };
+        this.#wake();
+      },
+    );
+  }
+
+  /** The next packet, null at the end; undefined if after `ms` milliseconds there is none: with 0, what has come already. */
+  async next(ms: number): Promise<Skb | null | undefined> {
+    // What needs no waiting is there after a few of these.
+    for (let i = 0; i < 4 && !this.#is(); i++) await null;
+    if (!this.#is()) await this.#change(ms);
+    if (this.#failure !== null) throw this.#failure.error;
+    const came = this.#came;
+    if (came === null) return undefined;
+    if (came.done === true) return null;
+    this.#came = null;
+    this.#ask();
+    return came.value;
+  }
+
+  #is(): boolean {
+    return this.#came !== null || this.#failure !== null;
+  }
+
+  async #change(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (ms === 0) setImmediate(resolve);
+      else timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+  }
+
+  /** After the reader was closed: resolves when it is done with. */
+  async end(): Promise<void> {
+    while (!this.#is()) await this.#change(NAP_MS);
+    if (this.#came?.done === false) this.#came.value.release();
   }
 }
 
+/** Waits for packets, and sends what has come. `begin`: called when the first has, or there is none. */
+async function replayComing(from: CaptureReader, begin: () => Promise<void>): Promise<void> {
+  const coming = new Coming(from);
+  let begun = false;
+  const sendCome = async (): Promise<void> => {
+    if (!begun) await begin();
+    begun = true;
+    sendAll();
+  };
+  try {
+    for (;;) {
+      const skb = await coming.next(batch.length > 0 ? 0 : NAP_MS);
+      if (skb === null) break;
+      if (skb !== undefined) batch.push(skb);
+      if (isStopped()) throw new RingClosedError("stopped");
+      if (batch.length === BURST || (skb === undefined && batch.length > 0)) await sendCome();
+      reporter.tick();
+    }
+    await sendCome();
+  } catch (error) {
+    from.close();
+    await coming.end();
+    throw error;
+  }
+}
+
+// ─── All of it ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** The capture is understood. Resolves when the rest stands, or says to end. */
+async function ready(): Promise<void> {
+  reporter.ready();
+  if (parentPort !== null) await once(parentPort, "message");
+}
+
 try {
-  reader = CaptureReader.open(engine, file, { lend: BUFFERS, headroom: 0 });
-  while ((loop === 0 || totals.rounds < loop) && !sender.closed) {
+  reader = CaptureReader.open(engine, file, {
+    lend: buffers,
+    headroom: 0,
+    longest,
+    patience: Number.POSITIVE_INFINITY,
+  });
+  const atHand = reader.format !== null;
+  if (atHand) await ready();
+  while ((loop === 0 || totals.rounds < loop) && !isStopped()) {
     if (totals.rounds > 0) reader.rewind();
     pace.restart();
-    replay(reader);
+    if (atHand) while (!isStopped() && read(reader) > 0) sendAll();
+    else await replayComing(reader, totals.rounds === 0 ? ready : async () => {});
     totals.rounds++;
   }
 } catch (error) {
-  // A closed ring is how the main thread ends a replay.
   if (!(error instanceof RingClosedError)) reporter.fail(error);
 }
 // What was read and not sent is as if it had not been read.
-for (const skb of batch) {
-  if (!skb.alive) continue;
-  totals.packets--;
-  totals.bytes -= skb.length;
-  skb.release(DropReason.full);
-}
+awaited = 0;
+for (const skb of batch) if (skb.alive) skb.release(DropReason.full);
 sender.close();
 sender.release();
 reader?.close();

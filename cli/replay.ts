@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { Engine, type Mesh } from "skbuff";
 import { threadCpuTime } from "skbuff/node";
 import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
+import { type Input, lookAtInput, Output } from "./files.js";
 import type { ReceiverReport } from "./receiver.js";
 import {
   creditOf,
@@ -18,18 +19,34 @@ import {
   type TransmitterReport,
   type TransmitterWork,
 } from "./roles.js";
-import { compareCaptures, digestOf } from "./verify.js";
+import { compareCaptures, compareChain, digestOf } from "./verify.js";
 
 /** Milliseconds that the receiver gets for what is still on its way. */
 const RECEIVER_MS = 1000;
 /** Milliseconds between looks at the memory and calls of `onProgress`. */
 const WATCH_MS = 100;
 
+/** Bytes of a buffer that the reader fills. */
+const BUFFER_BYTES = 64 * 1024;
+/** With so many the reader has always some to fill; and so many a packet of 1 MiB needs. */
+const BUFFERS = 64;
+const BUFFERS_LEAST = 18;
+/** Of the arena the buffers take a quarter. */
+const BUFFERS_SHARE = 4;
+/** Bytes of an arena for everything but packets that are longer than the buffers allow. */
+const ARENA_LEAST = 8 * 1024 * 1024;
+/** Bytes of packets that are compared at once, when somebody waits for the end. */
+const COMPARED_MOST = 64 * 1024 * 1024;
+
 export interface ReplayOptions {
   readonly file: string;
   /** Where to send to; `null` nowhere, `"own"` to a receiver that is started for it. */
   readonly target: Target | "own" | null;
   readonly tap: string | null;
+  /** Bytes that a packet may have; longer ones are passed over. */
+  readonly longest: number;
+  /** Seconds from one packet to the next at most. */
+  readonly gapMost: number;
   readonly workers: number;
   /** Times as fast as it was recorded; 0 is as fast as it goes. */
   readonly speed: number;
@@ -38,6 +55,8 @@ export interface ReplayOptions {
   /** Bytes of the arena. */
   readonly memory: number;
   readonly onProgress?: (progress: Progress) => void;
+  /** Told what the replay waits for before it begins. */
+  readonly onWait?: (what: string) => void;
   /** Ends the replay; what is under way still comes through. */
   readonly signal?: AbortSignal;
 }
@@ -48,6 +67,9 @@ export interface Progress {
   readonly packets: number;
   readonly bytes: number;
   readonly dropped: number;
+  /** Seconds until the next packet is due, and which it is; 0 if none is waited for. */
+  readonly wait: number;
+  readonly next: number;
   /** Bytes of the arena that are in use, and its size. */
   readonly used: number;
   readonly memory: number;
@@ -60,12 +82,16 @@ export interface Result {
   readonly seconds: number;
   readonly interrupted: boolean;
   readonly rounds: number;
-  readonly read: { readonly packets: number; readonly bytes: number };
+  readonly read: { readonly packets: number; readonly bytes: number; readonly skipped: number };
   readonly sent: {
     readonly packets: number;
     readonly bytes: number;
     readonly tooLong: number;
+    /** Packets that the system did not take, and those of which the network said that nobody took them. */
     readonly failed: number;
+    readonly refused: number;
+    /** What the system said of the first of them. */
+    readonly complaint: string | null;
   };
   readonly looked: Counts;
   readonly flows: number;
@@ -82,8 +108,10 @@ export interface Result {
     readonly packets: number;
     readonly bytes: number;
     readonly dropped: number;
-    /** What differs from the input; null if nothing does. */
+    /** What differs from the input; null if nothing does, or nothing can be said. */
     readonly difference: string | null;
+    /** Why it was not compared; null if it was. */
+    readonly uncompared: string | null;
   } | null;
   readonly memory: {
     readonly arena: number;
@@ -101,17 +129,32 @@ export interface Result {
 
 const NOTHING_READ: ReaderReport = {
   packets: 0,
+  skipped: 0,
+  wait: 0,
+  digest: null,
   bytes: 0,
   rounds: 0,
   started: 0,
   completions: { sent: 0, copied: 0 },
 };
-const NOTHING_SENT: TransmitterReport = { packets: 0, bytes: 0, ended: 0, tooLong: 0, failed: 0, tap: null };
+const NOTHING_SENT: TransmitterReport = {
+  taken: 0,
+  packets: 0,
+  bytes: 0,
+  ended: 0,
+  tooLong: 0,
+  failed: 0,
+  refused: 0,
+  complaint: null,
+  tap: null,
+};
 
 /** A worker, and the last that it said. */
 class Thread<Report> {
   readonly name: string;
   readonly ended: Promise<void>;
+  /** Whether it is as far as to begin; if not, it has ended before. */
+  readonly ready: Promise<boolean>;
   readonly worker: Worker;
   last: Said<Report> | null = null;
   /** Whether it ended before its time: then it takes nothing any more, and keeps what it had. */
@@ -120,14 +163,20 @@ class Thread<Report> {
   constructor(name: string, file: string, workerData: unknown, onSaid: (thread: Thread<Report>) => void) {
     this.name = name;
     this.worker = new Worker(new URL(file, import.meta.url), { workerData, name });
+    let isReady: (ready: boolean) => void = () => {};
+    this.ready = new Promise((resolve) => {
+      isReady = resolve;
+    });
     this.ended = new Promise((resolve) => {
       this.worker.on("message", (said: Said<Report>) => {
         this.last = said;
+        if (said.ready) isReady(true);
         onSaid(this);
       });
       this.worker.on("error", (error) => this.#die(error.message, onSaid));
       this.worker.on("exit", () => {
         if (this.last?.ended !== true) this.#die("the thread died", onSaid);
+        isReady(false);
         resolve();
       });
     });
@@ -138,8 +187,8 @@ class Thread<Report> {
   }
 
   #die(error: string, onSaid: (thread: Thread<Report>) => void): void {
-    const { report, cpu } = this.last ?? { cpu: 0 };
-    this.last = { report: report as Report, cpu, ended: false, error: this.last?.error ?? error };
+    const { report, cpu, ready } = this.last ?? { cpu: 0, ready: false };
+    this.last = { report: report as Report, cpu, ready, ended: false, error: this.last?.error ?? error };
     this.died = true;
     onSaid(this);
   }
@@ -181,17 +230,68 @@ class OwnReceiver {
   }
 }
 
-/** Replays a capture. Resolves when every thread has ended, whatever went wrong: `errors` says it. */
+/** What the reader needs, for packets of up to `longest` bytes in an arena of `memory`. */
+function buffersFor(longest: number, memory: number): number {
+  const wanted = Math.ceil(longest / BUFFER_BYTES) + 2;
+  const least = ARENA_LEAST + Math.max(wanted - BUFFERS_LEAST, 0) * BUFFER_BYTES * BUFFERS_SHARE;
+  if (memory < least) {
+    const mebibytes = Math.ceil(least / 1024 / 1024);
+    throw new Error(
+      `packets of ${longest} bytes need an arena of ${mebibytes} MiB: use --memory ${mebibytes}`,
+    );
+  }
+  const share = Math.floor(memory / BUFFERS_SHARE / BUFFER_BYTES);
+  return Math.max(Math.min(share, BUFFERS), wanted, BUFFERS_LEAST);
+}
+
+/**
+ * Replays a capture. Rejects if it cannot begin: then nothing is written. Else resolves when every thread has ended, whatever
+ * went wrong: `errors` says it.
+ */
 export async function replay(options: ReplayOptions): Promise<Result> {
-  const { file, tap, workers, speed, loop, memory, signal } = options;
+  const input = lookAtInput(options.file);
+  if (!input.again && options.loop !== 1)
+    throw new Error(`${input.name} can be read only once: it cannot be replayed with --loop`);
+  const buffers = buffersFor(options.longest, options.memory);
+  const output =
+    options.tap === null
+      ? null
+      : await Output.open(
+          options.tap,
+          input,
+          () => options.onWait?.(`waiting for somebody to read ${options.tap}`),
+          options.signal,
+        );
+  let written = false;
+  try {
+    const { result, tapped } = await run(options, input, output, buffers);
+    written = tapped;
+    return result;
+  } finally {
+    if (written) output?.close();
+    else output?.abandon();
+  }
+}
+
+async function run(
+  options: ReplayOptions,
+  input: Input,
+  output: Output | null,
+  buffers: number,
+): Promise<{ result: Result; tapped: boolean }> {
+  const { workers, speed, loop, memory, longest, signal } = options;
   const engine = await Engine.create({ memory, threads: Math.min(workers + 8, 64), rings: 2 * workers + 8 });
   const there = engine.mesh(1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
   const back = engine.mesh(workers, 1, { capacity: RING_PACKETS });
   const links = { engine: engine.share(), there: there.share(), back: back.share() };
   const own = options.target === "own" ? new OwnReceiver() : null;
   const target = own === null ? (options.target as Target | null) : await own.open();
+  const stopped = new Int32Array(new SharedArrayBuffer(4));
   const stop = once(() => closeAll(there, 1));
   const abandon = once(() => closeAll(back, workers));
+  const interrupt = (): void => {
+    Atomics.store(stopped, 0, 1);
+  };
 
   const start = performance.now();
   // Whatever goes wrong, no more packets are read. Behind a thread that died nobody must wait for it, either.
@@ -199,11 +299,28 @@ export async function replay(options: ReplayOptions): Promise<Result> {
     if (thread.error !== null) stop();
     if (thread.died) abandon();
   };
+  const readerWork: ReaderWork = {
+    ...links,
+    file: input.file,
+    loop,
+    speed,
+    gapMost: options.gapMost * 1000,
+    buffers,
+    longest,
+    stopped,
+    digested: !input.again && output?.again === true,
+  };
+  const reader = new Thread<ReaderReport>("reader", "./reader.js", readerWork, watch);
+  const lookers = Array.from({ length: workers }, (_, i) => {
+    const work: LookerWork = { ...links, i };
+    return new Thread<LookerReport>(`worker ${i + 1}`, "./looker.js", work, watch);
+  });
   const transmitterWork: TransmitterWork = {
     ...links,
     target,
-    tap,
-    waitForTap: speed === 0,
+    tap: output && { fd: output.fd, empty: output.again },
+    longest,
+    stopped,
     received: own?.received ?? null,
   };
   const transmitter = new Thread<TransmitterReport>(
@@ -212,14 +329,11 @@ export async function replay(options: ReplayOptions): Promise<Result> {
     transmitterWork,
     watch,
   );
-  const lookers = Array.from({ length: workers }, (_, i) => {
-    const work: LookerWork = { ...links, i };
-    return new Thread<LookerReport>(`worker ${i + 1}`, "./looker.js", work, watch);
-  });
-  const readerWork: ReaderWork = { ...links, file, loop, speed };
-  const reader = new Thread<ReaderReport>("reader", "./reader.js", readerWork, watch);
-  signal?.addEventListener("abort", stop);
-  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", interrupt);
+  if (signal?.aborted) interrupt();
+  // Nothing is sent or written before the capture is understood, and nothing is read on before it can be sent.
+  void reader.ready.then((ready) => transmitter.worker.postMessage(ready));
+  void transmitter.ready.then(() => reader.worker.postMessage("go"));
 
   const resident: number[] = [];
   const progress = (): Progress => {
@@ -230,6 +344,8 @@ export async function replay(options: ReplayOptions): Promise<Result> {
       packets: sent?.packets ?? 0,
       bytes: sent?.bytes ?? 0,
       dropped: (sent?.tooLong ?? 0) + (sent?.failed ?? 0) + (sent?.tap?.dropped ?? 0),
+      wait: (reader.last?.report?.wait ?? 0) / 1000,
+      next: (reader.last?.report?.packets ?? 0) + 1,
       used: pages.used * 4096,
       memory,
     };
@@ -242,7 +358,7 @@ export async function replay(options: ReplayOptions): Promise<Result> {
   clearInterval(timer);
   resident.push(process.memoryUsage.rss());
   options.onProgress?.(progress());
-  signal?.removeEventListener("abort", stop);
+  signal?.removeEventListener("abort", interrupt);
 
   const sent = transmitter.last?.report ?? NOTHING_SENT;
   const read = reader.last?.report ?? NOTHING_READ;
@@ -253,34 +369,43 @@ export async function replay(options: ReplayOptions): Promise<Result> {
   const out = [...engine.close({ force: true }), ...problems];
   const interrupted = signal?.aborted === true;
   const errors = [reader, ...lookers, transmitter].flatMap(({ error }) => error ?? []);
-  const whole = !interrupted && errors.length === 0;
 
+  const extent = { rounds: loop, packets: sent.taken, longest };
+  const uncompared = whyNotCompared(output, interrupted, read, sent);
+  const difference = async (): Promise<string | null> => {
+    if (uncompared !== null || output === null) return null;
+    return read.digest === null
+      ? compareCaptures(input.file, output.name, extent)
+      : compareChain(output.name, read.digest, extent);
+  };
   const receiver = received && {
     packets: received.packets,
     bytes: received.bytes,
     dropped: received.dropped,
-    same: whole && received.digest === (await digestOf(file, loop)),
+    same: received.digest === (await digestOf(input.file, extent)),
   };
   const taped =
-    tap === null || sent.tap === null
+    output === null || sent.tap === null
       ? null
       : {
-          file: tap,
+          file: output.name,
           packets: sent.tap.written,
           bytes: sent.tap.bytes,
           dropped: sent.tap.dropped,
-          difference: await compareCaptures(file, tap, { rounds: loop, packets: sent.packets }),
+          difference: await difference(),
+          uncompared,
         };
   const looked = lookers.reduce((sum, { last }) => addCounts(sum, last?.report?.counts), noCounts());
   const flows = new Flows();
   for (const { last } of lookers) flows.addAll(last?.report?.flows ?? []);
+  const { packets, bytes, tooLong, failed, refused, complaint } = sent;
   const result = {
-    file: basename(file),
-    seconds: sent.packets === 0 ? 0 : Math.max(sent.ended - read.started, 0) / 1000,
+    file: basename(input.name),
+    seconds: sent.taken === 0 ? 0 : Math.max(sent.ended - read.started, 0) / 1000,
     interrupted,
     rounds: read.rounds,
-    read: { packets: read.packets, bytes: read.bytes },
-    sent: { packets: sent.packets, bytes: sent.bytes, tooLong: sent.tooLong, failed: sent.failed },
+    read: { packets: read.packets, bytes: read.bytes, skipped: read.skipped },
+    sent: { packets, bytes, tooLong, failed, refused, complaint },
     looked,
     flows: flows.size,
     completions: read.completions,
@@ -300,7 +425,21 @@ export async function replay(options: ReplayOptions): Promise<Result> {
     out,
     errors,
   };
-  return { ...result, good: isGood(result) };
+  return { result: { ...result, good: isGood(result) }, tapped: sent.tap !== null };
+}
+
+/** Why nobody can or need say whether a tap has what was read; null if it is to be compared. */
+function whyNotCompared(
+  output: Output | null,
+  interrupted: boolean,
+  read: ReaderReport,
+  sent: TransmitterReport,
+): string | null {
+  if (output === null || !output.again) return "it cannot be read back";
+  // Of packets that are gone only the sum of all is known.
+  if (read.digest !== null && sent.taken !== read.packets) return "not all that was read was sent";
+  if (interrupted && sent.bytes > COMPARED_MOST) return "the replay was interrupted";
+  return null;
 }
 
 /** Whether all that was read was sent, received and taped as it was, and everything came back. */
@@ -309,8 +448,9 @@ function isGood({ interrupted, read, sent, receiver, tap, out, errors }: Omit<Re
     !interrupted &&
     errors.length === 0 &&
     out.length === 0 &&
+    read.skipped === 0 &&
     sent.packets === read.packets &&
-    sent.tooLong + sent.failed === 0 &&
+    sent.tooLong + sent.failed + sent.refused === 0 &&
     (receiver === null || receiver.same) &&
     (tap === null || (tap.dropped === 0 && tap.difference === null))
   );

@@ -36,11 +36,21 @@ export interface Links {
 }
 
 export interface ReaderWork extends Links {
-  readonly file: string;
+  readonly file: string | number;
   /** Times that the file is read; 0 is without end. */
   readonly loop: number;
   /** Times as fast as it was recorded; 0 is as fast as it goes. */
   readonly speed: number;
+  /** Milliseconds from one packet to the next at most. */
+  readonly gapMost: number;
+  /** Buffers that the reader lends to packets: all the memory that it reads into, however long the file is. */
+  readonly buffers: number;
+  /** Bytes that a packet may have. */
+  readonly longest: number;
+  /** 1 once the replay is to end. */
+  readonly stopped: Int32Array;
+  /** Whether to make a chain of what was read, because it cannot be read again. */
+  readonly digested: boolean;
 }
 
 export interface LookerWork extends Links {
@@ -56,15 +66,25 @@ export interface Target {
 
 export interface TransmitterWork extends Links {
   readonly target: Target | null;
-  readonly tap: string | null;
-  /** Whether to wait for the tap where it would pass packets over. */
-  readonly waitForTap: boolean;
+  /** The tap's descriptor, and whether what its file has is to go. */
+  readonly tap: { readonly fd: number; readonly empty: boolean } | null;
+  /** Bytes of a packet that the tap keeps. */
+  readonly longest: number;
+  /** 1 once the replay is to end: then nobody is waited for who takes nothing. */
+  readonly stopped: Int32Array;
   /** What the receiver has got, as `creditOf` counts, if it is one of ours: so that it is not sent more than its socket holds. */
   readonly received: Int32Array | null;
 }
 
 export interface ReaderReport {
+  /** Packets that went on to the lookers. */
   readonly packets: number;
+  /** Packets that were passed over, because they are too long. */
+  readonly skipped: number;
+  /** Milliseconds until the packet is due that is waited for. */
+  readonly wait: number;
+  /** The chain of the packets, if one is made. */
+  readonly digest: string | null;
   /** Captured bytes. */
   readonly bytes: number;
   readonly rounds: number;
@@ -81,13 +101,20 @@ export interface LookerReport {
 }
 
 export interface TransmitterReport {
+  /** Packets that the socket took; the tap has these. */
+  readonly taken: number;
+  /** Packets that were sent. */
   readonly packets: number;
   readonly bytes: number;
   /** When the last packet was taken by the socket, by `clock`; 0 if none was. */
   readonly ended: number;
   /** Packets that did not fit a datagram, and that the socket refused. */
   readonly tooLong: number;
+  /** Packets that were not sent, and what the network says of some that were: that nobody took them. */
   readonly failed: number;
+  readonly refused: number;
+  /** What the system said of the first of them. */
+  readonly complaint: string | null;
   readonly tap: {
     readonly written: number;
     readonly bytes: number;
@@ -100,6 +127,8 @@ export interface TransmitterReport {
 /** What a thread says: how far it is, and at its end what it took and what went wrong. */
 export interface Said<Report> {
   readonly report: Report;
+  /** Whether it is as far as to begin. */
+  readonly ready: boolean;
   readonly ended: boolean;
   /** Nanoseconds of a CPU that the thread has used so far, 0 where the system does not tell. */
   readonly cpu: number;
@@ -111,6 +140,7 @@ export class Reporter<Report> {
   readonly #report: () => Report;
   #next = 0;
   #error: string | null = null;
+  #ready = false;
 
   constructor(report: () => Report) {
     this.#report = report;
@@ -130,12 +160,23 @@ export class Reporter<Report> {
     this.#say(false);
   }
 
+  /** All is there that is needed to begin. */
+  ready(): void {
+    this.#ready = true;
+    this.#say(false);
+  }
+
   end(): void {
     this.#say(true);
   }
 
   #say(ended: boolean): void {
-    const said: Said<Report> = { report: this.#report(), ended, cpu: threadCpuTime(), error: this.#error };
-    parentPort?.postMessage(said);
+    parentPort?.postMessage({
+      report: this.#report(),
+      ready: this.#ready,
+      ended,
+      cpu: threadCpuTime(),
+      error: this.#error,
+    } satisfies Said<Report>);
   }
 }

@@ -1,10 +1,11 @@
 // The transmitter's thread: packets from the lookers, in order, to a socket and past the tap.
 
 import { once } from "node:events";
+import { ftruncateSync } from "node:fs";
 import { connect } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { workerData } from "node:worker_threads";
-import { DropReason, Engine, type Skb } from "skbuff";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { DropReason, Engine, PoolExhaustedError, type Skb } from "skbuff";
 import { StreamSender, Tap, type Transmitter, UdpSender } from "skbuff/node";
 import { Order } from "./order.js";
 import {
@@ -23,50 +24,96 @@ const CREDIT_MOST = 64 * 1024;
 const PATIENCE_MS = 500;
 /** Packets that may wait for the tap. */
 const TAP_PACKETS = 4096;
+/** Milliseconds that a receiver who takes nothing has once the replay is to end. */
+const LAST_MS = 1000;
+/** Milliseconds without memory for the tap's copy after which there will never be any. */
+const STARVED_MS = 10_000;
+/** Milliseconds for the network to say that nobody took the last datagram. */
+const ECHO_MS = 20;
+/** Milliseconds between turns of the event loop, which timers and messages of this thread wait for. */
+const TURN_MS = 10;
+/** Milliseconds between looks at what is waited for. */
+const LOOK_MS = 50;
 
-const { engine: token, back, target, tap: tapFile, waitForTap, received } = workerData as TransmitterWork;
+const {
+  engine: token,
+  back,
+  target,
+  tap: tapFile,
+  longest,
+  stopped,
+  received,
+} = workerData as TransmitterWork;
 
 /** A socket to send through, or nowhere. */
-interface Socket extends Transmitter {
-  stats(): { sent: number; bytes: number; failed: number; tooLong?: number };
+interface Way {
+  readonly out: Transmitter;
+  /** Packets and their bytes that it has sent, and others. */
+  stats(): { sent: number; bytes: number; failed: number; tooLong: number; refused: number };
   close(): Promise<void>;
+  /** Gives up what it has not sent. */
+  abort(): void;
 }
 
 /** Sends nowhere, for who wants to see how fast the rest is. */
-class Nowhere implements Socket {
-  #sent = 0;
-  #bytes = 0;
-
-  enqueue(skb: Skb): boolean {
-    this.#sent++;
-    this.#bytes += skb.length;
-    skb.release();
-    return true;
-  }
-
-  enqueueBurst(skbs: Skb[], count = skbs.length): number {
-    for (let i = 0; i < count; i++) this.enqueue(skbs[i] as Skb);
-    return count;
-  }
-
-  async waitWritableAsync(): Promise<"ready"> {
-    return "ready";
-  }
-
-  stats(): { sent: number; bytes: number; failed: number } {
-    return { sent: this.#sent, bytes: this.#bytes, failed: 0 };
-  }
-
-  async close(): Promise<void> {}
+function nowhere(): Way {
+  const totals = { sent: 0, bytes: 0, failed: 0, tooLong: 0, refused: 0 };
+  const out: Transmitter = {
+    enqueue(skb: Skb): boolean {
+      totals.sent++;
+      totals.bytes += skb.length;
+      skb.release();
+      return true;
+    },
+    enqueueBurst(skbs: Skb[], count = skbs.length): number {
+      for (let i = 0; i < count; i++) this.enqueue(skbs[i] as Skb);
+      return count;
+    },
+    waitWritableAsync: async () => "ready",
+  };
+  return { out, stats: () => totals, close: async () => {}, abort: () => {} };
 }
 
-async function open(engine: Engine, to: Target | null): Promise<Socket> {
-  if (to === null) return new Nowhere();
-  const { host, port } = to;
-  if (to.kind === "udp") return UdpSender.open(engine, { host, port });
+async function udp(engine: Engine, { host, port }: Target): Promise<Way> {
+  const out = await UdpSender.open(engine, { host, port, onError: ({ cause }) => complain(cause) });
+  return {
+    out,
+    stats: () => {
+      const { errors, ...stats } = out.stats();
+      return { ...stats, refused: errors };
+    },
+    close: async () => {
+      while (out.stats().inFlight > 0) await sleep(1);
+      await sleep(ECHO_MS);
+      await out.close();
+    },
+    abort: () => {},
+  };
+}
+
+async function tcp(engine: Engine, { host, port }: Target): Promise<Way> {
   const socket = connect({ host, port });
-  await once(socket, "connect");
-  return new StreamSender(engine, socket, { framing: "length32" });
+  const connected = once(socket, "connect");
+  while (!(await Promise.race([connected.then(() => true), sleep(LOOK_MS)]))) {
+    if (!isStopped()) continue;
+    socket.destroy();
+    throw new Error(`interrupted: ${host}:${port} does not answer`);
+  }
+  const out = new StreamSender(engine, socket, { framing: "length32" });
+  return {
+    out,
+    // Without the length in front of each.
+    stats: () => {
+      const { sent, bytes, failed } = out.stats();
+      return { sent, bytes: bytes - 4 * sent, failed, tooLong: 0, refused: 0 };
+    },
+    close: () => out.close(),
+    abort: () => socket.destroy(new Error("interrupted: the receiver takes nothing")),
+  };
+}
+
+function isStopped(): boolean {
+  return Atomics.load(stopped, 0) !== 0;
 }
 
 const engine = await Engine.attach(token);
@@ -74,12 +121,13 @@ const receiver = engine.openMesh(back).receiver(0);
 const order = new Order();
 const due: Skb[] = [];
 const batch: Skb[] = [];
-let out: Socket | null = null;
+let way: Way | null = null;
 let tap: Tap | null = null;
-let way: Transmitter | null = null;
+/** For the tap: a copy of the packet that is to be sent next. */
+let twin: Skb | null = null;
 let failure: unknown = null;
-let packets = 0;
-let bytes = 0;
+let complaint: string | null = null;
+let taken = 0;
 /** Packets that were released unsent, because the socket had failed or an earlier one is missing. */
 let unsent = 0;
 /** What was sent, less what the receiver will not get any more, as `creditOf` counts. */
@@ -87,14 +135,23 @@ let credit = 0;
 let ended = 0;
 
 const reporter = new Reporter<TransmitterReport>(() => {
-  const sent = out?.stats();
+  const { sent, bytes, failed, tooLong, refused } = way?.stats() ?? {
+    sent: 0,
+    bytes: 0,
+    failed: 0,
+    tooLong: 0,
+    refused: 0,
+  };
   const taped = tap?.stats();
   return {
-    packets,
+    taken,
+    packets: sent,
     bytes,
     ended,
-    tooLong: sent?.tooLong ?? 0,
-    failed: (sent?.failed ?? 0) + unsent,
+    tooLong,
+    failed: failed + unsent,
+    refused,
+    complaint,
     tap:
       taped === undefined
         ? null
@@ -106,6 +163,11 @@ const reporter = new Reporter<TransmitterReport>(() => {
           },
   };
 });
+
+/** What the system says of datagrams; the first time is enough. */
+function complain(cause: unknown): void {
+  complaint ??= cause instanceof Error ? cause.message : String(cause);
+}
 
 /** From here on packets are only released, and the main thread is told, so that no more come. */
 function fail(error: unknown): void {
@@ -119,41 +181,85 @@ function outstanding(): number {
   return received === null ? 0 : (credit - Atomics.load(received, 0)) | 0;
 }
 
-/** Takes a packet, if it can be sent at once. */
-function sendNow(skb: Skb): boolean {
+/** What a packet waits for; null if for nothing. */
+type Wait = "tap" | "memory" | "receiver" | "socket" | null;
+
+/** Takes a packet, if it can be sent at once. Returns what it waits for. */
+function sendNow(skb: Skb): Wait {
   if (way === null || failure !== null) {
     skb.release(DropReason.notSpecified);
     unsent++;
-    return true;
+    return null;
   }
-  if (tap !== null && waitForTap && tap.room === 0) return false;
-  if (outstanding() > CREDIT_MOST) return false;
+  if (outstanding() > CREDIT_MOST) return "receiver";
+  if (tap !== null) {
+    if (tap.room === 0) return "tap";
+    if (!hasTwin(skb)) return "memory";
+  }
   const n = skb.length;
-  if (!way.enqueue(skb)) return false;
-  packets++;
-  bytes += n;
+  if (!way.out.enqueue(skb)) return "socket";
+  taken++;
   credit = (credit + creditOf(n)) | 0;
-  return true;
+  if (twin !== null) {
+    // It shares what was copied: that takes no memory but for a struct.
+    tap?.offer(twin);
+    letTwinGo();
+  }
+  return null;
+}
+
+/** Makes the copy of a packet's lent bytes, so that the tap does not hold them up. Returns whether there is memory for it. */
+function hasTwin(skb: Skb): boolean {
+  try {
+    twin ??= skb.clone();
+    // The tap's clone takes a struct, which is at hand then.
+    twin.clone().release();
+    return true;
+  } catch (error) {
+    if (error instanceof PoolExhaustedError) return false;
+    throw error;
+  }
+}
+
+function letTwinGo(): void {
+  twin?.release();
+  twin = null;
 }
 
 async function send(skb: Skb): Promise<void> {
   const start = performance.now();
-  while (!sendNow(skb)) {
+  let since = start;
+  let seen = "";
+  for (let wait = sendNow(skb); wait !== null; wait = sendNow(skb)) {
     reporter.tick();
-    if (tap !== null && waitForTap && tap.room === 0) await tap.waitWritableAsync();
-    else if (outstanding() > CREDIT_MOST) {
+    // Whether anything is going on at all.
+    const { sent, bytes } = way?.stats() ?? { sent: 0, bytes: 0 };
+    const { written = 0, bytes: taped = 0 } = tap?.stats() ?? {};
+    const now = `${sent} ${bytes} ${written} ${taped} ${outstanding()}`;
+    if (now !== seen) since = performance.now();
+    seen = now;
+    const idle = performance.now() - since;
+    if (isStopped() && idle > LAST_MS) throw new Error("interrupted: the receiver takes nothing");
+    if (wait === "memory") {
+      if (idle > STARVED_MS) throw new Error("there is no memory for the tap: use a larger --memory");
+      // What this thread keeps others may be waiting for.
+      engine.flush();
+      await sleep(1);
+    } else if (wait === "receiver") {
       await sleep(1);
       if (performance.now() - start > PATIENCE_MS) credit -= outstanding();
-    } else await way?.waitWritableAsync();
+    } else if (wait === "tap") await tap?.waitWritableAsync(undefined, { timeout: LOOK_MS });
+    else await way?.out.waitWritableAsync(undefined, { timeout: LOOK_MS });
   }
 }
 
 async function sendDue(): Promise<void> {
   for (const skb of due) {
     try {
-      if (!sendNow(skb)) await send(skb);
+      if (sendNow(skb) !== null) await send(skb);
     } catch (error) {
       fail(error);
+      letTwinGo();
       if (skb.alive) {
         skb.release(DropReason.notSpecified);
         unsent++;
@@ -163,34 +269,64 @@ async function sendDue(): Promise<void> {
   due.length = 0;
 }
 
-try {
-  out = await open(engine, target);
-  way = out;
-  if (tapFile !== null) {
-    tap = await Tap.open(engine, tapFile, { capacity: TAP_PACKETS });
-    way = tap.on(out);
+/** Waits for the end of what takes a while, but not for ever once the replay is to end. */
+async function ending(what: Promise<unknown>, giveUp: () => void): Promise<void> {
+  let done = false;
+  const settled = what.finally(() => {
+    done = true;
+  });
+  settled.catch(() => {});
+  for (let stoppedAt = 0; !done; ) {
+    await Promise.race([settled.catch(() => {}), sleep(LOOK_MS)]);
+    if (isStopped()) stoppedAt ||= performance.now();
+    if (!done && stoppedAt !== 0 && performance.now() - stoppedAt > LAST_MS) {
+      giveUp();
+      break;
+    }
   }
+  await settled;
+}
+
+async function open(): Promise<void> {
+  way = target === null ? nowhere() : await (target.kind === "udp" ? udp : tcp)(engine, target);
+  if (tapFile === null) return;
+  tap = await Tap.open(engine, tapFile.fd, { capacity: TAP_PACKETS, snapLength: longest });
+  // Only now: whatever could go wrong before has not.
+  if (tapFile.empty) ftruncateSync(tapFile.fd);
+}
+
+// The capture must be understood before anything is written.
+const [go] = parentPort === null ? [true] : await once(parentPort, "message");
+try {
+  if (go === true) await open();
 } catch (error) {
   fail(error);
 }
+reporter.ready();
+let turned = clock();
 while ((await receiver.waitAsync()) !== "ended") {
   const n = receiver.dequeueBurst(batch, { reuse: true }, BURST);
   for (let i = 0; i < n; i++) order.add(batch[i] as Skb, due);
   await sendDue();
   ended = clock();
   reporter.tick();
+  if (ended - turned < TURN_MS) continue;
+  await turn();
+  turned = clock();
 }
 for (const skb of order.rest()) {
   skb.release(DropReason.notSpecified);
   unsent++;
 }
+const last = way as Way | null;
+const taped = tap as Tap | null;
 try {
-  await out?.close();
+  if (last !== null) await ending(last.close(), () => last.abort());
 } catch (error) {
   fail(error);
 }
 try {
-  await tap?.close();
+  await taped?.close();
 } catch (error) {
   fail(error);
 }

@@ -1,22 +1,43 @@
 // After a replay: is what came out what went in?
 
 import { Engine, type Skb } from "skbuff";
-import { CaptureReader, linkTypeOf, originalLengthOf } from "skbuff/node";
-import { Digest } from "./digest.js";
+import { CaptureReader, linkTypeOf, timeOf } from "skbuff/node";
+import { chained, Digest, NO_PACKETS, onWire } from "./digest.js";
 
-const ARENA_BYTES = 16 * 1024 * 1024;
+/** Bytes of an arena for packets of up to `longest` bytes. */
+export function arenaFor(longest: number): number {
+  return 16 * 1024 * 1024 + 4 * longest;
+}
+
+export interface Extent {
+  /** Times that the file was replayed; 0 is without end. */
+  readonly rounds: number;
+  /** Packets that there are in all. */
+  readonly packets: number;
+  /** Bytes that a packet may have. */
+  readonly longest: number;
+}
 
 /** Packets of a file, as often as it was replayed. Owned by whoever asks for them. */
 async function* packetsOf(
   engine: Engine,
-  file: string,
-  rounds: number,
+  file: string | number,
+  { rounds, packets, longest }: Extent,
 ): AsyncGenerator<Skb, void, undefined> {
-  const reader = CaptureReader.open(engine, file);
+  const reader = CaptureReader.open(engine, file, { longest });
   try {
-    for (let round = 0; rounds === 0 || round < rounds; round++) {
-      if (round > 0) reader.rewind();
-      yield* reader;
+    let left = packets;
+    // A descriptor stands where it was read to.
+    let behind = typeof file === "number";
+    for (let round = 0; left > 0 && (rounds === 0 || round < rounds); round++) {
+      if (behind) reader.rewind();
+      behind = true;
+      const before = left;
+      for await (const skb of reader) {
+        yield skb;
+        if (--left === 0) return;
+      }
+      if (left === before) return;
     }
   } finally {
     reader.close();
@@ -24,10 +45,10 @@ async function* packetsOf(
 }
 
 /** The digest that a receiver of all packets in order comes to. */
-export async function digestOf(file: string, rounds: number): Promise<string> {
-  const engine = await Engine.create({ memory: ARENA_BYTES });
+export async function digestOf(file: string | number, extent: Extent): Promise<string> {
+  const engine = await Engine.create({ memory: arenaFor(extent.longest) });
   const digest = new Digest();
-  for await (const skb of packetsOf(engine, file, rounds)) {
+  for await (const skb of packetsOf(engine, file, extent)) {
     digest.add(skb);
     skb.release();
   }
@@ -35,29 +56,50 @@ export async function digestOf(file: string, rounds: number): Promise<string> {
   return digest.hex();
 }
 
+/** What differs between a tap's file and packets that are gone, of which the chain is known; null if nothing does. */
+export async function compareChain(
+  tap: string,
+  wanted: string,
+  { packets, longest }: Extent,
+): Promise<string | null> {
+  const engine = await Engine.create({ memory: arenaFor(longest) });
+  let n = 0;
+  let chain = NO_PACKETS;
+  try {
+    for await (const skb of packetsOf(engine, tap, { rounds: 1, packets: packets + 1, longest })) {
+      n++;
+      chain = chained(chain, skb);
+      skb.release();
+    }
+    if (n !== packets) return n > packets ? `packet ${n} is one more` : `packet ${n + 1} is missing`;
+    return chain === wanted ? null : "it has other packets";
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    engine.close({ force: true });
+  }
+}
+
 /**
- * Compares a tap's file with the first `packets` packets of its input: bytes, lengths on the wire, link types and times.
- * Returns what differs first, or null.
+ * Compares a tap's file with the first packets of its input: bytes, lengths on the wire, link types and times. Returns what
+ * differs first, or null.
  */
 export async function compareCaptures(
-  input: string,
+  input: string | number,
   tap: string,
-  { rounds, packets }: { rounds: number; packets: number },
+  extent: Extent,
 ): Promise<string | null> {
-  const engine = await Engine.create({ memory: ARENA_BYTES });
-  const taped = packetsOf(engine, tap, 1);
+  const engine = await Engine.create({ memory: arenaFor(extent.longest) });
+  const taped = packetsOf(engine, tap, { ...extent, rounds: 1, packets: Number.POSITIVE_INFINITY });
   try {
     let n = 0;
-    if (packets > 0) {
-      for await (const skb of packetsOf(engine, input, rounds)) {
-        n++;
-        const { value: other } = await taped.next();
-        const difference = other instanceof Object ? differenceOf(skb, other) : "is missing";
-        skb.release();
-        other?.release();
-        if (difference !== null) return `packet ${n} ${difference}`;
-        if (n === packets) break;
-      }
+    for await (const skb of packetsOf(engine, input, extent)) {
+      n++;
+      const { value: other } = await taped.next();
+      const difference = other instanceof Object ? differenceOf(skb, other) : "is missing";
+      skb.release();
+      other?.release();
+      if (difference !== null) return `packet ${n} ${difference}`;
     }
     const { value: extra } = await taped.next();
     extra?.release();
@@ -71,8 +113,9 @@ export async function compareCaptures(
 }
 
 function differenceOf(a: Skb, b: Skb): string | null {
-  if (originalLengthOf(a) !== originalLengthOf(b)) return "has another length on the wire";
+  if (onWire(a) !== onWire(b)) return "has another length on the wire";
   if (linkTypeOf(a) !== linkTypeOf(b)) return "has another link type";
-  if (a.timestampNanoseconds !== b.timestampNanoseconds) return "has another time";
+  // Where a packet without a time cannot go without one, it gets 0.
+  if ((timeOf(a) ?? 0n) !== (timeOf(b) ?? 0n)) return "has another time";
   return Buffer.compare(a.toBytes(), b.toBytes()) === 0 ? null : "has other bytes";
 }

@@ -17,8 +17,8 @@ import {
 } from "./protocol.js";
 import type { Start } from "./worker.js";
 
-/** Milliseconds that the threads have to end after they were told to. */
-const STOP_MS = 10_000;
+/** Milliseconds without a word from any thread, after which it is believed that one does not end: a slow one still reports. */
+const SILENCE_MS = 10_000;
 
 export interface Listener {
   report(report: Report): void;
@@ -54,6 +54,8 @@ class Crew {
   readonly #workers: Worker[] = [];
   readonly #done: Promise<void>[] = [];
   #over = false;
+  /** When a thread last said something. */
+  #heard = 0;
 
   constructor(listener: Listener) {
     this.#listener = listener;
@@ -66,6 +68,7 @@ class Crew {
       new Promise((resolve) => {
         worker.onmessage = ({ data }: MessageEvent<Answer>) => {
           if (this.#over) return;
+          this.#heard = performance.now();
           if (data.kind === "report") this.#listener.report(data);
           else if (data.kind === "done") resolve();
           else if (data.kind === "failed") this.#fail(data.message);
@@ -84,17 +87,21 @@ class Crew {
     this.#listener.failed(message);
   }
 
-  /** When all have said that they are done. @throws Error if they do not */
+  /** When all have said that they are done. @throws Error if they fall silent before */
   async done(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`the threads did not end within ${STOP_MS / 1000} s`)),
-        STOP_MS,
-      );
+    let timer: ReturnType<typeof setInterval> | undefined;
+    this.#heard = performance.now();
+    const silence = new Promise<never>((_, reject) => {
+      timer = setInterval(() => {
+        if (performance.now() - this.#heard > SILENCE_MS)
+          reject(new Error(`the threads did not end, and said nothing for ${SILENCE_MS / 1000} s`));
+      }, SILENCE_MS / 10);
     });
-    await Promise.race([Promise.all(this.#done), late]);
-    clearTimeout(timer);
+    try {
+      await Promise.race([Promise.all(this.#done), silence]);
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   end(): void {

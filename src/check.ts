@@ -1,5 +1,6 @@
 // Arguments: what is checked before anything reaches the core, which trusts that numbers are u32.
 
+import { MAX_LINEAR } from "../assembly/layout.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 
 /** The largest u32. */
@@ -73,6 +74,36 @@ export function checkOptions<T extends object>(options: T | undefined, names?: N
   if (names === undefined) return options;
   for (const name in options) if (names[name] !== true) throw unknownOption(name, names);
   return options;
+}
+
+// For every packet or burst: to go through the names takes as long as all the rest, so that is done only where an
+// option is not there. One that is misspelt is not.
+
+/** Returns the headroom that `options` ask for, 0 if they do not. @throws ArgumentTypeError, ArgumentRangeError */
+export function checkHeadroom(options: { headroom?: number } | undefined): number {
+  if (options === undefined) return 0;
+  const headroom = options?.headroom ?? checkOptions(options, { headroom: true }).headroom ?? 0;
+  return checkInteger("headroom", headroom, 0, MAX_LINEAR);
+}
+
+/** Whether `options` ask to use `Skb` objects again. @throws ArgumentTypeError */
+export function checkReuse(options: { reuse?: boolean } | undefined): boolean {
+  if (options === undefined) return false;
+  return isReuse(options?.reuse ?? checkOptions(options, { reuse: true }).reuse);
+}
+
+/** Returns what `options` of a burst ask for. @throws ArgumentTypeError, ArgumentRangeError */
+export function checkBurst(options: { headroom?: number; reuse?: boolean } | undefined): {
+  headroom: number;
+  reuse: boolean;
+} {
+  const { headroom = 0, reuse } = checkOptions(options, { headroom: true, reuse: true });
+  return { headroom: checkInteger("headroom", headroom, 0, MAX_LINEAR), reuse: isReuse(reuse) };
+}
+
+function isReuse(reuse: boolean | undefined): boolean {
+  if (reuse === undefined || typeof reuse === "boolean") return reuse === true;
+  throw new ArgumentTypeError("reuse", "true or false", reuse);
 }
 
 /** Says which option was meant, if one is near; else which there are. */

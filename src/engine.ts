@@ -2,6 +2,7 @@
 
 import {
   BURST_MOST,
+  CONSUMES,
   E_EXHAUSTED,
   E_RINGS,
   E_STALE,
@@ -12,6 +13,7 @@ import {
   MAX_THREADS,
   OK,
   PAGE_BYTES,
+  PRODUCES,
   THREAD_BYTES,
   THREAD_LIVE,
   UBUF_COPIED,
@@ -19,7 +21,16 @@ import {
 } from "../assembly/layout.js";
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
 import { stage, unload } from "./burst.js";
-import { checkFunction, checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
+import {
+  checkBurst,
+  checkFunction,
+  checkHeadroom,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  type Names,
+  U32_MOST,
+} from "./check.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
@@ -51,7 +62,14 @@ import {
   type RingToken,
 } from "./token.js";
 import { atOnce } from "./turns.js";
-import { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import {
+  type Completion,
+  UBUF_OPTIONS,
+  Ubuf,
+  type UbufCallback,
+  type UbufOptions,
+  UserRegion,
+} from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
@@ -97,6 +115,20 @@ export interface EngineOptions {
   onError?: (error: unknown) => void;
 }
 
+const ENGINE_OPTIONS: Names<EngineOptions> = {
+  memory: true,
+  core: true,
+  shared: true,
+  skbs: true,
+  ubufs: true,
+  threads: true,
+  rings: true,
+  magazine: true,
+  debug: true,
+  onLeak: true,
+  onError: true,
+};
+
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
   /**
@@ -106,6 +138,8 @@ export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | 
   core?: "wasm" | "js";
 }
 
+const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: true, onError: true };
+
 /** How a thread leaves. */
 export interface DetachOptions {
   /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
@@ -113,6 +147,8 @@ export interface DetachOptions {
   /** Milliseconds to wait for them at most; without limit if not given. */
   timeout?: number;
 }
+
+const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true };
 
 /** How a packet is made. */
 export interface AllocOptions {
@@ -129,6 +165,10 @@ export interface BurstOptions extends AllocOptions {
    */
   reuse?: boolean;
 }
+
+/** Without `completions`, which are what an engine waits for. */
+const WAIT_OPTIONS: Names<Omit<WaitOptions, "completions">> = { timeout: true, spin: true };
+const CLOSE_OPTIONS = { force: true } as const;
 
 /**
  * An arena of packets, and the way into it.
@@ -160,6 +200,8 @@ export class Engine {
   readonly _regions = new Set<UserRegion>();
   /** @internal */
   readonly _rings = new Set<Ring>();
+  /** How many objects of this thread use an end of a ring, by the ring's address plus PRODUCES or CONSUMES. */
+  readonly #ends = new Map<number, number>();
   /** What tells this arena's tokens from those of others. @internal */
   readonly _identity: number;
   /** Where lists go to the core and come from it. @internal */
@@ -214,7 +256,7 @@ export class Engine {
    * engine.close();
    */
   static async create(options?: EngineOptions): Promise<Engine> {
-    const given = checkOptions(options);
+    const given = checkOptions(options, ENGINE_OPTIONS);
     const asked = checkInteger("memory", given.memory ?? 64 * 1024 * 1024, 256 * 1024, 2 ** 32);
     const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
@@ -297,7 +339,7 @@ export class Engine {
   }
 
   #alloc(size: number, options: AllocOptions | undefined): number {
-    const headroom = options === undefined ? 0 : headroomOf(options);
+    const headroom = checkHeadroom(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     return this._core.alloc(size, headroom);
   }
@@ -316,9 +358,8 @@ export class Engine {
   allocBurst(out: (Skb | null | undefined)[], size: number, options?: BurstOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
-    const headroom = options === undefined ? 0 : headroomOf(options);
+    const { headroom, reuse } = checkBurst(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
-    const reuse = options?.reuse === true;
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
@@ -409,7 +450,7 @@ export class Engine {
   ubuf(callback?: UbufCallback, options?: UbufOptions): Ubuf {
     this._open();
     checkFunction("callback", callback);
-    const given = checkOptions(options);
+    const given = checkOptions(options, UBUF_OPTIONS);
     const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
     const sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
     const handle = this._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
@@ -447,7 +488,7 @@ export class Engine {
    */
   wait(options?: Omit<WaitOptions, "completions">): boolean {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, []);
+    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
     return this.#awaited() && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
   }
 
@@ -462,7 +503,7 @@ export class Engine {
    */
   async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, []);
+    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
     const wait = { ends, timeout, spin, completions: true };
     return this.#awaited() ? (await this._waiter.wait(wait)) === "completed" : atOnce(false);
   }
@@ -510,7 +551,7 @@ export class Engine {
    */
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
-    const given = checkOptions(options);
+    const given = checkOptions(options, ATTACH_OPTIONS);
     checkOneOf("debug", given.debug ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
@@ -552,9 +593,9 @@ export class Engine {
 
   /** What is left to wait for before this thread leaves, as `options` ask. */
   *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
-    const { completions = "refuse", timeout } = checkOptions(options);
+    const { completions = "refuse", timeout } = checkOptions(options, DETACH_OPTIONS);
     checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = checkWait({ ...(timeout === undefined ? {} : { timeout }), completions: true }, []);
+    const wait = { ...checkWait(timeout === undefined ? {} : { timeout }, []), completions: true };
     const deadline = performance.now() + wait.timeout;
     this._deliver(true);
     while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
@@ -575,7 +616,7 @@ export class Engine {
 
   /** Gives back what this thread has in the arena. */
   #free(): void {
-    this._waiter.forget(0, new EngineClosedError());
+    this._waiter.forget(null, new EngineClosedError());
     for (const ring of this._rings) ring.release();
     this._core.flushMagazines();
     this._core.freeThread();
@@ -635,6 +676,28 @@ export class Engine {
     const ring = new Ring(this, address);
     this._rings.add(ring);
     return ring;
+  }
+
+  /** One more object uses an end. @internal */
+  _useEnd(end: number): void {
+    this.#ends.set(end, (this.#ends.get(end) ?? 0) + 1);
+  }
+
+  /** One object less does. Returns whether it was the last. */
+  #leaveEnd(end: number): boolean {
+    const left = (this.#ends.get(end) ?? 0) - 1;
+    if (left > 0) this.#ends.set(end, left);
+    else this.#ends.delete(end);
+    return left === 0;
+  }
+
+  /** An object of a ring has ended. The ends that it was the last to use go with it. @internal */
+  _leaveRing(ring: Ring, address: number): void {
+    this._rings.delete(ring);
+    let ends = 0;
+    for (const end of [PRODUCES, CONSUMES])
+      if ((ring._ends & end) !== 0 && this.#leaveEnd(address + end)) ends |= end;
+    this._core.leaveRing(address, ends);
   }
 
   /**
@@ -723,16 +786,17 @@ export class Engine {
    * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
-    const { force } = checkOptions(options);
+    const { force = false } = checkOptions(options, CLOSE_OPTIONS);
+    checkOneOf("force", force, [true, false]);
     if (this.#closed) return [];
     this._deliver(true);
     // A callback may have closed it.
     if (this.#closed) return [];
     const holders = this.#holders();
-    if (holders.length > 0 && force !== true) throw new InUseError(holders);
+    if (holders.length > 0 && !force) throw new InUseError(holders);
     if (holders.length === 0) this.#free();
     else {
-      this._waiter.forget(0, new EngineClosedError());
+      this._waiter.forget(null, new EngineClosedError());
       this.#closed = true;
       this._core = closedCore(this._core);
     }
@@ -888,10 +952,6 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
-}
-
-function headroomOf(options: AllocOptions): number {
-  return checkInteger("headroom", checkOptions(options).headroom ?? 0, 0, MAX_LINEAR);
 }
 
 /** The next power of two above `n` and above the slots that are never given out. */

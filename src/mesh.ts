@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Mesh: packets from several threads to several threads, through a ring for each pair.
 
-import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, TARGETS_MOST } from "../assembly/layout.js";
+import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES, TARGETS_MOST } from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
-import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "./check.js";
+import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import {
@@ -18,7 +18,7 @@ import {
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type MeshToken } from "./token.js";
 import { turnDue } from "./turns.js";
-import { checkWait, type WaitOptions } from "./waiter.js";
+import { checkWait, type End, type Wait, type WaitOptions, type Woken } from "./waiter.js";
 
 /** What a mesh is made with; `capacity` is that of each of its rings. */
 export interface MeshOptions extends RingOptions {
@@ -174,6 +174,8 @@ export class Sender {
   /** With `in-turn`, whose turn it is; else as many as there are. */
   #turn: number;
   readonly #inTurn: boolean;
+  /** The rings that refused packets of the last burst because of their hash. */
+  #full: Ring[] = [];
 
   /** @internal */
   constructor(engine: Engine, rings: readonly Ring[], inTurn: boolean) {
@@ -216,6 +218,7 @@ export class Sender {
     if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
     this.#use();
+    if (this.#full.length > 0) this.#full = [];
     let left = 0; // [0, left) were refused; [left, at) were taken
     for (let at = 0; at < total; at += BURST_MOST) {
       const n = Math.min(total - at, BURST_MOST);
@@ -253,9 +256,16 @@ export class Sender {
       if (handle === 0) continue;
       (skbs[at + i] as Skb)._handle = handle;
       this.#engine._debug?.revived(skbs[at + i] as Skb);
+      if (!this.#inTurn) this.#refusedBy((skbs[at + i] as Skb).hash);
       swap(skbs, left++, at + i);
     }
     return left;
+  }
+
+  /** Remembers which ring had no room for a packet of this hash. */
+  #refusedBy(hash: number): void {
+    const ring = this.#rings[this.#engine._core.targetOf(hash, this.#rings.length)] as Ring;
+    if (!this.#full.includes(ring)) this.#full.push(ring);
   }
 
   /** Moves those in [at, end), which stay the caller's, in front of those that were taken. */
@@ -267,7 +277,7 @@ export class Sender {
   /** Tells the core whose rings it is to choose from. */
   #use(): void {
     if (this.#engine._targets === this) return;
-    for (const [i, ring] of this.#rings.entries()) this.#engine._core.setTarget(i, ring._live());
+    for (const [i, ring] of this.#rings.entries()) this.#engine._core.setTarget(i, ring._use(PRODUCES));
     this.#engine._targets = this;
   }
 
@@ -281,8 +291,10 @@ export class Sender {
   }
 
   /**
-   * Blocks this thread until the ring to each receiver has room for `room` packets, or one is closed: `ended`. As
-   * `ring.waitWritable`.
+   * Blocks this thread until packets can be sent, or one of the receivers has closed: `ended`. In turn: until one ring has
+   * room for `room` packets. By hash: until one of those has that refused packets of the last `enqueueBurst`; if none
+   * did, until each of them has, since the next packet may be for any. So a receiver that stalls holds up its own flows
+   * only. Else as `ring.waitWritable`.
    *
    * @throws as `ring.waitWritable`
    * @example
@@ -290,12 +302,10 @@ export class Sender {
    * sender.waitWritable(); // → "ready"
    */
   waitWritable(room?: number, options?: WaitOptions): Wakeup {
-    const left = countdown(checkWait(options, []).timeout);
-    for (const ring of this.#rings) {
-      const woken = ring.waitWritable(room, { ...options, timeout: left() });
-      if (woken !== "ready") return woken;
-    }
-    return "ready";
+    const waits = this.#waits(room, options);
+    let next = waits.next();
+    while (next.done !== true) next = waits.next(this.#engine._waiter.block(next.value));
+    return next.value;
   }
 
   /**
@@ -307,12 +317,29 @@ export class Sender {
    * await sender.waitWritableAsync(); // → "ready"
    */
   async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
-    const left = countdown(checkWait(options, []).timeout);
-    for (const ring of this.#rings) {
-      const woken = await ring.waitWritableAsync(room, { ...options, timeout: left() });
+    const waits = this.#waits(room, options);
+    let next = waits.next();
+    while (next.done !== true) next = waits.next(await this.#engine._waiter.wait(next.value));
+    return next.value;
+  }
+
+  /** What to wait for, one after the other; each is answered with why it ended. Returns what that means. */
+  *#waits(room: number | undefined, options: WaitOptions | undefined): Generator<Wait, Wakeup, Woken> {
+    const { timeout, spin, completions } = checkWait(options, []);
+    const left = countdown(timeout);
+    const one = this.#inTurn || this.#full.length > 0;
+    for (;;) {
+      const short = this.#rings.filter((ring) => ring.capacity - ring.size < (room ?? ring._half));
+      // The others are waited for, too, but only for their end, of which this is one as well.
+      const wanted = this.#inTurn || short.length === 0 ? this.#rings : one ? this.#full : short.slice(0, 1);
+      const ends = this.#rings.map((ring) =>
+        wanted.includes(ring) ? ring._producerEnd(room ?? ring._half) : ring._closingEnd(),
+      );
+      const woken = yield { ends, timeout: left(), spin, completions };
       if (woken !== "ready") return woken;
+      if (this.closed) return "ended";
+      if (one || short.length <= 1) return "ready";
     }
-    return "ready";
   }
 
   /**
@@ -415,12 +442,13 @@ export class Receiver {
   dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    const reuse = checkReuse(options);
     const share = Math.ceil(wanted / this.#rings.length);
     let done = 0;
     // Twice around: first everybody's share, then what others left of theirs.
     for (let i = 0; i < 2 * this.#rings.length && done < wanted; i++) {
       const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
-      done += this.#turn()._dequeue(out, done, ask, options);
+      done += this.#turn()._dequeue(out, done, ask, reuse);
     }
     return done;
   }
@@ -473,7 +501,7 @@ export class Receiver {
   }
 
   /** The ends that can still become ready: one that has ended would end every wait at once. */
-  #open(): { ring: number; room: number }[] {
+  #open(): End[] {
     return this.#rings.filter((ring) => !ring.ended).map((ring) => ring._consumerEnd());
   }
 

@@ -1,9 +1,18 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Ring: packets from one thread to another.
 
-import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, OK, RING_MOST } from "../assembly/layout.js";
+import {
+  BURST_FAILED,
+  BURST_MOST,
+  CONSUMES,
+  E_CLOSED,
+  E_ROLE,
+  OK,
+  PRODUCES,
+  RING_MOST,
+} from "../assembly/layout.js";
 import { stage, unload, unstage } from "./burst.js";
-import { checkInteger, checkOptions, type Names, U32_MOST } from "./check.js";
+import { checkInteger, checkReuse, type Names, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
 import { refusal } from "./refusal.js";
@@ -55,6 +64,8 @@ export class Ring {
   readonly _engine: Engine;
   /** 0 when this object has ended. @internal */
   _address: number;
+  /** Which ends were used by way of this object: PRODUCES, CONSUMES. @internal */
+  _ends = 0;
 
   /** @internal */
   constructor(engine: Engine, address: number) {
@@ -96,7 +107,7 @@ export class Ring {
    */
   enqueue(skb: Skb): boolean {
     const engine = this._engine;
-    const ring = this._live();
+    const ring = this._use(PRODUCES);
     const error = engine._refusal("skb", skb);
     if (error !== null) throw error;
     engine._heap.handles[engine._scratch >>> 2] = skb._handle;
@@ -120,7 +131,7 @@ export class Ring {
   enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
     if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
-    const ring = this._live();
+    const ring = this._use(PRODUCES);
     const engine = this._engine;
     let done = 0;
     while (done < total) {
@@ -167,7 +178,7 @@ export class Ring {
    */
   dequeue(): Skb | null {
     const engine = this._engine;
-    const result = engine._core.dequeueBurst(this._live(), 1);
+    const result = engine._core.dequeueBurst(this._use(CONSUMES), 1);
     if (result === 1) {
       if (!engine.shared) engine._waiter.kick();
       return engine._wrap(engine._heap.handles[engine._scratch >>> 2] as number);
@@ -192,14 +203,14 @@ export class Ring {
    */
   dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), options);
+    const reuse = checkReuse(options);
+    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), reuse);
   }
 
   /** As dequeueBurst, into `out[at]` and on. @internal */
-  _dequeue(out: (Skb | null | undefined)[], at: number, count: number, options?: DequeueOptions): number {
-    const reuse = options !== undefined && checkOptions(options).reuse === true;
+  _dequeue(out: (Skb | null | undefined)[], at: number, count: number, reuse: boolean): number {
     const engine = this._engine;
-    const ring = this._live();
+    const ring = this._use(CONSUMES);
     let done = 0;
     while (done < count) {
       const ask = Math.min(count - done, BURST_MOST);
@@ -263,7 +274,7 @@ export class Ring {
    * ring.enqueue(skb);
    * ring.waitWritable(2, { timeout: 1 }); // → "timed-out"
    */
-  waitWritable(room = Math.ceil(this.capacity / 2), options?: WaitOptions): Wakeup {
+  waitWritable(room = this._half, options?: WaitOptions): Wakeup {
     const wait = checkWait(options, [this._producerEnd(room)]);
     return this.#why(this._engine._waiter.block(wait), room);
   }
@@ -276,7 +287,7 @@ export class Ring {
    * const ring = engine.ring();
    * await ring.waitWritableAsync(); // → "ready"
    */
-  async waitWritableAsync(room = Math.ceil(this.capacity / 2), options?: WaitOptions): Promise<Wakeup> {
+  async waitWritableAsync(room = this._half, options?: WaitOptions): Promise<Wakeup> {
     const wait = checkWait(options, [this._producerEnd(room)]);
     return this.#why(await this._engine._waiter.wait(wait), room);
   }
@@ -345,9 +356,10 @@ export class Ring {
   }
 
   /**
-   * Gives up this thread's part in the ring: its end of it is free for another thread. Does not close it. With the last
-   * part, of all threads, the ring is freed, and packets that are still in it are released. Doing it again does
-   * nothing.
+   * Gives up this object's part in the ring. An end that no other object of this thread has used is free for another
+   * thread then. Does not close it. With the last part, of all threads, the ring is freed, and packets that are
+   * still in it are released. What waits by way of this object is rejected, what waits by way of others goes on. Doing it
+   * again does nothing.
    *
    * @example
    * const ring = engine.ring();
@@ -358,10 +370,9 @@ export class Ring {
   release(): void {
     if (this._address === 0 || this._engine.closed) return;
     const address = this._address;
-    this._engine._waiter.forget(address, new RingClosedError("one that was released"));
+    this._engine._waiter.forget(this, new RingClosedError("one that was released"));
     this._address = 0;
-    this._engine._rings.delete(this);
-    this._engine._core.leaveRing(address);
+    this._engine._leaveRing(this, address);
     if (this._engine._lent !== 0) this._engine._deliver();
   }
 
@@ -384,6 +395,16 @@ export class Ring {
     return this._address;
   }
 
+  /** Its address, for something that takes an end of it, or tries to. @internal */
+  _use(end: number): number {
+    const address = this._live();
+    if ((this._ends & end) === 0) {
+      this._ends |= end;
+      this._engine._useEnd(address + end);
+    }
+    return address;
+  }
+
   /** @internal */
   _ended(): Error {
     return this._engine.closed ? new EngineClosedError() : new RingClosedError("one that was released");
@@ -391,17 +412,27 @@ export class Ring {
 
   /** @internal */
   _consumerEnd(): End {
-    const ring = this._live();
+    const ring = this._use(CONSUMES);
     if (this._engine._core.takeConsumer(ring) === 0) throw this._refusal(E_ROLE, "consumer", null);
-    return { ring, room: 0 };
+    return { of: this, ring, room: 0 };
   }
 
   /** @internal */
   _producerEnd(room: number): End {
-    const ring = this._live();
+    const ring = this._use(PRODUCES);
     checkInteger("room", room, 1, this.capacity);
     if (this._engine._core.takeProducer(ring) === 0) throw this._refusal(E_ROLE, "producer", null);
-    return { ring, room };
+    return { of: this, ring, room };
+  }
+
+  /** Only the ring's end: more room than there ever is. @internal */
+  _closingEnd(): End {
+    return { ...this._producerEnd(1), room: this.capacity + 1 };
+  }
+
+  /** The room that is waited for if nobody says. @internal */
+  get _half(): number {
+    return Math.ceil(this.capacity / 2);
   }
 
   /** The error for a status of the core. @internal */

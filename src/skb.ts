@@ -26,8 +26,8 @@ import {
 import {
   bufferOf,
   checkBytes,
+  checkHeadroom,
   checkInteger,
-  checkOptions,
   checkUnshared,
   offsetOf,
   U32_MOST,
@@ -586,7 +586,7 @@ export class Skb {
    * part.linearLength; // → 0
    */
   extract(offset: number, n: number, options?: AllocOptions): Skb {
-    const headroom = checkInteger("headroom", checkOptions(options).headroom ?? 0, 0, MAX_LINEAR);
+    const headroom = checkHeadroom(options);
     this._count("offset", offset);
     this._count("n", n);
     const result = this._engine._core.extract(this._handle, offset, n, headroom);

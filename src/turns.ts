@@ -20,18 +20,24 @@ let look = 0;
 
 /** Counts `n` packets. Returns what to await before going on, if a turn is due; undefined if not. */
 export function turnDue(n = 1): Promise<void> | undefined {
+  const present = nextTurn();
+  packets += n;
+  if (packets < look) return undefined;
+  if (packets > PACKETS_MOST || performance.now() - start >= MS_MOST) return present;
+  // Twice as many: so a turn takes no longer than twice MS_MOST, however long each packet does.
+  look = Math.min(packets * 2, PACKETS_MOST + 1);
+  return undefined;
+}
+
+/** The turn that follows the present one. Who asks first is told first. */
+export function nextTurn(): Promise<void> {
   if (next === undefined) {
     next = turn().then(turned);
     packets = 0;
     look = 1;
     start = performance.now();
   }
-  packets += n;
-  if (packets < look) return undefined;
-  if (packets > PACKETS_MOST || performance.now() - start >= MS_MOST) return next;
-  // Twice as many: so a turn takes no longer than twice MS_MOST, however long each packet does.
-  look = Math.min(packets * 2, PACKETS_MOST + 1);
-  return undefined;
+  return next;
 }
 
 /** What a wait returns that need not wait: `value`, after a turn if one is due. */

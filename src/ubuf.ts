@@ -2,6 +2,7 @@
 // Lent memory: the region that holds it, and the ubuf that says when it may be used again.
 
 import { UBUF_CARRIED } from "../assembly/layout.js";
+import type { Names } from "./check.js";
 import type { Engine } from "./engine.js";
 import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
 
@@ -26,6 +27,9 @@ export interface UbufOptions {
    */
   sharing?: "copy" | "refcount";
 }
+
+/** @internal */
+export const UBUF_OPTIONS: Names<UbufOptions> = { desc: true, sharing: true };
 
 /**
  * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Made by `engine.ubuf`, given to

@@ -1,13 +1,15 @@
 // Waiting: until a ring has packets or room, or a ubuf completes on another thread. One for each engine, since a thread
 // sleeps on one word whatever it waits for; assembly/wake.ts draws the protocol.
 
-import { checkOneOf, checkOptions } from "./check.js";
+import { checkOneOf, checkOptions, type Names } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError, UnsupportedError } from "./errors.js";
 import { atOnce } from "./turns.js";
 
 /** An end of a ring, and what is waited for there. */
 export interface End {
+  /** The object that was asked to wait. */
+  readonly of: object;
   /** Address of the ring. */
   readonly ring: number;
   /** Free slots to wait for; 0 waits for packets. */
@@ -26,6 +28,8 @@ export interface WaitOptions {
   /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Not if not given. */
   completions?: boolean;
 }
+
+const WAIT_OPTIONS: Names<WaitOptions> = { timeout: true, spin: true, completions: true };
 
 /** What is waited for, and how long. */
 export interface Wait {
@@ -174,10 +178,10 @@ export class Waiter {
     this.#rest();
   }
 
-  /** Rejects who waits for an end of `ring`, which this thread gives up; 0 rejects all. */
-  forget(ring: number, error: Error): void {
+  /** Rejects who waits by way of `object`, which has ended; null rejects all. */
+  forget(object: object | null, error: Error): void {
     for (const one of this.#pending) {
-      if (ring !== 0 && one.ends.every((end) => end.ring !== ring)) continue;
+      if (object !== null && one.ends.every((end) => end.of !== object)) continue;
       this.#end(one);
       one.reject(error);
     }
@@ -187,11 +191,14 @@ export class Waiter {
   #arm(): void {
     const { _core: core, _heap: heap } = this.#engine;
     let completions = this.#engine._lent > 0;
-    let n = 0;
+    let ends: End[] = [];
     for (const one of this.#pending) {
-      n = this.#put(one.ends, n);
+      ends = ends.concat(one.ends);
       completions ||= one.completions;
     }
+    // A ring remembers one wish. Of several the least, which therefore comes last: whoever wants more looks then, and asks again.
+    if (this.#pending.size > 1) ends.sort((a, b) => b.room - a.room);
+    const n = this.#put(ends);
     this.#listens = completions;
     if (n === 0 && !completions) return;
     const word = core.park(n, completions ? 1 : 0) >>> 0;
@@ -258,10 +265,10 @@ export class Waiter {
     return this.#engine._core.spin(this.#put(ends), 0, 1) !== 0;
   }
 
-  /** Passes the ends to the core, behind `n` others. Returns how many there are then. */
-  #put(ends: readonly End[], n = 0): number {
+  /** Passes the ends to the core. Returns how many. */
+  #put(ends: readonly End[]): number {
     const heap = this.#engine._heap;
-    let at = n;
+    let at = 0;
     for (const { ring, room } of ends) {
       if (at === ENDS_MOST) break;
       heap.setWord(this.#pairs + at * 8, ring);
@@ -273,8 +280,16 @@ export class Waiter {
 }
 
 /** The settings of a wait, checked. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkWait(options: WaitOptions | undefined, ends: readonly End[]): Wait {
-  const { timeout = Number.POSITIVE_INFINITY, spin = true, completions = false } = checkOptions(options);
+export function checkWait(
+  options: WaitOptions | undefined,
+  ends: readonly End[],
+  names: Partial<Names<WaitOptions>> = WAIT_OPTIONS,
+): Wait {
+  const {
+    timeout = Number.POSITIVE_INFINITY,
+    spin = true,
+    completions = false,
+  } = checkOptions(options, names as Names<WaitOptions>);
   if (typeof timeout !== "number") throw new ArgumentTypeError("timeout", "milliseconds", timeout);
   if (!(timeout >= 0)) throw new ArgumentRangeError("timeout", "0 or more milliseconds", timeout);
   checkOneOf("spin", spin, [true, false]);

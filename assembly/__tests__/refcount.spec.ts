@@ -33,6 +33,7 @@ import {
   E_STALE,
   KIND_FRAG,
   OK,
+  PRODUCES,
   SHINFO_GSO_SIZE,
 } from "../layout";
 import { store32 } from "../memory";
@@ -67,7 +68,7 @@ describe("users of an skb", () => {
     expect(tryCoalesce(h, other)).toBe(E_HELD);
     expect(length(h)).toBe(100);
     release(other, 0);
-    leaveRing(ring);
+    leaveRing(ring, PRODUCES);
     expect(addFragList(h, other)).toBe(OK);
     release(h, 0);
     expect(inUse()).toBe(0);

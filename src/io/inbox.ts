@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
 
-import { checkInteger, U32_MOST } from "../check.js";
+import { checkInteger, checkReuse, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { DropReason } from "../reason.js";
@@ -101,8 +101,9 @@ export abstract class Inbox {
    * receiver.dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], _options?: DequeueOptions, count?: number): number {
+  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+    checkReuse(options);
     const most = checkInteger("count", count ?? out.length, 0, U32_MOST);
     let done = 0;
     while (done < most && (done === 0 || this.#queue.length > 0)) {

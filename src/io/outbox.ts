@@ -7,6 +7,7 @@ import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
 import type { WaitOptions } from "../waiter.js";
+import { Share } from "./share.js";
 import type { Transmitter } from "./transmitter.js";
 import { type Look, Waiters } from "./waiting.js";
 
@@ -29,6 +30,7 @@ export abstract class Outbox implements Transmitter {
   _used = 0;
   /** @internal */
   readonly _capacity: number;
+  readonly #share = new Share(() => this._waiters.wake());
   /** What the packet costs that was refused last, so that whoever waits does not wait for less. @internal */
   _wanted = 0;
 
@@ -63,13 +65,13 @@ export abstract class Outbox implements Transmitter {
   }
 
   /**
-   * Sends a packet. Takes it and returns true; or returns false if as much is in flight as may be, and the packet stays
-   * yours. It is released, and memory lent to it comes back, once its bytes have been handed over.
+   * Sends a packet. Takes it and returns true; or returns false if as much is in flight as may be, or others should have
+   * their turn of the event loop after so many packets, and the packet stays yours. It is released, and memory lent to it comes back, once its bytes have been handed over.
    *
    * @throws TransportError after `close()` or a failure, HeldSkbError if somebody else holds it through `get()`,
    * StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError; the packet stays yours
    * @example
-   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port, inFlight: 1 });
+   * const sender = new StreamSender(engine, createWriteStream(path), { inFlight: 100 });
    * sender.enqueue(skb); // → true
    * sender.enqueue(other); // → false
    * other.alive; // → true
@@ -125,12 +127,13 @@ export abstract class Outbox implements Transmitter {
     const cost = this._cost(skb);
     // What is larger than all there is goes alone.
     const load = this._load;
-    if (load !== 0 && load + cost > this._capacity) {
+    if ((load !== 0 && load + cost > this._capacity) || this.#share.spent) {
       this._wanted = cost;
       return false;
     }
     this._wanted = 0;
     this._used += cost;
+    this.#share.take(skb.length);
     // The caller's object ends here; who sends has one of its own.
     const own = this._engine._wrap(skb._handle);
     skb._end(GIVEN_AWAY);
@@ -152,7 +155,7 @@ export abstract class Outbox implements Transmitter {
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
    * @example
-   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port, inFlight: 1 });
+   * const sender = new StreamSender(engine, createWriteStream(path), { inFlight: 100 });
    * sender.enqueue(skb);
    * while (!sender.enqueue(other)) await sender.waitWritableAsync();
    * other.alive; // → false
@@ -162,6 +165,7 @@ export abstract class Outbox implements Transmitter {
     const wanted = room === undefined ? Math.max(asked, Math.ceil(this._capacity / 2)) : asked;
     const look: Look = () => {
       if (this._ended() !== null) return "ended";
+      if (this.#share.spent) return null;
       const load = this._load;
       return load === 0 || load + wanted <= this._capacity ? "ready" : null;
     };

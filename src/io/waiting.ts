@@ -11,7 +11,7 @@ export type Look = () => "ready" | "ended" | null;
 interface Pending {
   readonly look: Look;
   readonly deadline: number;
-  readonly resolve: (wakeup: Wakeup) => void;
+  readonly resolve: (wakeup: Wakeup | Promise<Wakeup>) => void;
   readonly reject: (error: unknown) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -85,6 +85,7 @@ export class Waiters {
   #end(one: Pending, wakeup: Wakeup): void {
     this.#pending.delete(one);
     clearTimeout(one.timer);
-    one.resolve(wakeup);
+    // What woke it may be but a promise that was ready.
+    one.resolve(atOnce(wakeup));
   }
 }

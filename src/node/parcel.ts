@@ -18,7 +18,7 @@ export interface Parcel {
 }
 
 /** Bytes from which on a parcel is full: many small packets cost one callback, and large ones come back one by one. */
-const FULL = 64 * 1024;
+export const FULL = 64 * 1024;
 
 function emptyParcel(): Parcel {
   return { skbs: [], views: [], bytes: 0, pending: 0, error: null };

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // StreamSender: packets into a stream of bytes.
 
-import type { Writable } from "node:stream";
+import { Writable } from "node:stream";
 import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
@@ -12,7 +12,7 @@ import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { isDoneWhenCalled, isStandard } from "./lending.js";
-import { copied, gathered, type Parcel } from "./parcel.js";
+import { copied, FULL, gathered, type Parcel } from "./parcel.js";
 
 /** How a stream is sent. */
 export interface StreamSenderOptions {
@@ -45,7 +45,7 @@ export interface StreamSenderStats {
 
 /**
  * Writes packets to a socket, a file, a pipe or any other stream. What is enqueued in one turn of the event loop goes to the
- * stream together, by one `writev` if it can; the system reads the bytes where they lie, and each packet is released when the
+ * stream together, up to 64 KiB at a time, by one `writev` if it can; the system reads the bytes where they lie, and each packet is released when the
  * stream has called back for its last byte. A stream that may keep what it gets, a PassThrough say, gets copies, and the
  * packets are released at once.
  *
@@ -70,6 +70,9 @@ export class StreamSender extends Outbox {
   /** Taken in this turn of the event loop, and what they cost. */
   #fresh: Skb[] = [];
   #freshBytes = 0;
+  /** Whether they will be written when the event loop turns, and whether some are being written. */
+  #scheduled = false;
+  #flushing = false;
   readonly #written = new Set<Parcel>();
   readonly #listeners: readonly (readonly [string, (error: Error) => void])[] = [
     ["error", (error) => this.#fail(codeOf(error), error)],
@@ -207,8 +210,18 @@ export class StreamSender extends Outbox {
   override _send(skb: Skb, cost: number): void {
     this.#inFlight++;
     this.#freshBytes += cost;
-    // Not on the next tick: a system that takes everything at once would keep everybody else from the event loop.
-    if (this.#fresh.push(skb) === 1) setImmediate(() => this.#flush());
+    this.#fresh.push(skb);
+    // As many as make a parcel at once: the system may have room for them that this sender has not.
+    if (this.#freshBytes >= Math.min(FULL, this._capacity / 2) && !this.#flushing) {
+      this.#flush();
+      return;
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
   }
 
   #flush(): void {
@@ -217,6 +230,8 @@ export class StreamSender extends Outbox {
     const fresh = this.#takeFresh();
     const parcels = this.copies ? copied(fresh, this.#header) : gathered(this._engine, fresh, this.#header);
     for (const parcel of parcels) this.#written.add(parcel);
+    // What is let go meanwhile may bring more, which waits for the next turn: else this would call itself for ever.
+    this.#flushing = true;
     try {
       this.#stream.cork?.();
       for (const parcel of parcels) this.#write(parcel);
@@ -227,6 +242,21 @@ export class StreamSender extends Outbox {
       this.#stream.destroy?.(error as Error);
     }
     if (this.copies) for (const skb of fresh) letGo(skb, DropReason.consumed);
+    if (this.#hasTaken()) this.#settleParcels(false);
+    this.#flushing = false;
+  }
+
+  /** Whether the stream has done with all it got, and will only say so later. */
+  #hasTaken(): boolean {
+    const stream = this.#stream;
+    return (
+      stream instanceof Writable &&
+      !stream.writableObjectMode &&
+      stream.writableLength === 0 &&
+      !stream.writableEnded &&
+      !stream.destroyed &&
+      stream.errored === null
+    );
   }
 
   #takeFresh(): Skb[] {
@@ -275,7 +305,7 @@ export class StreamSender extends Outbox {
   #gone(): void {
     if (!this.#finished) this.#fail("a closed one", this.#stream.errored ?? null);
     // What is not known to call back in the end may have done so for the last time.
-    if (this.#trusted) setImmediate(() => this.#abandon());
+    if (this.#trusted) setImmediate(() => this.#settleParcels(true));
     this.#settle();
   }
 
@@ -286,14 +316,14 @@ export class StreamSender extends Outbox {
     const bytes = this.#freshBytes;
     this.#end(this.#takeFresh(), bytes, true, true);
     // Nobody reads the packets of which there are copies.
-    if (this.copies) this.#abandon();
+    if (this.copies) this.#settleParcels(true);
   }
 
   /** Waits for no more callbacks. */
-  #abandon(): void {
+  #settleParcels(failed: boolean): void {
     for (const parcel of this.#written) {
       this.#written.delete(parcel);
-      this.#end(parcel.skbs, parcel.bytes, true, !this.copies);
+      this.#end(parcel.skbs, parcel.bytes, failed, !this.copies);
     }
   }
 }

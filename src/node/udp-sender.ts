@@ -26,7 +26,7 @@ export interface UdpSenderOptions {
   port: number;
   /** What `host` is, or has first, if not given. */
   type?: UdpType;
-  /** Packets that are taken in one turn of the event loop, or are with the system at a time, 1..65536. 64 if not given. */
+  /** Packets that may wait at a time for the system to take them, 1..65536. 64 if not given. */
   inFlight?: number;
   /** Bytes of the system's send buffer; its default if not given. */
   sendBuffer?: number;
@@ -36,7 +36,7 @@ export interface UdpSenderOptions {
 
 /** What happened to packets since the sender was opened. */
 export interface UdpSenderStats {
-  /** Datagrams that the system took. */
+  /** Datagrams that the system took. What the sender took is the sum of `sent`, `failed`, `tooLong` and `inFlight`. */
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
@@ -46,7 +46,7 @@ export interface UdpSenderStats {
   readonly tooLong: number;
   /** Errors that came from the network and belong to no packet in particular. */
   readonly errors: number;
-  /** Packets that the system has not taken yet. */
+  /** Packets of which the system has not said yet whether it took them. */
   readonly inFlight: number;
   /** Bytes of them. */
   readonly inFlightBytes: number;
@@ -54,7 +54,8 @@ export interface UdpSenderStats {
 
 /**
  * Sends each packet as one datagram to one peer. The system reads the bytes where they lie; a packet of more than 1024
- * pieces, which it would not take, is copied first. Packets are released when the system has them. Whether a datagram
+ * pieces, which it would not take, is copied first. Packets are released when the system has them, which it says on the event
+ * loop's next turn: a thread that never turns sends little. Whether a datagram
  * arrives nobody knows: a peer that does not listen shows as ECONNREFUSED for a later one.
  *
  * @example
@@ -78,8 +79,6 @@ export class UdpSender extends Outbox {
   #errors = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
-  /** Packets of this turn of the event loop that are done with. */
-  #turned = 0;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -177,6 +176,17 @@ export class UdpSender extends Outbox {
     });
   }
 
+  /** What the system has not taken yet. It mostly takes a datagram at once, and says so later. @internal */
+  override get _load(): number {
+    const { socket } = this;
+    try {
+      return socket.getSendQueueCount?.() ?? this._used;
+    } catch {
+      // Somebody has closed it.
+      return 0;
+    }
+  }
+
   /** @internal */
   override _cost(): number {
     return 1;
@@ -192,46 +202,40 @@ export class UdpSender extends Outbox {
     const n = skb.length;
     if (n > this.#longest) {
       this.#tooLong++;
-      this.#turn();
       letGo(skb, DropReason.badLength);
+      this._free(1);
       return;
     }
     this.#inFlight++;
     this.#inFlightBytes += n;
     const pieces = skb.segments();
+    let kept: Skb | null = skb;
     try {
-      this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) =>
-        this.#done(skb, n, error),
-      );
+      this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) => {
+        this.#done(kept, n, error);
+      });
     } catch (error) {
       this.#done(skb, n, error as Error);
+      return;
+    }
+    // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
+    if (this.#inFlight > this._capacity && this._load === 0) {
+      kept = null;
+      letGo(skb, DropReason.consumed);
     }
   }
 
-  #done(skb: Skb, n: number, error: Error | null): void {
+  #done(skb: Skb | null, n: number, error: Error | null): void {
     this.#inFlight--;
     this.#inFlightBytes -= n;
     if (error === null) {
       this.#sent++;
       this.#bytes += n;
     } else this.#failed++;
-    this.#turn();
-    letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
+    if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
+    this._free(1);
     if (this.#inFlight === 0) this.#drained?.();
     if (error !== null) this.#tell("a datagram that the system takes", error);
-  }
-
-  /**
-   * Gives room back on the event loop's next turn. The system mostly takes a datagram at once; who sent as fast as that would
-   * keep everybody else from the event loop.
-   */
-  #turn(): void {
-    if (this.#turned++ > 0) return;
-    setImmediate(() => {
-      const n = this.#turned;
-      this.#turned = 0;
-      this._free(n);
-    });
   }
 
   #tell(wanted: string, error: Error): void {

@@ -51,8 +51,8 @@ export interface WebSocketSenderStats {
 
 /**
  * Sends each packet as one binary message. A WebSocket takes no shared memory and may keep what it gets, so each packet is
- * copied once, and released at once; what was taken before the socket is open waits as it is. Takes packets until `inFlight`
- * bytes are with the socket, or were given to it in one turn of the event loop.
+ * copied once, and released at once; what was taken before the socket is open waits as it is. Takes packets while no more
+ * than `inFlight` bytes wait in the socket.
  *
  * When the socket fails or is closed, packets that it has not taken are released, `enqueue` throws TransportError, and waits
  * end. In a page that nobody sees browsers look at timers once a second: then so often room is seen.
@@ -70,8 +70,6 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
   /** Taken before the socket was open. */
   readonly #early = new Fifo<Skb>();
   #earlyBytes = 0;
-  /** Bytes that the socket got since it was looked at last. */
-  #fresh = 0;
   #lookMs = LOOK_LEAST_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners: Listeners = [
@@ -179,7 +177,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
 
   /** @internal */
   override get _load(): number {
-    return this.#earlyBytes + Math.max(this.#fresh, this.socket.bufferedAmount);
+    return this.#earlyBytes + this.socket.bufferedAmount;
   }
 
   /** @internal */
@@ -231,7 +229,6 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     }
     this.#sent++;
     this.#bytes += n;
-    this.#fresh += n;
     this.#lookMs = LOOK_LEAST_MS;
     letGo(skb, DropReason.consumed);
     this.#look();
@@ -243,7 +240,6 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     this.#timer ??= setTimeout(() => {
       const before = this._load;
       this.#timer = undefined;
-      this.#fresh = 0;
       const now = this._load;
       this.#lookMs = now < before ? LOOK_LEAST_MS : Math.min(this.#lookMs * 2, LOOK_MOST_MS);
       this._waiters.wake();

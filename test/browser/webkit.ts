@@ -84,7 +84,13 @@ async function startSession(path: string): Promise<Session> {
   const driver = spawn(path, [`--port=${port}`], {
     // WebKit for GTK has all of shared memory but its constructor, which Safari shows to isolated pages and this shows to all:
     // whether a page may share is what `crossOriginIsolated` says.
-    env: { ...process.env, DISPLAY: await displayOf(), JSC_useSharedArrayBuffer: "1" },
+    // And it draws without its compositor, a thread that Mesa's software OpenGL takes down with the page now and then.
+    env: {
+      ...process.env,
+      DISPLAY: await displayOf(),
+      JSC_useSharedArrayBuffer: "1",
+      WEBKIT_DISABLE_COMPOSITING_MODE: "1",
+    },
     stdio: "ignore",
   });
   // Whoever forgets to close a browser, or dies, leaves none behind.

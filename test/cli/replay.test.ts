@@ -75,8 +75,14 @@ describe("skbuff replay", () => {
   it("says as JSON what it did", async () => {
     const { code, result } = await replayed("--workers", "3");
     expect(code).toBe(0);
-    expect(result.read).toEqual({ packets: FRAMES.length, bytes: BYTES });
-    expect(result.sent).toEqual({ packets: FRAMES.length, bytes: BYTES, tooLong: 0, failed: 0 });
+    expect(result.read).toEqual({ packets: FRAMES.length, bytes: BYTES, skipped: 0 });
+    expect(result.sent).toMatchObject({
+      packets: FRAMES.length,
+      bytes: BYTES,
+      tooLong: 0,
+      failed: 0,
+      refused: 0,
+    });
     expect(result.receiver).toEqual({ packets: FRAMES.length, bytes: BYTES, dropped: 0, same: true });
     const { good, bad, unverifiable, none } = result.looked;
     expect([bad, good + unverifiable + none]).toEqual([0, FRAMES.length]);
@@ -121,14 +127,16 @@ describe("skbuff replay", () => {
     const last = bytes.length - 1;
     bytes[last] = (bytes[last] as number) ^ 1;
     writeFileSync(other, bytes);
-    const all = { rounds: 1, packets: FRAMES.length };
+    const all = { rounds: 1, packets: FRAMES.length, longest: 65536 };
     expect(await compareCaptures(OWN_CAPTURE, OWN_CAPTURE, all)).toBeNull();
     expect(await compareCaptures(OWN_CAPTURE, other, all)).toBe(`packet ${FRAMES.length} has other bytes`);
     expect(await compareCaptures(OWN_CAPTURE, other, { ...all, packets: FRAMES.length - 1 })).toBe(
       `packet ${FRAMES.length} is one more`,
     );
     const short = spaced("short.pcap", 3, 1);
-    expect(await compareCaptures(short, short, { rounds: 2, packets: 6 })).toBe("packet 4 is missing");
+    expect(await compareCaptures(short, short, { rounds: 2, packets: 6, longest: 65536 })).toBe(
+      "packet 4 is missing",
+    );
   });
 
   it("sends datagrams to whom it is told", async () => {
@@ -243,9 +251,8 @@ describe("skbuff replay", () => {
     // The first packet is out.
     while (!existsSync(tap) || statSync(tap).size < 100) await sleep(10);
     run.child.kill("SIGINT");
-    const started = performance.now();
+    // Else it would end after 16 hours.
     const { code, stdout } = await run.ended;
-    expect(performance.now() - started).toBeLessThan(3000);
     expect([code, JSON.parse(stdout).out]).toEqual([130, []]);
   });
 

@@ -326,4 +326,121 @@ forEachEngine((_name, make) => {
     await waiting;
     expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
   });
+
+  describe("what one object's release leaves alone", () => {
+    it("is a wait by way of another object of the ring", async () => {
+      const engine = await make();
+      const ring = engine.ring({ capacity: 1 });
+      const second = engine.openRing(ring.share());
+      const packets = second.waitAsync();
+      const mine = rejection(ring.waitAsync());
+      ring.release();
+      expect(await mine).toBe("ERR_SKB_RING_CLOSED");
+      second.enqueue(engine.alloc(1));
+      expect(await packets).toBe("ready");
+      second.release();
+    });
+
+    it("is a receiver of a mesh, and its loop", async () => {
+      const engine = await make();
+      const mesh = engine.mesh(1, 1);
+      const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
+      const lengths: number[] = [];
+      const loop = (async () => {
+        for await (const skb of receiver) {
+          lengths.push(skb.length);
+          skb.release();
+        }
+      })();
+      await turn();
+      mesh.release();
+      sender.enqueue(engine.alloc(7).putZeros(7));
+      await turn();
+      sender.close();
+      await loop;
+      expect(lengths).toEqual([7]);
+      sender.release();
+      receiver.release();
+      expect(engine.audit().ringPages).toBe(0);
+    });
+  });
+
+  describe("a sender waits for what it can use", () => {
+    it("in turn: for any ring", async () => {
+      const engine = await make();
+      const mesh = engine.mesh(1, 2, { capacity: 2, spread: "in-turn" });
+      const [sender, stalls, serves] = [mesh.sender(0), mesh.receiver(0), mesh.receiver(1)];
+      const skbs = [1, 2, 3, 4].map(() => engine.alloc(1));
+      expect(sender.enqueueBurst(skbs)).toBe(4);
+      expect(await sender.waitWritableAsync(1, { timeout: 1 })).toBe("timed-out");
+      const waits = sender.waitWritableAsync(1);
+      serves.dequeue()?.release();
+      expect([await waits, sender.waitWritable(1), stalls.size]).toEqual(["ready", "ready", 2]);
+      expect(sender.enqueue(engine.alloc(1))).toBe(true);
+      expect(sender.waitWritable(2, { timeout: 0 })).toBe("timed-out");
+      const end = sender.waitWritableAsync(2);
+      stalls.close();
+      expect(await end).toBe("ended");
+      for (const one of [sender, stalls, serves, mesh]) one.release();
+    });
+
+    it("by hash: for those that refused what was to be sent, not for one that stalls", async () => {
+      const engine = await make();
+      const mesh = engine.mesh(1, 2, { capacity: 2 });
+      const [sender, ...receivers] = [mesh.sender(0), mesh.receiver(0), mesh.receiver(1)] as const;
+      // A hash for each receiver, found by trying.
+      const hashOf = receivers.map((receiver) => {
+        for (let hash = 0; ; hash++) {
+          const skb = engine.alloc(1);
+          skb.hash = hash;
+          sender.enqueue(skb);
+          const got = receivers.map((one) => one.dequeue());
+          for (const one of got) one?.release();
+          if (got[receivers.indexOf(receiver)] !== null) return hash;
+        }
+      });
+      const of = (hash: number | undefined): Skb => {
+        const skb = engine.alloc(1);
+        skb.hash = hash as number;
+        return skb;
+      };
+      // Nothing was refused: each has to have room.
+      expect(sender.waitWritable(2, { timeout: 0 })).toBe("ready");
+      expect(sender.enqueueBurst([of(hashOf[0]), of(hashOf[0]), of(hashOf[1]), of(hashOf[1])])).toBe(4);
+      expect(sender.waitWritable(1, { timeout: 0 })).toBe("timed-out");
+      receivers[1].dequeue()?.release();
+      expect(sender.waitWritable(1, { timeout: 0 })).toBe("timed-out");
+      sender.enqueue(of(hashOf[1]));
+      // Now one is refused by the second, and the first is full and stalls.
+      const skb = of(hashOf[1]);
+      expect(sender.enqueue(skb)).toBe(false);
+      const waits = sender.waitWritableAsync(1);
+      receivers[1].dequeue()?.release();
+      expect(await waits).toBe("ready");
+      expect(sender.enqueue(skb)).toBe(true);
+      // It still sees the end of any of them.
+      const again = of(hashOf[1]);
+      expect(sender.enqueue(again)).toBe(false);
+      const end = sender.waitWritableAsync(1);
+      receivers[0].close();
+      expect(await end).toBe("ended");
+      again.release();
+      for (const one of [sender, ...receivers, mesh]) one.release();
+    });
+
+    it("who waits for less is not held up by who waits for more", async () => {
+      const engine = await make();
+      const ring = engine.ring({ capacity: 4 });
+      const skbs = [1, 2, 3, 4].map(() => engine.alloc(1));
+      ring.enqueueBurst(skbs);
+      const waits = [ring.waitWritableAsync(1), ring.waitWritableAsync(4)];
+      const start = performance.now();
+      ring.dequeue()?.release();
+      expect(await waits[0]).toBe("ready");
+      expect(performance.now() - start).toBeLessThan(SOON_MS);
+      for (let i = 0; i < 3; i++) ring.dequeue()?.release();
+      expect(await waits[1]).toBe("ready");
+      ring.release();
+    });
+  });
 });

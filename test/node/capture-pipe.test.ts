@@ -80,7 +80,7 @@ describe.runIf(process.platform !== "win32")("from another process", () => {
       let n = 0;
       while (n < 7) n += burst();
       expect(n).toBe(7);
-      expect(performance.now() - start).toBeLessThan(9000);
+      expect(performance.now() - start).toBeLessThan(50_000);
       goOn();
       while (n < 10) n += burst();
       expect(burst()).toBe(0);

@@ -43,7 +43,7 @@ if (what === "make") {
     if (i === pauseAfter) {
       await new Promise((resolve) => {
         process.stdin.once("data", resolve);
-        setTimeout(resolve, 10_000).unref();
+        setTimeout(resolve, 60_000).unref();
       });
     }
   }

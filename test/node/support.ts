@@ -65,8 +65,23 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 /** One turn of the event loop. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Does something again and again for as many milliseconds. Returns how often the event loop has turned meanwhile. */
+export async function turnsWhile(ms: number, step: (i: number) => Promise<void>): Promise<number> {
+  let turns = 0;
+  let stop = false;
+  const count = (): void => {
+    turns++;
+    if (!stop) setImmediate(count);
+  };
+  setImmediate(count);
+  const end = performance.now() + ms;
+  for (let i = 0; performance.now() < end; i++) await step(i);
+  stop = true;
+  return turns;
+}
+
 /** Waits until something is so; a test that waits in vain says for what. */
-export async function until(what: string, so: () => boolean, ms = 10_000): Promise<void> {
+export async function until(what: string, so: () => boolean, ms = 100_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!so()) {
     if (performance.now() > deadline) throw new Error(`in vain: ${what}`);

@@ -189,13 +189,12 @@ describe("a tap", () => {
       const pipe = join(folder, "pipe");
       execFileSync("mkfifo", [pipe]);
       const tap = await Tap.open(engine, pipe, { capacity: 8 });
-      const start = performance.now();
+      // If it waited, it would do so for ever.
       for (let i = 0; i < 1000; i++) {
         const skb = packet(i);
         tap.offer(skb);
         skb.release();
       }
-      expect(performance.now() - start).toBeLessThan(1000);
       // Eight in the ring, and as many in the worker's hands at most.
       const { offered, waiting, dropped } = tap.stats();
       expect([offered, dropped.full]).toEqual([1000, 1000 - waiting]);

@@ -15,7 +15,7 @@ import {
   snapshot,
   World,
 } from "../packets.js";
-import { forEachKind, Random, shaped, sleep, turn, until } from "./support.js";
+import { forEachKind, Random, shaped, sleep, turn, turnsWhile, until } from "./support.js";
 
 const HOSTS = ["127.0.0.1", "::1"];
 
@@ -25,6 +25,26 @@ function page(engine: Engine): UserRegion | null {
   } catch {
     return null;
   }
+}
+
+/** Makes a sender's system slow: while that is `on`, it says that it has taken nothing of what came since. */
+function behind(sender: UdpSender): { on: boolean } {
+  let since: number | null = 0;
+  const taken = (): number => {
+    const { sent, inFlight } = sender.stats();
+    return sent + inFlight;
+  };
+  const lag = {
+    get on(): boolean {
+      return since !== null;
+    },
+    set on(on: boolean) {
+      since = on ? taken() : null;
+    },
+  };
+  lag.on = true;
+  Object.assign(sender.socket, { getSendQueueCount: () => (since === null ? 0 : taken() - since) });
+  return lag;
 }
 
 /** The code of what a promise rejects with. */
@@ -227,14 +247,18 @@ forEachKind((make, defer, { shared, first }) => {
       const engine = await make();
       const [sender, receiver] = await pair(engine, "127.0.0.1", { inFlight: 4 });
       const skbs = Array.from({ length: 10 }, (_, i) => engine.alloc(8).putData(bytesAt(i, 8)));
+      const lag = behind(sender);
       expect(sender.enqueueBurst(skbs, 0)).toBe(0);
       expect(sender.enqueueBurst(skbs)).toBe(4);
       expect(skbs.map((skb) => skb.alive)).toEqual(skbs.map((_, i) => i >= 4));
       expect(sender.enqueue(skbs[4] as Skb)).toBe(false);
       expect(skbs[4]?.readU8(0)).toBe(bytesAt(4, 1)[0]);
       expect(await sender.waitWritableAsync(3, { timeout: 0 })).toBe("timed-out");
+      lag.on = false;
       expect(await sender.waitWritableAsync()).toBe("ready");
+      lag.on = true;
       expect(sender.enqueueBurst(skbs.slice(4), 3)).toBe(3);
+      lag.on = false;
       expect(await sender.waitWritableAsync(4)).toBe("ready");
       expect(sender.enqueueBurst(skbs.slice(7))).toBe(3);
       for (let i = 0; i < 10; i++) {
@@ -256,10 +280,14 @@ forEachKind((make, defer, { shared, first }) => {
       const held = lend();
       const clone = held.clone();
       held.release();
+      const lag = behind(sender);
       sender.enqueue(engine.alloc(1));
       // A callback that is due when the wait begins is run at once.
-      expect(await sender.waitWritableAsync(1, { completions: true })).toBe("ready");
+      const first = sender.waitWritableAsync(1, { completions: true });
+      lag.on = false;
+      expect(await first).toBe("ready");
       clone.release();
+      lag.on = true;
       sender.enqueue(engine.alloc(1));
       const waiting = sender.waitWritableAsync(1);
       const closing = sender.close();
@@ -297,22 +325,50 @@ forEachKind((make, defer, { shared, first }) => {
       expect(w.completions.length).toBe(1);
     });
 
-    it("comes back on the event loop's next turn, so that others have theirs", async () => {
+    it("is for all that the system takes at once, in whatever loop", async () => {
+      const engine = await make();
+      const [sender] = await pair(engine, "127.0.0.1", { inFlight: 4, backlog: 1 });
+      const ring = engine.ring({ capacity: 512 });
+      const n = 6000;
+      let refused = 0;
+      const relay = (async () => {
+        for await (const skb of ring) {
+          if (sender.enqueue(skb)) continue;
+          refused++;
+          skb.release();
+        }
+      })();
+      for (let i = 0; i < n; i++) {
+        const skb = engine.alloc(8).putZeros(8);
+        while (!ring.enqueue(skb)) await ring.waitWritableAsync();
+      }
+      ring.close();
+      await relay;
+      ring.release();
+      await sender.close();
+      expect([refused, sender.stats().sent]).toEqual([0, n]);
+    });
+
+    it("is for more than may wait, without a turn of the event loop, and keeps no more of them", async () => {
+      const engine = await make();
+      const [sender] = await pair(engine, "127.0.0.1", { inFlight: 4 });
+      const skbs = Array.from({ length: 300 }, () => engine.alloc(8).putZeros(8));
+      expect(sender.enqueueBurst(skbs)).toBe(300);
+      expect(engine.stats().skbs.used).toBe(4);
+      const { sent, failed, tooLong, inFlight } = sender.stats();
+      expect(sent + failed + tooLong + inFlight).toBe(300);
+      await sender.close();
+      expect(sender.stats()).toMatchObject({ sent: 300, inFlight: 0 });
+    });
+
+    it("ends when others should have their turn of the event loop", async () => {
       const engine = await make();
       const [sender] = await pair(engine, "127.0.0.1", { inFlight: 16 });
-      let turns = 0;
-      let stop = false;
-      const count = (): void => {
-        turns++;
-        if (!stop) setImmediate(count);
-      };
-      setImmediate(count);
-      for (let i = 0; i < 800; i++) {
+      const turns = await turnsWhile(300, async () => {
         const skb = engine.alloc(1).putZeros(1);
         while (!sender.enqueue(skb)) await sender.waitWritableAsync();
-      }
-      stop = true;
-      expect(turns).toBeGreaterThanOrEqual(800 / 16 - 2);
+      });
+      expect(turns).toBeGreaterThan(2);
     });
 
     it("is not waited for with what is no wait", async () => {

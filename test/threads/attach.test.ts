@@ -1,9 +1,9 @@
 // Coming: tokens, thread blocks, cores of different kinds, and the ends of rings.
 
-import { Engine, type EngineToken, type Skb } from "skbuff";
+import { Engine, type EngineToken, type Receiver, type Sender, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { bytesAt, codeOf, expectBytes } from "../packets.js";
-import { type Agent, rejection } from "./agent.js";
+import { type Agent, type RemoteError, rejection } from "./agent.js";
 import { agent, attached, expectAllBack, shared } from "./stage.js";
 
 describe("attaching", () => {
@@ -220,6 +220,34 @@ describe("ends of rings", () => {
     await worker.leave();
     again.dequeue()?.release();
     again.release();
+    expectAllBack(engine);
+  });
+
+  it("stay with a thread while another of its objects uses them", async () => {
+    const engine = await shared();
+    const [worker] = (await attached(engine, 1)) as [Agent];
+    const mesh = engine.mesh(1, 1);
+    const [receiver, other] = [mesh.receiver(0), mesh.receiver(0)];
+    expect([receiver.dequeue(), other.dequeue()]).toEqual([null, null]);
+    await worker.run((seat, token) => {
+      const there = seat.engine.openMesh(token);
+      seat.pending = Promise.resolve([there.sender(0), there.receiver(0)]);
+    }, mesh.share());
+    const takes = (): Promise<RemoteError | undefined> =>
+      worker.fails(async (seat) => ((await seat.pending) as Receiver[])[1]?.dequeue());
+    const waits = other.waitAsync();
+    receiver.release();
+    mesh.release();
+    expect(await takes()).toMatchObject({ code: "ERR_SKB_RING_ROLE" });
+    await worker.run(async (seat) => ((await seat.pending) as Sender[])[0]?.enqueue(seat.engine.alloc(1)));
+    expect(await waits).toBe("ready");
+    other.dequeue()?.release();
+    other.release();
+    expect(await takes()).toBeUndefined();
+    await worker.run(async (seat) => {
+      for (const one of (await seat.pending) as Sender[]) one.release();
+    });
+    await worker.leave();
     expectAllBack(engine);
   });
 });

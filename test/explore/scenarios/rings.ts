@@ -1,6 +1,6 @@
 // Rings: packets pass, in order and once; closing, roles, joining and leaving; scatters.
 
-import { BURST_FAILED, E_CLOSED, E_ROLE } from "../../../assembly/layout.js";
+import { BURST_FAILED, CONSUMES, E_CLOSED, E_ROLE, PRODUCES } from "../../../assembly/layout.js";
 import type { Core } from "../bundle.js";
 import {
   type End,
@@ -164,7 +164,7 @@ export const rings: readonly Scenario[] = [
       return {
         programs: [
           sequence(put(ring, h[0] as number), (core) => {
-            core.leaveRing(ring);
+            core.leaveRing(ring, PRODUCES | CONSUMES);
             return 0;
           }),
           (results) => (results.length < 2 && !results.includes(1) ? put(ring, h[1] as number) : null),
@@ -192,7 +192,7 @@ export const rings: readonly Scenario[] = [
       two.joinRing(index, generation);
       one.enqueueBurst(ring, pass(one, [packet(one)]));
       const leave: Operation = (core) => {
-        core.leaveRing(ring);
+        core.leaveRing(ring, PRODUCES | CONSUMES);
         return 1;
       };
       return {
@@ -220,7 +220,7 @@ export const rings: readonly Scenario[] = [
     setup: () => {
       const make: Operation = (core) => core.createRing(1);
       const drop: Operation = (core, results) => {
-        core.leaveRing(results[0] as number);
+        core.leaveRing(results[0] as number, PRODUCES | CONSUMES);
         return 0;
       };
       return {
