@@ -358,6 +358,11 @@ class Audit {
     return Math.min(carved, most);
   }
 
+  /** Whether there is a thread of that number. A ubuf or region that is still out can outlive the worker that made it. */
+  #isThread(number: number): boolean {
+    return number >= 1 && number <= this.#header(HEADER_THREADS);
+  }
+
   /** Whether an owner word names somebody: a thread that is attached, a frag list, or a ring. */
   #isOwner(owner: number): boolean {
     if (owner >= OWNER_RING) return owner - OWNER_RING < this.#header(HEADER_RINGS);
@@ -692,7 +697,7 @@ class Audit {
       if (handle > HANDLE_MASK || (handle & (this.#header(HEADER_UBUFS) - 1)) !== i)
         this.#bad(`ubuf ${i}: handle ${handle}, of another slot`);
       const owner = this.#word(ubuf + UBUF_OWNER);
-      if (!this.#attached.has(owner)) this.#bad(`ubuf ${i}: owner ${owner}, who is nobody`);
+      if (!this.#isThread(owner)) this.#bad(`ubuf ${i}: owner ${owner}, who is nobody`);
       const carried = (state & UBUF_CARRIED) !== 0;
       if (state > UBUF_STATES || carried !== (refs > 0 || (state & UBUF_DONE) !== 0))
         this.#bad(`ubuf ${i}: state ${state}, refs ${refs}`);
@@ -802,7 +807,7 @@ class Audit {
   #counted(i: number, entry: number, kind: number): void {
     const owner = this.#word(entry + PAGE_OWNER);
     const held = kind === KIND_USER && owner !== 0 ? 1 : 0;
-    if (held === 1 && !this.#attached.has(owner))
+    if (held === 1 && !this.#isThread(owner))
       this.#bad(`page ${i}: a region of thread ${owner}, who is nobody`);
     const refs = this.#word(entry + PAGE_REFS);
     const frags = this.#frags.get(entry) ?? 0;
