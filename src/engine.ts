@@ -305,7 +305,7 @@ export class Engine {
     }
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
-    return new Engine(loaded, given);
+    return Engine.#made(loaded, given);
   }
 
   /** Whether `close()` has been called. */
@@ -570,7 +570,17 @@ export class Engine {
     if (base + PAGE_BYTES > loaded.buffer.byteLength || loaded.core.attachArena(base) !== OK)
       throw layoutError("another one");
     if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
-    return new Engine(loaded, given, token);
+    return Engine.#made(loaded, given, token);
+  }
+
+  /** The engine of a thread that has just got its block, which is given back if it cannot be made. */
+  static #made(loaded: Loaded, options: Partial<EngineOptions>, token?: EngineToken): Engine {
+    try {
+      return new Engine(loaded, options, token);
+    } catch (error) {
+      loaded.core.freeThread(loaded.core.inherited());
+      throw error;
+    }
   }
 
   /**

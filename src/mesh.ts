@@ -17,7 +17,7 @@ import {
   type Wakeup,
 } from "./ring.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
-import { checkToken, type MeshToken } from "./token.js";
+import { checkToken, type MeshToken, type RingToken } from "./token.js";
 import { turnDue } from "./turns.js";
 import { checkWait, type End, type Wait, type WaitOptions, type Woken } from "./waiter.js";
 
@@ -72,13 +72,7 @@ export class Mesh {
     const capacity = checkCapacity(given.capacity);
     const { spread = "hash" } = given;
     checkOneOf("spread", spread, ["hash", "in-turn"]);
-    const rings: Ring[] = [];
-    try {
-      for (let i = 0; i < producers * consumers; i++) rings.push(engine.ring({ capacity }));
-    } catch (error) {
-      for (const ring of rings) ring.release();
-      throw error;
-    }
+    const rings = all(producers * consumers, () => engine.ring({ capacity }));
     const rows = Array.from({ length: producers }, (_, p) =>
       rings.slice(p * consumers, (p + 1) * consumers).map((ring) => ring.share()),
     );
@@ -103,7 +97,7 @@ export class Mesh {
   sender(i: number): Sender {
     this.#engine._open();
     const row = this.#token.rings[checkInteger("i", i, 0, this.producers - 1)] ?? [];
-    const rings = row.map((token) => this.#engine.openRing(token));
+    const rings = all(row.length, (c) => this.#engine.openRing(row[c] as RingToken));
     return new Sender(this.#engine, rings, this.#token.inTurn);
   }
 
@@ -118,9 +112,8 @@ export class Mesh {
   receiver(i: number): Receiver {
     this.#engine._open();
     checkInteger("i", i, 0, this.consumers - 1);
-    const rings = this.#token.rings.flatMap((row) =>
-      row.slice(i, i + 1).map((token) => this.#engine.openRing(token)),
-    );
+    const rows = this.#token.rings;
+    const rings = all(rows.length, (p) => this.#engine.openRing(rows[p]?.[i] as RingToken));
     return new Receiver(this.#engine, rings);
   }
 
@@ -573,6 +566,18 @@ export class Receiver {
   [Symbol.dispose](): void {
     this.release();
   }
+}
+
+/** Makes or opens `n` rings; if one cannot be had, none. */
+function all(n: number, ring: (i: number) => Ring): Ring[] {
+  const rings: Ring[] = [];
+  try {
+    for (let i = 0; i < n; i++) rings.push(ring(i));
+  } catch (error) {
+    for (const one of rings) one.release();
+    throw error;
+  }
+  return rings;
 }
 
 /** What is left of the timeout of several waits in a row, in milliseconds. */
