@@ -147,15 +147,23 @@ export class Waiter {
     return new Promise((resolve, reject) => {
       const finite = wait.timeout !== Number.POSITIVE_INFINITY;
       const deadline = finite ? performance.now() + wait.timeout : wait.timeout;
-      const timer = finite
-        ? setTimeout(() => this.#settle(), Math.min(Math.ceil(wait.timeout), TIMER_MOST))
-        : undefined;
       const { ends, timeout, spin, completions } = wait;
       // By name: an object that begins with what another one has is made the slow way.
-      this.#pending.add({ ends, timeout, spin, completions, deadline, resolve, reject, timer });
+      const one: Pending = { ends, timeout, spin, completions, deadline, resolve, reject, timer: undefined };
+      this.#pending.add(one);
+      if (finite) this.#setTimer(one);
       this.#stay();
       this.#arm();
     });
+  }
+
+  /** Timers can ring a moment early, and cannot be set to more than some 24 days: then there is another one. */
+  #setTimer(one: Pending): void {
+    const left = Math.min(Math.max(Math.ceil(one.deadline - performance.now()), 1), TIMER_MOST);
+    one.timer = setTimeout(() => {
+      if (performance.now() < one.deadline) this.#setTimer(one);
+      else this.#settle();
+    }, left);
   }
 
   /** Has completions from other threads delivered by the event loop, also while nobody waits. */
