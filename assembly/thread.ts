@@ -9,6 +9,7 @@ import {
   THREAD_BYTES,
   THREAD_COUNTERS,
   THREAD_FREE,
+  THREAD_LEFT,
   THREAD_LIVE,
   THREAD_NUMBER,
   THREAD_SCRATCH,
@@ -36,8 +37,17 @@ export function threadSelf(): u32 {
   return threadNumber;
 }
 
-/** Gives this thread's block to whoever claims it next. Nothing may be in it: no completion, no object in a magazine. */
-export function freeThread(): void {
+/** How many ubufs whoever had this block before has left to this thread, to be finished when they complete. */
+export function inherited(): u32 {
+  return load32(thread + THREAD_LEFT);
+}
+
+/**
+ * Gives this thread's block to whoever claims it next. Nothing may be in it: no completion, no object in a magazine. Packets
+ * may carry `left` ubufs of it: their completions are the next one's to take.
+ */
+export function freeThread(left: u32): void {
+  store32(thread + THREAD_LEFT, left);
   // It may have been about to sleep; whoever has the block next is awake.
   atomicStore32(thread + THREAD_WAKE, AWAKE);
   // (T) Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.

@@ -47,8 +47,10 @@ import {
   SharedMemoryError,
   ThreadLimitError,
 } from "./errors.js";
+import { leaveAtExit } from "./exit.js";
 import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
 import { type PageMap, readPages } from "./pages.js";
+import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
 import { checkCapacity, RING_OPTIONS, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
@@ -89,7 +91,7 @@ export interface EngineOptions {
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing or refused.
+   * that was imported and WebAssembly is missing, refused or gets no memory.
    */
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
@@ -223,6 +225,10 @@ export class Engine {
   #due: Ubuf | null = null;
   #lastDue: Ubuf | null = null;
   #postponed = 0;
+  /** Of `_lent`, those of a thread that has ended: they complete here, and nobody is told. */
+  #inherited: number;
+  /** Takes back that this thread's end gives everything back. */
+  #stay: (() => void) | undefined;
   readonly #onError: ((error: unknown) => void) | undefined;
   #closed = false;
 
@@ -244,6 +250,9 @@ export class Engine {
     this.#loaded = loaded;
     this.thread = loaded.core.threadSelf();
     this.#ubufMask = loaded.core.totalUbufs() + ERROR_LIMIT - 1;
+    this.#inherited = this._lent = loaded.core.inherited();
+    if (this._lent > 0) this._waiter.listen();
+    if (this.#several) this.#stay = leaveAtExit(this);
   }
 
   /**
@@ -510,7 +519,7 @@ export class Engine {
 
   /** Whether there is a callback that may yet run. */
   #awaited(): boolean {
-    return this._lent !== 0 || this.#due !== null;
+    return this._lent !== this.#inherited || this.#due !== null;
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────
@@ -533,6 +542,7 @@ export class Engine {
       );
     }
     this.#several = true;
+    this.#stay ??= leaveAtExit(this);
     if (this._lent > 0) this._waiter.listen();
     const { memory, module } = this.#loaded;
     const { core, _identity: identity } = this;
@@ -619,9 +629,35 @@ export class Engine {
     this._waiter.forget(null, new EngineClosedError());
     for (const ring of this._rings) ring.release();
     this._core.flushMagazines();
-    this._core.freeThread();
+    this._core.freeThread(this._lent);
+    this.#end();
+  }
+
+  /** Everything of it throws EngineClosedError from here on. */
+  #end(): void {
     this.#closed = true;
     this._core = closedCore(this._core);
+    this.#stay?.();
+  }
+
+  /**
+   * The thread ends: gives back all that it has, its packets, regions, ends of rings and its block. Nobody is there any more
+   * to be told. ubufs that packets of others carry are left to whoever has the block next. @internal
+   */
+  _abandon(): void {
+    if (this.#closed) return;
+    try {
+      // So deep in callbacks that none is called.
+      this.#running = NESTED_MOST;
+      for (const { handle, users } of packetsOf(this._heap, BASE, this.thread))
+        for (let i = 0; i < users; i++) this._core.release(handle, DropReason.notSpecified);
+      for (const region of this._regions) region.release();
+      for (const ubuf of this.#ubufs) if (ubuf?._carried === false) ubuf.cancel();
+      this.#postpone();
+      this.#free();
+    } catch {
+      // Where the thread was stopped in the middle of something, the rest stays with it.
+    }
   }
 
   /**
@@ -797,8 +833,7 @@ export class Engine {
     if (holders.length === 0) this.#free();
     else {
       this._waiter.forget(null, new EngineClosedError());
-      this.#closed = true;
-      this._core = closedCore(this._core);
+      this.#end();
     }
     return holders;
   }
@@ -918,14 +953,21 @@ export class Engine {
 
   /** Takes a completed ubuf from the core: it is over, but for its callback. */
   #takeCompletion(): Ubuf | null {
-    const handle = this._core.takeCompletion();
-    if (handle === 0) return null;
-    const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
-    this._core.finishUbuf(handle);
-    const ubuf = this.#ubufs[handle & this.#ubufMask] as Ubuf;
-    this._forget(ubuf);
-    ubuf._finish(copied ? "copied" : "sent");
-    return ubuf;
+    for (;;) {
+      const handle = this._core.takeCompletion();
+      if (handle === 0) return null;
+      const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
+      this._core.finishUbuf(handle);
+      const ubuf = this.#ubufs[handle & this.#ubufMask];
+      if (ubuf !== undefined) {
+        this._forget(ubuf);
+        ubuf._finish(copied ? "copied" : "sent");
+        return ubuf;
+      }
+      // That of a thread that has ended, whose block this one has now.
+      this._lent--;
+      this.#inherited--;
+    }
   }
 
   /** Puts completed ubufs where the delivery that is going on finds them, in order. Returns how many are there. */

@@ -24,6 +24,7 @@ export interface Loaded {
 export const WASM_PAGE_BYTES = 65536;
 
 const WITHOUT = "an environment without it";
+const SHORT = "too little";
 
 /** Flags of a memory that has a maximum and is not shared; see scripts/wasm.mjs. */
 const UNSHARED = 1;
@@ -42,36 +43,68 @@ export function provideJs(make: MakeJs): void {
   makeJs = make;
 }
 
+/**
+ * Undoes the deflation of the build. Not by way of a Response, though that is shorter: Node's compiles a Wasm module of its own
+ * for it, and the process ends where that is refused.
+ */
 async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  const written = writer.write(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+  const [chunks] = await Promise.all([chunksOf(readable), written, writer.close()]);
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** By a reader: not every browser can iterate a stream. */
+async function chunksOf(readable: ReadableStream<Uint8Array>): Promise<Uint8Array[]> {
+  const reader = readable.getReader();
+  const chunks: Uint8Array[] = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return chunks;
+    chunks.push(value);
+  }
 }
 
 /** The bytes travel inside the JS, where no bundler or server can lose them. */
 async function compile(shared: boolean): Promise<WebAssembly.Module> {
-  const bytes = await inflate(deflated);
-  if (!shared) bytes[memoryFlags] = UNSHARED;
-  return allowed(() => WebAssembly.compile(bytes));
+  return allowed(async () => {
+    const bytes = await inflate(deflated);
+    if (!shared) bytes[memoryFlags] = UNSHARED;
+    return WebAssembly.compile(bytes);
+  });
 }
 
 function compiled(shared: boolean): Promise<WebAssembly.Module> {
-  let module = modules.get(shared);
-  if (module === undefined) {
-    module = compile(shared);
-    modules.set(shared, module);
-  }
+  const known = modules.get(shared);
+  if (known !== undefined) return known;
+  const module = compile(shared);
+  modules.set(shared, module);
+  // What failed may not fail again.
+  module.catch(() => modules.delete(shared));
   return module;
 }
 
-/** What a content security policy may refuse: compiling in Chromium and Firefox, instantiating in WebKit. */
+/** What memory may be too short for, and a content security policy refuse: compiling in Chromium and Firefox, instantiating in WebKit. */
 async function allowed<T>(make: () => Promise<T>): Promise<T> {
   try {
     return await make();
   } catch (cause) {
-    const wanted = "leave to use WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
+    if (isShort(cause)) throw new UnsupportedError("memory", "enough for WebAssembly", SHORT, { cause });
+    const wanted = "permission to use WebAssembly (in a content security policy, 'wasm-unsafe-eval')";
     throw new UnsupportedError("core", wanted, "a refusal", { cause });
   }
+}
+
+/** Whether an error says that memory, or room for it, has run out: as a RangeError in V8 and WebKit, else in words. */
+function isShort(error: unknown): boolean {
+  return error instanceof RangeError || /memory/i.test(String((error as Error | null)?.message));
 }
 
 function wasmExists(): boolean {
@@ -90,12 +123,13 @@ export async function load(
     return loadJs(share, bytes);
   if (!wasmExists())
     throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
-  const memory = allocate(bytes, () => wasmMemory(share, bytes));
+  let memory: WebAssembly.Memory | undefined;
   try {
+    memory = allocate(bytes, () => wasmMemory(share, bytes));
     return await onWasm(await compiled(share), memory, share);
   } catch (error) {
     if (kind === "wasm" || makeJs === undefined) throw error;
-    return onJs(memory, share);
+    return memory === undefined ? loadJs(share, bytes) : onJs(memory, share);
   }
 }
 
@@ -109,12 +143,21 @@ async function onWasm(
 }
 
 function loadJs(shared: boolean, bytes: number): Loaded {
-  // Shared memory is a WebAssembly.Memory where that exists, so that threads with a Wasm core can attach to it.
-  const memory = allocate(bytes, () => {
-    if (!shared) return new ArrayBuffer(bytes);
-    return typeof WebAssembly === "undefined" ? new SharedArrayBuffer(bytes) : wasmMemory(true, bytes);
-  });
-  return onJs(memory, shared);
+  return onJs(
+    allocate(bytes, () => (shared ? sharedMemory(bytes) : new ArrayBuffer(bytes))),
+    shared,
+  );
+}
+
+/** A WebAssembly.Memory where there can be one, so that threads with a Wasm core can attach to it. */
+function sharedMemory(bytes: number): WebAssembly.Memory | SharedArrayBuffer {
+  if (typeof WebAssembly === "undefined") return new SharedArrayBuffer(bytes);
+  try {
+    return wasmMemory(true, bytes);
+  } catch {
+    // It takes many times its size of address space, which may be short.
+    return new SharedArrayBuffer(bytes);
+  }
 }
 
 function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Loaded {
@@ -134,7 +177,7 @@ export async function join(
 ): Promise<Loaded> {
   if (kind === "js") return onJs(memory, true);
   if (typeof WebAssembly === "undefined" || !(memory instanceof WebAssembly.Memory)) {
-    throw new UnsupportedError("core", "WebAssembly to exist on both threads", WITHOUT);
+    throw new UnsupportedError("core", "WebAssembly, and memory of it, on both threads", WITHOUT);
   }
   return onWasm(module ?? (await compiled(true)), memory, true);
 }
@@ -154,6 +197,8 @@ function allocate<T>(bytes: number, make: () => T): T {
   try {
     return make();
   } catch (cause) {
-    throw new UnsupportedError("memory", `${bytes} bytes of address space`, "a refusal", { cause });
+    throw new UnsupportedError("memory", `${bytes} bytes, and room for them in the address space`, SHORT, {
+      cause,
+    });
   }
 }

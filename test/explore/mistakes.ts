@@ -344,4 +344,13 @@ export const BLUNDERS: readonly Blunder[] = [
       replace: "  store32(thread + THREAD_NUMBER, 0);\n  joinAs(0, 0);",
     },
   },
+  {
+    name: "a thread says what it leaves after it has freed its block",
+    scenario: "leaving: what a packet of another still carries is left to whoever takes the block",
+    mistake: {
+      file: "assembly/thread.ts",
+      find: "  store32(thread + THREAD_LEFT, left);",
+      replace: "  atomicStore32(thread + THREAD_STATE, THREAD_FREE);\n  store32(thread + THREAD_LEFT, left);",
+    },
+  },
 ];

@@ -3,7 +3,7 @@
 import { E_EXHAUSTED, ERROR_LIMIT, KIND_USER, THREAD_BYTES, THREAD_LIVE } from "../../../assembly/layout.js";
 import type { Core } from "../bundle.js";
 import { type Operation, type Scenario, sequence } from "../scenario.js";
-import { coreOf, packet } from "./kit.js";
+import { complete, completedOnce, coreOf, hand, lentWith, packet, release } from "./kit.js";
 
 /** Uses up all pages but `n`. */
 function leave(core: Core, n: number): void {
@@ -111,7 +111,7 @@ export const running: readonly Scenario[] = [
           sequence((core) => {
             core.release(h, 0);
             core.flushMagazines();
-            core.freeThread();
+            core.freeThread(0);
             return 0;
           }),
           (results) => {
@@ -124,5 +124,47 @@ export const running: readonly Scenario[] = [
           (results[1] as number[]).includes(E_EXHAUSTED) ? "told that the pool is empty" : null,
       };
     },
+  },
+  {
+    name: "leaving: what a packet of another still carries is left to whoever takes the block",
+    threads: 3,
+    joined: false,
+    arena: { exchange: 2 },
+    setup: (cores) => {
+      const [one, two] = [coreOf(cores, 1), coreOf(cores, 2)];
+      for (const core of [one, two]) core.claimThread();
+      // Somebody who does nothing has the other one.
+      one.memory.store32(one.arenas.threadBlocks + 2 * THREAD_BYTES, THREAD_LIVE);
+      const { handles, region } = lentWith(one, 1, "copy");
+      const h = hand(one, handles[0] as number, 2);
+      one.releaseRegion(region);
+      const join: Operation = (core) => (core.claimThread() === 0 ? core.threadSelf() : 0);
+      return {
+        programs: [
+          sequence((core) => {
+            const done = complete(core, []);
+            core.flushMagazines();
+            core.freeThread(1 - done);
+            return done;
+          }),
+          sequence(release(h)),
+          (results) => {
+            if (!results.includes(1)) return results.length < 3 ? join : null;
+            const then = results.slice(results.indexOf(1) + 1);
+            if (then.length === 0) return (core) => core.inherited();
+            return then.length === 1 ? complete : null;
+          },
+        ],
+        check: (end) => {
+          const [left, , taken] = end.results as [number[], number[], number[]];
+          const joined = taken.indexOf(1);
+          const [inherited = 0, completed = 0] = joined < 0 ? [] : taken.slice(joined + 1);
+          if (joined >= 0 && inherited !== 1 - (left[0] as number)) return `inherited ${inherited}`;
+          return completedOnce(end, 1, [left[0] as number, completed]);
+        },
+      };
+    },
+    quick: 3,
+    full: 6,
   },
 ];

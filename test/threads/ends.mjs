@@ -1,0 +1,88 @@
+// A worker that has something of everything, and ends in the way that it is told.
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { parentPort, workerData } from "node:worker_threads";
+import { Engine, SkbQueue } from "skbuff";
+import "skbuff/js";
+
+const { engine: token, to, from, how } = workerData;
+
+/** Attaches, and takes packets, memory, ubufs and ends of rings. */
+async function settle() {
+  const engine = await Engine.attach(token);
+  const [out, into] = [engine.openRing(to), engine.openRing(from)];
+  const region = engine.userRegion(4096);
+  const lend = () => engine.alloc(10).addUserFrag(region, 0, 100, engine.ubuf(told)) && undefined;
+  const carried = engine.alloc(10).putZeros(10);
+  carried.addUserFrag(region, 0, 100, engine.ubuf(told));
+  out.enqueue(carried);
+  lend();
+  engine.ubuf(told);
+  const held = engine.alloc(100).putZeros(100);
+  held.get();
+  held.clone();
+  const list = engine.alloc(10).putZeros(10);
+  list.addFragList(engine.alloc(50).putZeros(50));
+  const queue = new SkbQueue(engine);
+  queue.pushTail(list);
+  engine.alloc(10).append(new Uint8Array(20000));
+  into.dequeue();
+  return engine;
+}
+
+function told() {
+  parentPort.postMessage("a callback ran");
+}
+
+const ways = {
+  throws: async () => {
+    await settle();
+    setImmediate(() => {
+      throw new Error("on purpose");
+    });
+  },
+  rejects: async () => {
+    await settle();
+    throw new Error("on purpose");
+  },
+  exits: async () => {
+    await settle();
+    process.exit(7);
+  },
+  // In the middle of a delivery.
+  "exits in a callback": async () => {
+    const engine = await settle();
+    const region = engine.userRegion(100);
+    const skb = engine.alloc(10);
+    skb.addUserFrag(
+      region,
+      0,
+      10,
+      engine.ubuf(() => process.exit(7)),
+    );
+    skb.release();
+  },
+  returns: settle,
+  "detaches first": async () => {
+    const engine = await Engine.attach(token);
+    engine.detach();
+  },
+  "has many engines": async () => {
+    process.on("warning", ({ name }) => parentPort.postMessage(name));
+    for (let i = 0; i < 20; i++) await Engine.attach(token);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  },
+  "lets its engine be collected": async () => {
+    const ref = await (async () => new WeakRef(await Engine.attach(token)))();
+    setFlagsFromString("--expose-gc");
+    const gc = runInNewContext("gc");
+    for (let i = 0; i < 100 && ref.deref() !== undefined; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      gc();
+    }
+    parentPort.postMessage(ref.deref() === undefined ? "collected" : "kept");
+  },
+};
+
+await ways[how]();
