@@ -76,6 +76,19 @@ export function checkOptions<T extends object>(options: T | undefined, names?: N
   return options;
 }
 
+/** The same for options among which are somebody else's: refused is what is none, but nearly one. @throws ArgumentTypeError */
+export function checkSomeOptions<T extends object>(options: T | undefined, names: Names<T>): Partial<T> {
+  const given = checkOptions(options);
+  for (const name in given)
+    if (names[name] !== true && nearest(name, names).length > 0) throw unknownOption(name, names);
+  return given;
+}
+
+/** The names that somebody may have meant who wrote `name`. */
+function nearest(name: string, names: object): string[] {
+  return Object.keys(names).filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+}
+
 // For every packet or burst: to go through the names takes as long as all the rest, so that is done only where an
 // option is not there. One that is misspelt is not.
 
@@ -109,7 +122,7 @@ function isReuse(reuse: boolean | undefined): boolean {
 /** Says which option was meant, if one is near; else which there are. */
 function unknownOption(name: string, names: object): Error {
   const known = Object.keys(names);
-  const near = known.filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  const near = nearest(name, names);
   return new ArgumentTypeError("options", (near.length > 0 ? near : known).join(" or "), name);
 }
 
