@@ -500,7 +500,8 @@ export class Skb {
   }
 
   /**
-   * Copies lent bytes into pool pages and lets their ubufs go, as `copied` (skb_copy_ubufs).
+   * Copies lent bytes into pool pages and lets their ubufs go, as `copied` (skb_copy_ubufs). A frag becomes several, or members
+   * of the frag list, where pages do not lie together.
    *
    * @throws PoolExhaustedError
    * @example
