@@ -157,13 +157,16 @@ export class Waiter {
     });
   }
 
-  /** Timers can ring a moment early, and cannot be set to more than some 24 days: then there is another one. */
+  /** Once more if it was early: timers count whole milliseconds, and none is longer than TIMER_MOST. */
   #setTimer(one: Pending): void {
-    const left = Math.min(Math.max(Math.ceil(one.deadline - performance.now()), 1), TIMER_MOST);
-    one.timer = setTimeout(() => {
-      if (performance.now() < one.deadline) this.#setTimer(one);
-      else this.#settle();
-    }, left);
+    const left = Math.ceil(one.deadline - performance.now());
+    one.timer = setTimeout(
+      () => {
+        this.#settle();
+        if (this.#pending.has(one)) this.#setTimer(one);
+      },
+      Math.min(Math.max(left, 1), TIMER_MOST),
+    );
   }
 
   /** Has completions from other threads delivered by the event loop, also while nobody waits. */

@@ -67,13 +67,13 @@ forEachEngine((_name, make) => {
       expect(await ring.waitAsync()).toBe("ready");
     });
 
-    it("after its timeout also if the timer rings a moment early, as Node's do now and then", async () => {
+    it("and no later, though timers are early now and then", async () => {
       const engine = await make();
       const ring = engine.ring();
-      const waits = Array.from({ length: 50 }, (_, i) => timed(ring.waitAsync({ timeout: 1 + i / 2 })));
-      for (const ms of await Promise.all(waits)) expect(ms).toBeLessThan(SOON_MS);
-      for (let i = 0; i < 30; i++) expect(await timed(ring.waitAsync({ timeout: 1 }))).toBeLessThan(SOON_MS);
-      ring.release();
+      const start = performance.now();
+      // One at a time: nobody else's timer must be what ends it.
+      for (let i = 1; i <= 150; i++) expect(await ring.waitAsync({ timeout: i / 50 })).toBe("timed-out");
+      expect(performance.now() - start).toBeLessThan(SOON_MS);
     });
 
     it("a thread that nobody could wake, or of a page, must not block", async () => {
