@@ -10,13 +10,9 @@ import {
   E_EXHAUSTED,
   E_LINEAR,
   E_STALE,
-  KIND_FRAG,
   MAX_LINEAR,
   MAX_ROOM,
   OK,
-  PAGE_BYTES,
-  PAGE_KIND,
-  PAGE_SHIFT,
   SHINFO_CLEARED,
   SHINFO_GSO_SIZE,
   SKB_BYTES,
@@ -32,12 +28,10 @@ import {
 } from "./layout";
 import { held, takeHeld } from "./magazine";
 import { copy, load32, store32 } from "./memory";
-import { entryOf, pageAddress, pageRefs, putPage } from "./page";
-import { allocPages, freeSkb, injecting, takeSkb } from "./pool";
+import { freeSkb, injecting, takeSkb } from "./pool";
 import {
   allocForList,
   copyReserved,
-  freeForList,
   keptHeadroom,
   ownHead,
   replaceHead,
@@ -46,22 +40,19 @@ import {
   shareFrags,
   twinHeadroom,
 } from "./rehead";
-import {
-  fragAddress,
-  fragCount,
-  fragList,
-  fragSize,
-  headroomOf,
-  linearLength,
-  markShares,
-  setFrag,
-  shinfoOf,
-  tailSpace,
-} from "./shinfo";
+import { fragList, headroomOf, linearLength, markShares, shinfoOf, tailSpace } from "./shinfo";
 import { newSkb, releaseData, releaseSkb, skbOf } from "./skb";
 import { count } from "./thread";
 import { copyOut } from "./walk";
-import { carriesUbuf, orphanFrags } from "./zerocopy";
+import {
+  carriesUbuf,
+  dropCopies,
+  makeCopies,
+  orphanFrags,
+  ownFrags,
+  prepareCopies,
+  spillCount,
+} from "./zerocopy";
 
 /** skb_clone. Returns the handle, E_STALE or E_EXHAUSTED. */
 export function clone(handle: u32): u32 {
@@ -120,25 +111,28 @@ function copyInfo(to: u32, from: u32): void {
 export function copyHead(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
-  const shinfo = shinfoOf(skb);
   const linear = linearLength(skb);
   const headroom = twinHeadroom(skb, linear);
   const twin = newSkb(linear, headroom);
   if (twin === 0) return E_EXHAUSTED;
+  const lent = carriesUbuf(skb);
+  if (lent && prepareCopies(skb, false, true) !== OK) {
+    releaseSkb(twin);
+    return E_EXHAUSTED;
+  }
+  const more: u32 = lent ? spillCount() : 0;
   let spare: u32 = 0;
-  if (fragList(shinfo) !== 0) {
-    spare = allocForList(shinfo);
+  if (fragList(shinfoOf(skb)) !== 0 || more !== 0) {
+    spare = allocForList(shinfoOf(skb), more);
     if (spare === 0) {
+      if (lent) dropCopies();
       releaseSkb(twin);
       return E_EXHAUSTED;
     }
     markShares(twin);
   }
-  if (carriesUbuf(skb) && orphanFrags(skb) !== OK) {
-    freeForList(spare);
-    releaseSkb(twin);
-    return E_EXHAUSTED;
-  }
+  if (lent) makeCopies(skb, false);
+  const shinfo = shinfoOf(skb);
   copy(load32(twin + SKB_HEAD), load32(skb + SKB_DATA) - headroom, headroom + linear);
   store32(twin + SKB_LEN, load32(skb + SKB_LEN));
   store32(twin + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN));
@@ -167,36 +161,18 @@ export function expandHead(handle: u32, moreHead: u32, moreTail: u32): u32 {
 export function unclone(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
-  const status = ownPart(skb);
+  const status = ownPart(skb, skb);
   if (status !== OK) return status;
   for (let m = fragList(shinfoOf(skb)); m !== 0; m = load32(m + SKB_NEXT)) {
-    const memberStatus = ownPart(m);
+    const memberStatus = ownPart(skb, m);
     if (memberStatus !== OK) return memberStatus;
   }
   return OK;
 }
 
-function ownPart(skb: u32): u32 {
-  const status = ownHead(skb);
-  return status === OK ? ownFrags(shinfoOf(skb)) : status;
-}
-
-/** Copies the frags whose pool pages others refer to as well. What is done when one fails is done: same bytes. */
-function ownFrags(shinfo: u32): u32 {
-  const n = fragCount(shinfo);
-  for (let i: u32 = 0; i < n; i++) {
-    const address = fragAddress(shinfo, i);
-    const entry = entryOf(address);
-    if (load32(entry + PAGE_KIND) !== KIND_FRAG || pageRefs(entry) === 1) continue;
-    const size = fragSize(shinfo, i);
-    const own = allocPages((size + PAGE_BYTES - 1) >>> PAGE_SHIFT, KIND_FRAG);
-    if (own === 0) return E_EXHAUSTED;
-    copy(pageAddress(own), address, size);
-    count(COUNT_BYTES_COPIED, size);
-    setFrag(shinfo, i, pageAddress(own), size);
-    putPage(entry);
-  }
-  return OK;
+function ownPart(skb: u32, part: u32): u32 {
+  const status = ownHead(part);
+  return status === OK ? ownFrags(skb, part) : status;
 }
 
 /** skb_morph: `handle` becomes a clone of `from`, in place. OK, E_STALE or E_EXHAUSTED. */

@@ -42,7 +42,7 @@ import { newSkb, releaseSkb, skbOf } from "./skb";
 import { count } from "./thread";
 import { getUbuf } from "./ubuf";
 import { inRange } from "./walk";
-import { carriesUbuf, orphanFrags } from "./zerocopy";
+import { carriesUbuf, orphanInPlace } from "./zerocopy";
 
 /**
  * pskb_extract: a packet of bytes [offset, offset + n), with `headroom` in front and the metadata, header offsets aside.
@@ -111,7 +111,7 @@ function allocMembers(skb: u32, part: u32, offset: u32, n: u32, start: u32): boo
 
 /** Whether frags may be shared now, lent ones copied before where they must be; nothing is asked for bytes of the head. */
 function mayTake(skb: u32, headOnly: bool): bool {
-  return headOnly || !carriesUbuf(skb) || orphanFrags(skb) === OK;
+  return headOnly || !carriesUbuf(skb) || orphanInPlace(skb) === OK;
 }
 
 /**

@@ -64,7 +64,8 @@ function mustFail(): bool {
   return failing === 0;
 }
 
-function exhausted(what: u32): u32 {
+/** Notes and counts what there was none of. Returns 0. */
+export function exhausted(what: u32): u32 {
   wanted = what;
   count(COUNT_EXHAUSTED, 1);
   return 0;
@@ -133,6 +134,20 @@ export function allocPages(n: u32, kind: u32): u32 {
       return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
   }
   return entry;
+}
+
+/**
+ * Returns the entry of a run of `n` pages, or of as many as there are in one place; or 0 if there is no page at all. For bytes
+ * that need not lie together.
+ */
+export function allocUpTo(n: u32, kind: u32): u32 {
+  if (n === 1) return allocPages(1, kind);
+  if (mustFail()) return exhausted(SHORT_OF_RUN);
+  let entry = takeRun(n, kind);
+  if (entry !== 0) return entry;
+  reclaimPages();
+  for (let some = n; entry === 0 && some > 1; some >>>= 1) entry = takeRun(some, kind);
+  return entry !== 0 ? entry : allocPages(1, kind);
 }
 
 function takePages(n: u32, kind: u32): u32 {

@@ -47,10 +47,12 @@ import { releaseData } from "./skb";
 import { count } from "./thread";
 import { getUbuf } from "./ubuf";
 
-/** Allocates as many skbs as the frag list has members, linked by `next`. Returns the first, or 0. Trusts that it has one. */
-export function allocForList(shinfo: u32): u32 {
+/** Allocates as many skbs as the frag list has members, and `more`, linked by `next`. Returns the first, or 0. Trusts that it is one. */
+export function allocForList(shinfo: u32, more: u32): u32 {
+  let n = more;
+  for (let m = fragList(shinfo); m !== 0; m = load32(m + SKB_NEXT)) n += 1;
   let first: u32 = 0;
-  for (let m = fragList(shinfo); m !== 0; m = load32(m + SKB_NEXT)) {
+  for (; n !== 0; n -= 1) {
     const skb = allocSkb();
     if (skb === 0) {
       freeForList(first);
@@ -146,7 +148,7 @@ export function replaceHead(skb: u32, headroom: u32, tail: u32): u32 {
   const shared = isShared(skb);
   let spare: u32 = 0;
   if (shared && fragList(old) !== 0) {
-    spare = allocForList(old);
+    spare = allocForList(old, 0);
     if (spare === 0) {
       giveHead(head, bytes);
       return E_EXHAUSTED;

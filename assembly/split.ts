@@ -104,7 +104,7 @@ function splitData(skb: u32, rest: u32, at: u32): bool {
   if (ownHead(skb) !== OK) return false;
   const from = shinfoOf(skb);
   const to = shinfoOf(rest);
-  const n = fragCount(from);
+  let n = fragCount(from);
   let i: u32 = 0;
   let cut = at;
   while (i < n && fragSize(from, i) <= cut) {
@@ -116,7 +116,17 @@ function splitData(skb: u32, rest: u32, at: u32): bool {
   const ubuf = load32(from + SHINFO_UBUF);
   const staying = userFrags(from, 0, i < n && cut !== 0 ? i + 1 : i);
   const moving = userFrags(from, i, n);
-  if (ubuf !== 0 && staying !== 0 && moving !== 0 && !mayShare(ubuf) && orphanHead(skb) !== OK) return false;
+  if (ubuf !== 0 && staying !== 0 && moving !== 0 && !mayShare(ubuf)) {
+    if (orphanHead(skb) !== OK) return false;
+    // The copies may be in more frags than the user's bytes were.
+    n = fragCount(from);
+    i = 0;
+    cut = at;
+    while (i < n && fragSize(from, i) <= cut) {
+      cut -= fragSize(from, i);
+      i += 1;
+    }
+  }
   let list = fragList(from);
   let before: u32 = 0; // the last member that stays
   if (i === n) {

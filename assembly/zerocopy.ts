@@ -9,40 +9,50 @@ import {
   E_SHARED,
   E_STALE,
   E_UBUF,
+  FRAG_ADDRESS,
+  FRAG_SHIFT,
+  FRAG_SIZE,
   KIND_FRAG,
   KIND_USER,
   MAX_FRAGS,
   MAX_LENGTH,
   OK,
+  OWNER_LIST,
   PAGE_BYTES,
+  PAGE_KIND,
   PAGE_OWNER,
   PAGE_REFS,
   PAGE_SHIFT,
   PAGE_SPAN,
+  SHINFO_FRAG_COUNT,
+  SHINFO_FRAG_LIST,
   SHINFO_FRAG_LIST_TAIL,
+  SHINFO_FRAGS,
   SHINFO_UBUF,
   SKB_LEN,
   SKB_NEXT,
+  SKB_OWNER,
 } from "./layout";
 import { atomicLoad32, copy, load32, store32 } from "./memory";
-import { entryOf, getPage, pageAddress, putPage } from "./page";
-import { allocPages, linkPages, nextPages, putPages } from "./pool";
+import { entryOf, getPage, pageAddress, pageRefs, putPage } from "./page";
+import { allocPages, allocUpTo, exhausted, linkPages, nextPages, putPages, SHORT_OF_RUN } from "./pool";
 import { ownHead } from "./rehead";
 import {
   addData,
+  dropData,
   fragAddress,
   fragCount,
   fragList,
   fragSize,
   isShared,
   isUserFrag,
+  markShares,
   pushFrag,
-  setFrag,
   setList,
   shinfoOf,
 } from "./shinfo";
-import { skbOf } from "./skb";
-import { count } from "./thread";
+import { newSkb, releaseSkb, skbOf } from "./skb";
+import { count, scratch } from "./thread";
 import { attachUbuf, mayShare, putUbuf, ubufOf } from "./ubuf";
 
 /** Allocates a user region of `pages` pages. Returns its address, or E_EXHAUSTED. */
@@ -121,13 +131,21 @@ export function orphanFrags(skb: u32): u32 {
   return copyUserFrags(skb, false);
 }
 
+/** The same without a longer frag list. */
+export function orphanInPlace(skb: u32): u32 {
+  if (!carriesUbuf(skb)) return OK;
+  const status = prepareCopies(skb, false, false);
+  if (status === OK) makeCopies(skb, false);
+  return status;
+}
+
 /** The same for a packet without its frag list, which is not going to be shared. */
 export function orphanHead(skb: u32): u32 {
   const shinfo = shinfoOf(skb);
   const list = fragList(shinfo);
   const last = load32(shinfo + SHINFO_FRAG_LIST_TAIL);
   setList(shinfo, 0, 0);
-  const status = copyUserFrags(skb, false);
+  const status = orphanInPlace(skb);
   setList(shinfoOf(skb), list, last);
   return status;
 }
@@ -138,65 +156,206 @@ function mustCopy(shinfo: u32, all: bool): bool {
   return ubuf !== 0 && (all || !mayShare(ubuf));
 }
 
-// First everything is allocated, then nothing can fail: the pages wait in a chain, in the order of the frags
-// they will replace.
+/** A bit for each frag of the head that is to be copied. */
+function lentFrags(shinfo: u32, all: bool): u32 {
+  if (!mustCopy(shinfo, all)) return 0;
+  let which: u32 = 0;
+  const n = fragCount(shinfo);
+  for (let i: u32 = 0; i < n; i++) {
+    if (isUserFrag(shinfo, i)) which |= 1 << i;
+  }
+  return which;
+}
+
+/** A bit for each frag of the head in pool pages to which others refer as well. */
+function sharedFrags(shinfo: u32): u32 {
+  let which: u32 = 0;
+  const n = fragCount(shinfo);
+  for (let i: u32 = 0; i < n; i++) {
+    const entry = entryOf(fragAddress(shinfo, i));
+    if (load32(entry + PAGE_KIND) === KIND_FRAG && pageRefs(entry) !== 1) which |= 1 << i;
+  }
+  return which;
+}
+
+/**
+ * Copies the frags of a part of the packet, which is alone with its head, whose pages others refer to as well. OK or E_EXHAUSTED,
+ * and nothing changed.
+ */
+export function ownFrags(skb: u32, part: u32): u32 {
+  // Asked once: others may let go of their pages meanwhile.
+  const which = sharedFrags(shinfoOf(part));
+  if (which === 0) return OK;
+  copies = 0;
+  spills = 0;
+  lastCopy = 0;
+  if (!preparePart(shinfoOf(part), which, true)) return dropCopies();
+  copyPart(skb, part, which);
+  return OK;
+}
+
 function copyUserFrags(skb: u32, all: bool): u32 {
   if (!carriesUbuf(skb)) return OK;
-  let first: u32 = 0;
-  let last: u32 = 0;
+  const status = prepareCopies(skb, all, true);
+  if (status === OK) makeCopies(skb, all);
+  return status;
+}
+
+// First everything is allocated, then nothing can fail. What was allocated waits here until it is used or freed, which is
+// before the operation ends.
+
+/** A chain of pages, in the order of the bytes that they are for. */
+let copies: u32 = 0;
+let lastCopy: u32 = 0;
+/** Members for what does not fit the frag table, linked by `next`: copies may need more frags than there were. */
+let spills: u32 = 0;
+
+/**
+ * Allocates what `makeCopies` needs. The pages need not lie together: a frag becomes several, and if those are more than a head
+ * has entries, and `spill` says that the frag list may grow, what is left of them goes into members behind. OK or E_EXHAUSTED.
+ */
+export function prepareCopies(skb: u32, all: bool, spill: bool): u32 {
+  copies = 0;
+  spills = 0;
+  lastCopy = 0;
   for (let part = skb; part !== 0; part = nextPart(skb, part)) {
-    const shinfo = shinfoOf(part);
-    if (!mustCopy(shinfo, all)) continue;
-    const n = fragCount(shinfo);
-    for (let i: u32 = 0; i < n; i++) {
-      if (!isUserFrag(shinfo, i)) continue;
-      const entry = allocPages((fragSize(shinfo, i) + PAGE_BYTES - 1) >>> PAGE_SHIFT, KIND_FRAG);
-      if (entry === 0) {
-        putPages(first);
-        return E_EXHAUSTED;
-      }
-      linkPages(last, entry);
-      if (last === 0) first = entry;
-      last = entry;
-    }
+    if (!preparePart(shinfoOf(part), lentFrags(shinfoOf(part), all), spill)) return dropCopies();
   }
   // What others share keeps its user frags for them: this packet gets heads of its own, same bytes, same frags, its
   // own first, because the frag list hangs on that. It changes nothing the user could see, so it need not be undone if a later one fails.
   for (let part = skb; part !== 0; part = nextPart(skb, part)) {
-    const copies = part === skb ? first !== 0 : mustCopy(shinfoOf(part), all);
-    if (copies && ownHead(part) !== OK) {
-      putPages(first);
-      return E_EXHAUSTED;
-    }
-  }
-  for (let part = skb; part !== 0; part = nextPart(skb, part)) {
-    if (mustCopy(shinfoOf(part), all)) first = repoint(shinfoOf(part), first);
+    const copied = part === skb ? copies !== 0 : mustCopy(shinfoOf(part), all);
+    if (copied && ownHead(part) !== OK) return dropCopies();
   }
   return OK;
+}
+
+/** Allocates for the frags of one head of which `which` has a bit. Returns whether there was enough. */
+function preparePart(shinfo: u32, which: u32, spill: bool): bool {
+  const n = fragCount(shinfo);
+  let entries = n;
+  for (let i: u32 = 0; i < n; i++) {
+    if (((which >>> i) & 1) === 0) continue;
+    let left = (fragSize(shinfo, i) + PAGE_BYTES - 1) >>> PAGE_SHIFT;
+    let most = left;
+    entries -= 1;
+    while (left !== 0) {
+      const entry = allocUpTo(left < most ? left : most, KIND_FRAG);
+      if (entry === 0) return false;
+      linkPages(lastCopy, entry);
+      if (lastCopy === 0) copies = entry;
+      lastCopy = entry;
+      // What there was not at once there will hardly be for the rest.
+      most = load32(entry + PAGE_SPAN);
+      left -= most;
+      entries += 1;
+    }
+  }
+  if (entries > MAX_FRAGS && !spill) return exhausted(SHORT_OF_RUN) !== 0;
+  while (entries > MAX_FRAGS) {
+    const member = newSkb(0, 0);
+    if (member === 0) return false;
+    store32(member + SKB_NEXT, spills);
+    spills = member;
+    entries -= entries - MAX_FRAGS < MAX_FRAGS ? entries - MAX_FRAGS : MAX_FRAGS;
+  }
+  return true;
+}
+
+/** Frees what `prepareCopies` has allocated. Returns E_EXHAUSTED, as who calls it does. */
+export function dropCopies(): u32 {
+  putPages(copies);
+  copies = 0;
+  while (spills !== 0) {
+    const member = spills;
+    spills = load32(member + SKB_NEXT);
+    releaseSkb(member);
+  }
+  return E_EXHAUSTED;
+}
+
+/** Members by which `makeCopies` will lengthen the frag list. */
+export function spillCount(): u32 {
+  let n: u32 = 0;
+  for (let member = spills; member !== 0; member = load32(member + SKB_NEXT)) n += 1;
+  return n;
+}
+
+/** Copies the user frags for which `prepareCopies` has allocated, and lets their ubufs go. */
+export function makeCopies(skb: u32, all: bool): void {
+  for (let part = skb; part !== 0; part = nextPart(skb, part)) {
+    const shinfo = shinfoOf(part);
+    const which = lentFrags(shinfo, all);
+    if (which === 0) continue;
+    copyPart(skb, part, which);
+    const ubuf = load32(shinfo + SHINFO_UBUF);
+    store32(shinfo + SHINFO_UBUF, 0);
+    putUbuf(ubuf, true);
+  }
 }
 
 function nextPart(skb: u32, part: u32): u32 {
   return part === skb ? fragList(shinfoOf(skb)) : load32(part + SKB_NEXT);
 }
 
-/** Copies a head's user frags into the pages of the chain; returns what is left of it. */
-function repoint(shinfo: u32, chain: u32): u32 {
+/** Copies the frags of one head, the packet's own or a member's, of which `which` has a bit. */
+function copyPart(skb: u32, part: u32, which: u32): void {
+  const shinfo = shinfoOf(part);
   const n = fragCount(shinfo);
-  let entry = chain;
+  const frags = shinfo + SHINFO_FRAGS;
+  const before = scratch();
+  copy(before, frags, n << FRAG_SHIFT);
+  store32(shinfo + SHINFO_FRAG_COUNT, 0);
+  let last = part; // where the next frag goes: the part itself, then the members behind it
   for (let i: u32 = 0; i < n; i++) {
-    if (!isUserFrag(shinfo, i)) continue;
-    const next = nextPages(entry);
-    const address = fragAddress(shinfo, i);
-    const size = fragSize(shinfo, i);
-    copy(pageAddress(entry), address, size);
-    count(COUNT_BYTES_COPIED, size);
-    // The frag is pointed at the copy before the user's page is put: it never names a page that is free.
-    setFrag(shinfo, i, pageAddress(entry), size);
-    putPage(entryOf(address));
-    entry = next;
+    let from = load32(before + (i << FRAG_SHIFT) + FRAG_ADDRESS);
+    let left = load32(before + (i << FRAG_SHIFT) + FRAG_SIZE);
+    if (((which >>> i) & 1) === 0) {
+      last = appendFrag(skb, part, last, from, left);
+      continue;
+    }
+    count(COUNT_BYTES_COPIED, left);
+    while (left !== 0) {
+      const entry = copies;
+      copies = nextPages(entry);
+      const room = load32(entry + PAGE_SPAN) << PAGE_SHIFT;
+      const some = left < room ? left : room;
+      copy(pageAddress(entry), from, some);
+      last = appendFrag(skb, part, last, pageAddress(entry), some);
+      from += some;
+      left -= some;
+    }
   }
-  const ubuf = load32(shinfo + SHINFO_UBUF);
-  store32(shinfo + SHINFO_UBUF, 0);
-  putUbuf(ubuf, true);
-  return entry;
+  // Only now that no frag names them. Who lets go of a ubuf does so after this.
+  for (let i: u32 = 0; i < n; i++) {
+    if (((which >>> i) & 1) !== 0) putPage(entryOf(load32(before + (i << FRAG_SHIFT) + FRAG_ADDRESS)));
+  }
+}
+
+/** Appends a frag to `last`, or, if its table is full, to a new member behind it. Returns where it went. Bytes do not change. */
+function appendFrag(skb: u32, part: u32, last: u32, address: u32, n: u32): u32 {
+  let to = last;
+  if (fragCount(shinfoOf(to)) === MAX_FRAGS) {
+    to = spills;
+    spills = load32(to + SKB_NEXT);
+    insertMember(skb, last, to);
+  }
+  pushFrag(shinfoOf(to), address, n);
+  if (to === part) return to;
+  addData(to, n);
+  if (part !== skb) dropData(part, n);
+  return to;
+}
+
+/** Puts a member into the frag list of `skb`: behind the member `after`, or, if that is the packet itself, in front. */
+function insertMember(skb: u32, after: u32, member: u32): void {
+  const list = shinfoOf(skb);
+  const next = after === skb ? fragList(list) : load32(after + SKB_NEXT);
+  store32(member + SKB_OWNER, OWNER_LIST);
+  markShares(member);
+  markShares(skb);
+  store32(member + SKB_NEXT, next);
+  if (after === skb) store32(list + SHINFO_FRAG_LIST, member);
+  else store32(after + SKB_NEXT, member);
+  if (next === 0) store32(list + SHINFO_FRAG_LIST_TAIL, member);
 }

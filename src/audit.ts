@@ -17,12 +17,14 @@ import {
   FRAG_ADDRESS,
   FRAG_SHIFT,
   FRAG_SIZE,
+  HANDLE_MASK,
   HEAD_CLASS_SHIFT,
   HEAD_CLASSES,
   HEADER_BITMAP,
   HEADER_CARVED_BLOCKS,
   HEADER_CARVED_SKBS,
   HEADER_CARVED_UBUFS,
+  HEADER_CLAIMS,
   HEADER_DEPOTS,
   HEADER_EMPTY_BLOCKS,
   HEADER_EXCHANGE,
@@ -37,6 +39,7 @@ import {
   HEADER_THREAD_BLOCKS,
   HEADER_THREADS,
   HEADER_UBUF_TABLE,
+  HEADER_UBUFS,
   KIND_FRAG,
   KIND_FREE,
   KIND_HEAD,
@@ -66,9 +69,12 @@ import {
   PAGE_SPAN,
   POSITION_MASK,
   RING_CHANGING,
+  RING_CONSUMER,
   RING_HEAD,
   RING_LIFE,
   RING_MASK,
+  RING_MOST,
+  RING_PRODUCER,
   RING_REFS_MASK,
   RING_SHIFT,
   RING_SLOTS,
@@ -80,6 +86,7 @@ import {
   SHINFO_FRAG_LIST,
   SHINFO_FRAG_LIST_TAIL,
   SHINFO_FRAGS,
+  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_BYTES,
   SKB_DATA,
@@ -88,9 +95,13 @@ import {
   SKB_HANDLE,
   SKB_HEAD,
   SKB_LEN,
+  SKB_MAC_HEADER,
+  SKB_NETWORK_HEADER,
   SKB_NEXT,
   SKB_OWNER,
+  SKB_SECOND,
   SKB_SHARES,
+  SKB_TRANSPORT_HEADER,
   SKB_USERS,
   SLOTS_CLASS_SHIFT,
   SLOTS_MASK,
@@ -101,12 +112,18 @@ import {
   THREAD_LIVE,
   THREAD_LOCAL,
   THREAD_MAGAZINES,
+  THREAD_NUMBER,
   THREAD_REMOTE,
   THREAD_STATE,
+  UBUF_CARRIED,
+  UBUF_COPIED,
   UBUF_DONE,
+  UBUF_HANDLE,
   UBUF_LIVE,
   UBUF_NEXT,
+  UBUF_OWNER,
   UBUF_REFS,
+  UBUF_SHARING,
   UBUF_SHIFT,
   UBUF_STATE,
 } from "../assembly/layout.js";
@@ -154,6 +171,10 @@ interface Words {
   word(address: number): number;
 }
 
+/** Heads and their ends lie at cache lines. */
+const SHINFO_ALIGNMENT = 64;
+/** All bits that a ubuf's state can have. */
+const UBUF_STATES = UBUF_LIVE | UBUF_DONE | UBUF_SHARING | UBUF_COPIED | UBUF_CARRIED;
 /** Times that the arena is read in the hope that nobody changes it meanwhile. */
 const ATTEMPTS = 4;
 
@@ -244,6 +265,7 @@ class Audit {
   readonly #heads = new Map<number, { skbs: number[]; bytes: number }>(); // shared info → who refers to it
   readonly #members = new Set<number>();
   readonly #slabHeads = new Map<number, number>(); // slab entry → heads accounted for
+  readonly #attached: Set<number>;
   readonly #pageTable: number;
   readonly #pages: number;
   readonly #firstPage: number;
@@ -251,6 +273,7 @@ class Audit {
   constructor(memory: Words, base: number) {
     this.#memory = memory;
     this.#base = base;
+    this.#attached = new Set(liveThreads(memory, base));
     this.#pageTable = this.#header(HEADER_PAGE_TABLE);
     this.#pages = this.#header(HEADER_PAGES);
     this.#firstPage = this.#header(HEADER_FIRST_PAGE);
@@ -263,6 +286,7 @@ class Audit {
     this.#collect(CLASS_SKB, LINK_SKB);
     this.#collect(CLASS_UBUF, LINK_UBUF);
     this.#checkBlocks();
+    this.#threads();
     this.#rings();
     const packets = this.#skbs();
     for (const [shinfo, head] of this.#heads) this.#head(shinfo, head.skbs, head.bytes);
@@ -322,7 +346,27 @@ class Audit {
   readonly #owned: number[] = []; // skbs that say that a frag list owns them
 
   #word(address: number): number {
-    return this.#memory.word(address);
+    // What is wrong may lead outside of the memory, where there is nothing.
+    return this.#memory.word(address) ?? 0;
+  }
+
+  /** Slots of a table that were ever given out: no more than it has, whatever the header says. */
+  #carved(what: string, cursor: number, total: number): number {
+    const carved = this.#header(cursor);
+    const most = this.#header(total);
+    if (carved > most) this.#bad(`${what}: ${carved} slots carved, of ${most}`);
+    return Math.min(carved, most);
+  }
+
+  /** Whether there is a thread of that number. A ubuf or region that is still out can outlive the worker that made it. */
+  #isThread(number: number): boolean {
+    return number >= 1 && number <= this.#header(HEADER_THREADS);
+  }
+
+  /** Whether an owner word names somebody: a thread that is attached, a frag list, or a ring. */
+  #isOwner(owner: number): boolean {
+    if (owner >= OWNER_RING) return owner - OWNER_RING < this.#header(HEADER_RINGS);
+    return owner === OWNER_LIST || this.#attached.has(owner);
   }
 
   #header(offset: number): number {
@@ -409,6 +453,17 @@ class Audit {
       this.#bad(`blocks: ${carved} in use, ${this.#blocks.size} accounted for`);
   }
 
+  /** That each thread block says which it is, and whether anybody has it. */
+  #threads(): void {
+    for (let t = 0; t < this.#header(HEADER_THREADS); t++) {
+      const block = this.#header(HEADER_THREAD_BLOCKS) + t * THREAD_BYTES;
+      const state = this.#word(block + THREAD_STATE);
+      const number = this.#word(block + THREAD_NUMBER);
+      if (state > THREAD_LIVE || (state === THREAD_LIVE && number !== t + 1))
+        this.#bad(`thread ${t + 1}: state ${state}, number ${number}`);
+    }
+  }
+
   // ─── Rings ───────────────────────────────────────────────────────────────────────────────────────────
 
   readonly #inRings = new Map<number, number>(); // skb → ring, by its place in the table
@@ -426,11 +481,21 @@ class Audit {
         continue;
       }
       const capacity = this.#word(ring + RING_MASK) + 1;
+      if (capacity > RING_MOST || (capacity & (capacity - 1)) !== 0) {
+        this.#bad(`ring ${r}: room for ${capacity}`);
+        continue;
+      }
+      for (const end of [RING_PRODUCER, RING_CONSUMER]) {
+        const owner = this.#word(ring + end);
+        if (owner !== 0 && !this.#attached.has(owner))
+          this.#bad(`ring ${r}: an end of thread ${owner}, who is nobody`);
+      }
       const head = this.#word(ring + RING_HEAD);
       const size = (this.#word(ring + RING_TAIL) - head) & POSITION_MASK;
       if (size > capacity) this.#bad(`ring ${r}: ${size} packets, has room for ${capacity}`);
       if (this.#word(ring + RING_STAGED) !== 0) this.#bad(`ring ${r}: packets staged and not published`);
       const slots = this.#word(ring + RING_SLOTS);
+      if (slots % PAGE_BYTES !== 0) this.#bad(`ring ${r}: slots at ${slots}, within a page`);
       this.#ringPages.set(this.#entryOf(slots), r);
       for (let i = 0; i < Math.min(size, capacity); i++) {
         const handle = this.#word(slots + ((head + i) & (capacity - 1)) * 4);
@@ -447,7 +512,7 @@ class Audit {
   #skbs(): LivePacket[] {
     const packets: LivePacket[] = [];
     const table = this.#header(HEADER_SKB_TABLE);
-    const carved = this.#header(HEADER_CARVED_SKBS);
+    const carved = this.#carved("skbs", HEADER_CARVED_SKBS, HEADER_SKBS);
     const free = this.#free[CLASS_SKB] as Set<number>;
     for (let i = ERROR_LIMIT; i < carved; i++) {
       const skb = table + i * SKB_BYTES;
@@ -464,11 +529,15 @@ class Audit {
       const inRing = this.#inRings.get(skb);
       if (owner >= OWNER_RING ? inRing !== owner - OWNER_RING || users !== 1 : inRing !== undefined)
         this.#bad(`skb ${i}: owner ${ownerName(owner)}, ${users} users, in ring ${inRing ?? "none"}`);
+      else if (!this.#isOwner(owner)) this.#bad(`skb ${i}: owner ${owner}, who is nobody`);
       if (owner === OWNER_LIST) this.#owned.push(skb);
       else {
         const [handle, length] = [this.#word(skb + SKB_HANDLE), this.#word(skb + SKB_LEN)];
         packets.push({ handle, length, users, owner: ownerName(owner) });
       }
+      const handle = this.#word(skb + SKB_HANDLE);
+      if (handle > HANDLE_MASK || (handle & (this.#header(HEADER_SKBS) - 1)) !== i)
+        this.#bad(`skb ${i}: handle ${handle}, of another slot`);
       this.#data(i, skb);
     }
     for (const skb of free) this.#bad(`skb at ${skb}: free, but never carved`);
@@ -481,8 +550,17 @@ class Audit {
     const end = this.#word(skb + SKB_END);
     const data = this.#word(skb + SKB_DATA);
     const tail = data + this.#word(skb + SKB_LEN) - this.#word(skb + SKB_DATA_LEN);
-    if (!(head <= data && data <= tail && tail <= end))
+    if (!(head <= data && data <= tail && tail <= end && end % SHINFO_ALIGNMENT === 0))
       this.#bad(`skb ${i}: ${head} ${data} ${tail} ${end} not in order`);
+    for (const flag of [SKB_SHARES, SKB_SECOND]) {
+      const value = this.#word(skb + flag);
+      if (value > 1) this.#bad(`skb ${i}: flag at ${flag} is ${value}`);
+    }
+    for (const field of [SKB_MAC_HEADER, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER]) {
+      // Counted from the head, plus one.
+      const value = this.#word(skb + field);
+      if (value > end - head + 1) this.#bad(`skb ${i}: header at ${value - 1}, past its head`);
+    }
     const known = this.#heads.get(end);
     const bytes = end + SHINFO_BYTES - head;
     if (known === undefined) this.#heads.set(end, { skbs: [skb], bytes });
@@ -514,6 +592,8 @@ class Audit {
 
   /** That a head lies where a head of its size can lie. */
   #place(name: string, head: number, bytes: number): void {
+    const reserved = this.#word(head + bytes - SHINFO_BYTES + SHINFO_RESERVED);
+    if (reserved > bytes) this.#bad(`${name}: ${reserved} bytes of headroom asked for, of ${bytes}`);
     const entry = this.#entryOf(head);
     const kind = this.#word(entry + PAGE_KIND);
     const offset = (head - this.#firstPage) % PAGE_BYTES;
@@ -565,6 +645,8 @@ class Audit {
         break;
       }
       this.#members.add(m);
+      if (this.#word(m + SKB_SHARES) !== 1)
+        this.#bad(`${name}: list member ${m} does not know what it shares`);
       if (this.#word(m + SKB_OWNER) !== OWNER_LIST || this.#word(m + SKB_USERS) !== 1) {
         this.#bad(`${name}: list member ${m} has another owner, or users`);
       }
@@ -595,7 +677,7 @@ class Audit {
       }
     }
     const table = this.#header(HEADER_UBUF_TABLE);
-    const carved = this.#header(HEADER_CARVED_UBUFS);
+    const carved = this.#carved("ubufs", HEADER_CARVED_UBUFS, HEADER_UBUFS);
     const free = this.#free[CLASS_UBUF] as Set<number>;
     let live = 0;
     for (let i = ERROR_LIMIT; i < carved; i++) {
@@ -611,6 +693,14 @@ class Audit {
       }
       live++;
       if ((state & UBUF_LIVE) === 0) this.#bad(`ubuf ${i}: lost`);
+      const handle = this.#word(ubuf + UBUF_HANDLE);
+      if (handle > HANDLE_MASK || (handle & (this.#header(HEADER_UBUFS) - 1)) !== i)
+        this.#bad(`ubuf ${i}: handle ${handle}, of another slot`);
+      const owner = this.#word(ubuf + UBUF_OWNER);
+      if (!this.#isThread(owner)) this.#bad(`ubuf ${i}: owner ${owner}, who is nobody`);
+      const carried = (state & UBUF_CARRIED) !== 0;
+      if (state > UBUF_STATES || carried !== (refs > 0 || (state & UBUF_DONE) !== 0))
+        this.#bad(`ubuf ${i}: state ${state}, refs ${refs}`);
       if (refs !== carriers) this.#bad(`ubuf ${i}: refs ${refs}, carried by ${carriers} heads`);
       if (((state & UBUF_DONE) !== 0) !== done.has(ubuf))
         this.#bad(`ubuf ${i}: state ${state}, completed or not`);
@@ -662,10 +752,17 @@ class Audit {
       const bit = (this.#word(bitmap + (i >>> 5) * 4) >>> (i & 31)) & 1;
       const free = bit + (chained.has(entry) ? 1 : 0);
       const runs = kind === KIND_FRAG || kind === KIND_HEAD || kind === KIND_USER || kind === KIND_RING;
-      const run = runs ? Math.max(span, 1) : 1;
+      const run = runs ? Math.min(Math.max(span, 1), this.#pages - i) : 1;
+      if (runs && run !== span) this.#bad(`page ${i}: a run of ${span} pages`);
       if (free !== (kind === KIND_FREE ? 1 : 0)) this.#bad(`page ${i}: kind ${kind}, free in ${free} places`);
       const word = this.#word(entry + PAGE_SLOTS);
       if (kind !== KIND_SLAB && word !== 0) this.#bad(`page ${i}: kind ${kind}, with slots`);
+      if (
+        kind !== KIND_FRAG &&
+        kind !== KIND_USER &&
+        this.#word(entry + PAGE_REFS) !== (kind === KIND_FREE ? 0 : 1)
+      )
+        this.#bad(`page ${i}: kind ${kind}, refs ${this.#word(entry + PAGE_REFS)}`);
       if (kind === KIND_FREE) freePages++;
       else if (kind === KIND_SLAB) {
         headPages++;
@@ -684,6 +781,11 @@ class Audit {
       for (let t = 1; t < run; t++) this.#tail(i + t, t, bitmap, chained);
       i += run;
     }
+    const past = this.#pages & 31;
+    if (past !== 0 && this.#word(bitmap + (this.#pages >>> 5) * 4) >>> past !== 0)
+      this.#bad(`bitmap: pages past the last are free`);
+    const claims = this.#header(HEADER_CLAIMS);
+    if (claims !== 0) this.#bad(`pages: ${claims} claims of runs that nobody ends`);
     for (let c = 0; c < HEAD_CLASSES; c++) {
       const said = this.#word(this.#base + HEADER_SLAB_FREE + c * 4);
       if (said !== inSlots[c]) this.#bad(`class ${c}: says ${said} heads free in slabs, has ${inSlots[c]}`);
@@ -697,11 +799,16 @@ class Audit {
     if (this.#word(entry + PAGE_KIND) !== KIND_TAIL || this.#word(entry + PAGE_SPAN) !== distance) {
       this.#bad(`page ${i}: not the tail of its run`);
     }
+    if (this.#word(entry + PAGE_REFS) !== 0 || this.#word(entry + PAGE_SLOTS) !== 0)
+      this.#bad(`page ${i}: the tail of a run, with refs or slots`);
     if (bit === 1 || chained.has(entry)) this.#bad(`page ${i}: free within a run`);
   }
 
   #counted(i: number, entry: number, kind: number): void {
-    const held = kind === KIND_USER && this.#word(entry + PAGE_OWNER) !== 0 ? 1 : 0;
+    const owner = this.#word(entry + PAGE_OWNER);
+    const held = kind === KIND_USER && owner !== 0 ? 1 : 0;
+    if (held === 1 && !this.#isThread(owner))
+      this.#bad(`page ${i}: a region of thread ${owner}, who is nobody`);
     const refs = this.#word(entry + PAGE_REFS);
     const frags = this.#frags.get(entry) ?? 0;
     if (refs !== frags + held || refs === 0)

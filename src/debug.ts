@@ -3,10 +3,10 @@
 
 import type { Skb } from "./skb.js";
 
-/** What is known of one Skb object. */
+/** What is known of one Skb object; of its present life, if a burst has used it again. */
 interface Life {
-  readonly handle: number;
-  readonly allocatedAt: string;
+  handle: number;
+  allocatedAt: string;
   releasedAt: string | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface Leak {
 export class Debug {
   readonly #lives = new WeakMap<Skb, Life>();
   /** Of each packet that is out, its references in the order in which they were made. */
-  readonly #live = new Map<number, Life[]>();
+  readonly #live = new Map<number, Set<Life>>();
   readonly #registry: FinalizationRegistry<Life>;
 
   constructor(onLeak: (leak: Leak) => void) {
@@ -31,21 +31,29 @@ export class Debug {
   }
 
   born(skb: Skb, handle: number): void {
-    const life: Life = { handle, allocatedAt: caller(), releasedAt: undefined };
-    this.#lives.set(skb, life);
-    const others = this.#live.get(handle);
-    if (others === undefined) this.#live.set(handle, [life]);
-    else others.push(life);
-    this.#registry.register(skb, life);
+    const allocatedAt = caller();
+    let life = this.#lives.get(skb);
+    if (life === undefined) {
+      life = { handle, allocatedAt, releasedAt: undefined };
+      this.#lives.set(skb, life);
+      // Once for each object, not for each life: what is registered stays until the object is collected.
+      this.#registry.register(skb, life);
+    } else {
+      life.handle = handle;
+      life.allocatedAt = allocatedAt;
+      life.releasedAt = undefined;
+    }
+    this.#add(life);
   }
 
   died(skb: Skb): void {
     const life = this.#lives.get(skb);
     if (life === undefined) return;
     life.releasedAt = caller();
-    const others = (this.#live.get(life.handle) ?? []).filter((other) => other !== life);
-    if (others.length === 0) this.#live.delete(life.handle);
-    else this.#live.set(life.handle, others);
+    const references = this.#live.get(life.handle);
+    if (references === undefined) return;
+    references.delete(life);
+    if (references.size === 0) this.#live.delete(life.handle);
   }
 
   /** It did not die after all. */
@@ -53,9 +61,13 @@ export class Debug {
     const life = this.#lives.get(skb);
     if (life === undefined) return;
     life.releasedAt = undefined;
-    const others = this.#live.get(life.handle);
-    if (others === undefined) this.#live.set(life.handle, [life]);
-    else others.push(life);
+    this.#add(life);
+  }
+
+  #add(life: Life): void {
+    const references = this.#live.get(life.handle);
+    if (references === undefined) this.#live.set(life.handle, new Set([life]));
+    else references.add(life);
   }
 
   of(skb: Skb): { allocatedAt: string; releasedAt: string | undefined } | undefined {
@@ -64,7 +76,8 @@ export class Debug {
 
   /** Where the oldest reference to the packet that is still out was made. */
   allocatedAt(handle: number): string | undefined {
-    return this.#live.get(handle)?.[0]?.allocatedAt;
+    for (const life of this.#live.get(handle) ?? []) return life.allocatedAt;
+    return undefined;
   }
 }
 

@@ -40,6 +40,33 @@ forEachEngine((_name, make) => {
       }
     });
 
+    it("keeps one record of an object that bursts use again and again, of its present life", async () => {
+      const register = vi.spyOn(FinalizationRegistry.prototype, "register");
+      try {
+        const leaks: Leak[] = [];
+        const engine = await make({ debug: true, onLeak: (leak) => leaks.push(leak) });
+        const handle = ((): number => {
+          const burst = new Array<Skb>(10);
+          for (let i = 0; i < 50; i++) {
+            engine.allocBurst(burst, 8, { reuse: true });
+            engine.releaseBurst(burst);
+          }
+          const records = register.mock.calls.length;
+          // It would keep the objects.
+          register.mockClear();
+          expect(records).toBe(10);
+          const [first] = burst as [Skb];
+          expect(caught(() => first.length)).toMatchObject({ releasedAt: expect.stringMatching(HERE) });
+          engine.allocBurst(burst, 8, { reuse: true }, 1);
+          return first.handle;
+        })();
+        await collect(() => leaks.length > 0);
+        expect(leaks).toEqual([{ handle, allocatedAt: expect.stringMatching(HERE) }]);
+      } finally {
+        register.mockRestore();
+      }
+    });
+
     it("reports a packet that was garbage-collected, and not one that was released", async () => {
       const leaks: Leak[] = [];
       const engine = await make({ debug: true, onLeak: (leak) => leaks.push(leak) });

@@ -1,6 +1,13 @@
 // Running out: nobody is told that the pool is empty because another thread stands between two steps. And leaving.
 
-import { E_EXHAUSTED, ERROR_LIMIT, KIND_USER, THREAD_BYTES, THREAD_LIVE } from "../../../assembly/layout.js";
+import {
+  E_EXHAUSTED,
+  ERROR_LIMIT,
+  KIND_USER,
+  THREAD_BYTES,
+  THREAD_LIVE,
+  THREAD_NUMBER,
+} from "../../../assembly/layout.js";
 import type { Core } from "../bundle.js";
 import { type Operation, type Scenario, sequence } from "../scenario.js";
 import { complete, completedOnce, coreOf, hand, lentWith, packet, release } from "./kit.js";
@@ -104,6 +111,7 @@ export const running: readonly Scenario[] = [
       const block = one.arenas.threadBlocks + THREAD_BYTES;
       // Somebody who does nothing has the other one.
       one.memory.store32(block, THREAD_LIVE);
+      one.memory.store32(block + THREAD_NUMBER, 2);
       const h = packet(one);
       const join: Operation = (core) => (core.claimThread() === 0 ? core.threadSelf() : 0);
       return {
