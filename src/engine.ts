@@ -20,7 +20,7 @@ import {
   UBUF_SHARING,
 } from "../assembly/layout.js";
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
-import { stage, unload } from "./burst.js";
+import { stage, twice, unload } from "./burst.js";
 import {
   checkBurst,
   checkFunction,
@@ -355,7 +355,7 @@ export class Engine {
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count` is `out.length` if not given.
+   * of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
@@ -407,7 +407,9 @@ export class Engine {
     const ended: number[] = [];
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = this._refusal("skb", skb);
+      const error = twice(skbs, 0, i)
+        ? staleError(skb, "one that is there twice")
+        : this._refusal("skb", skb);
       if (error !== null) {
         for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
         throw error;
