@@ -9,6 +9,17 @@ const MORE_AND_OFFSET = 0x3fff;
 const FRAGMENT_OFFSET = 0x1fff;
 const FRAGMENT_UNIT = 8;
 
+// Options of IPv4 (RFC 791, 3.1). Those that are not one byte long have their length in the second.
+const END_OF_OPTIONS = 0;
+const NO_OPERATION = 1;
+const LOOSE_ROUTE = 131;
+const STRICT_ROUTE = 137;
+/** Type, length and pointer, and one address. */
+const ROUTE_LEAST = 7;
+const IPV4_ADDRESS_BYTES = 4;
+/** Counts from 1 on: of the first address. All others are multiples of 4, too. */
+const POINTER_LEAST = 4;
+
 // RFC 8200, 3 and 4.5.
 const IPV6_BYTES = 40;
 const IPV6_ADDRESSES_AT = 8;
@@ -67,8 +78,35 @@ export function readIpv4(skb: Packet, at: number, length: number, original: numb
   const stated = total !== 0;
   const wanted = stated ? at + total : original;
   const end = Math.max(start, Math.min(wanted, length));
-  const addressSum = (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff);
+  const final = header === IPV4_BYTES ? -1 : sourceRouted(skb, at + IPV4_BYTES, start);
+  const last = final === -1 ? destination : skb.readU32(final);
+  const addressSum = (source >>> 16) + (source & 0xffff) + (last >>> 16) + (last & 0xffff);
   readTransport(skb, start, end, wanted === end, stated, addressSum, into);
+}
+
+/**
+ * Where the options from `at` to `end` have the address that the pseudo header is made with, if the packet is on a source route
+ * that is not at its end; -1 if it is not.
+ */
+function sourceRouted(skb: Packet, at: number, end: number): number {
+  for (let option = at; end - option > 1; ) {
+    const type = skb.readU8(option);
+    if (type === END_OF_OPTIONS) return -1;
+    if (type === NO_OPERATION) {
+      option++;
+      continue;
+    }
+    const length = skb.readU8(option + 1);
+    if (length < 2 || length > end - option) return -1;
+    if ((type === LOOSE_ROUTE || type === STRICT_ROUTE) && length >= ROUTE_LEAST) {
+      const pointer = skb.readU8(option + 2);
+      return pointer >= POINTER_LEAST && pointer % 4 === 0 && pointer < length
+        ? option + length - IPV4_ADDRESS_BYTES
+        : -1;
+    }
+    option += length;
+  }
+  return -1;
 }
 
 /** Reads the IPv6 header at `at` and what is behind it. See `readIpv4`. */

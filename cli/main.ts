@@ -193,9 +193,10 @@ program
   .addHelpText(
     "after",
     `
-Exit status: 0 if all that was read was sent, the tap has the same packets, and every
-buffer came back; 1 if not, or if there is something wrong with what was asked for; 130
-after Ctrl-C, when what was under way has come through. A second Ctrl-C ends at once.`,
+Exit status: 0 if all that was read was sent, the tap has the same packets,
+and every buffer came back; 1 if not, or if something is wrong with what was
+asked for; 130 after Ctrl-C, when what was under way has come through. A second
+Ctrl-C ends at once.`,
   )
   .action(runReplay);
 

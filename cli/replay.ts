@@ -368,7 +368,12 @@ async function run(
   const { problems } = engine.audit();
   const out = [...engine.close({ force: true }), ...problems];
   const interrupted = signal?.aborted === true;
-  const errors = [reader, ...lookers, transmitter].flatMap(({ error }) => error ?? []);
+  // The threads know descriptors only.
+  const named = (error: string): string =>
+    error.replace('"fd 0,', `"${input.name},`).replace(`"fd ${output?.fd},`, `"${output?.name},`);
+  const errors = [reader, ...lookers, transmitter].flatMap(({ error }) =>
+    error === null ? [] : named(error),
+  );
 
   const extent = { rounds: loop, packets: sent.taken, longest };
   const uncompared = whyNotCompared(output, interrupted, read, sent);

@@ -144,7 +144,10 @@ export function resultTable(result: Result, screen: Screen): string {
   ]);
   if (out.length === 0) rows.push(["buffers", "every one came back, audit clean"]);
   else rows.push(["buffers", `NOT BACK: ${out.slice(0, 10).join("; ")}`, "bad"]);
-  if (result.interrupted) rows.push(["ended", "interrupted; what was under way came through"]);
+  if (result.interrupted) {
+    if (sent.packets === read.packets) rows.push(["ended", "interrupted; what was under way came through"]);
+    else rows.push(["ended", "interrupted; what was under way did NOT all come through", "bad"]);
+  }
   for (const error of errors) rows.push(["ERROR", error, "bad"]);
   return tableOf(rows, screen);
 }

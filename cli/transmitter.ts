@@ -287,6 +287,16 @@ async function ending(what: Promise<unknown>, giveUp: () => void): Promise<void>
   await settled;
 }
 
+/** Where nothing more can be taped there is no use in going on. */
+async function checkTap(): Promise<void> {
+  if (tap === null || failure !== null || tap.stats().dropped.failed === 0) return;
+  try {
+    await tap.close();
+  } catch (error) {
+    fail(error);
+  }
+}
+
 async function open(): Promise<void> {
   way = target === null ? nowhere() : await (target.kind === "udp" ? udp : tcp)(engine, target);
   if (tapFile === null) return;
@@ -308,6 +318,7 @@ while ((await receiver.waitAsync()) !== "ended") {
   const n = receiver.dequeueBurst(batch, { reuse: true }, BURST);
   for (let i = 0; i < n; i++) order.add(batch[i] as Skb, due);
   await sendDue();
+  await checkTap();
   ended = clock();
   reporter.tick();
   if (ended - turned < TURN_MS) continue;

@@ -66,13 +66,29 @@ export function offsetOf(bytes: Uint8Array): number {
 export type Names<T> = { readonly [K in keyof T]-?: true };
 
 /** Returns `options` or an empty object. An option that is not among `names` is refused. @throws ArgumentTypeError */
-export function checkOptions<T extends object>(options: T | undefined, names?: Names<T>): Partial<T> {
+export function checkOptions<T extends object>(options: T | undefined, names: Names<T>): Partial<T> {
+  const given = objectOf(options);
+  for (const name in given) if (names[name] !== true) throw unknownOption(name, names);
+  return given;
+}
+
+function objectOf<T extends object>(options: T | undefined): Partial<T> {
   if (options === undefined) return {};
-  if (typeof options !== "object" || options === null)
-    throw new ArgumentTypeError("options", "an object", options);
-  if (names === undefined) return options;
-  for (const name in options) if (names[name] !== true) throw unknownOption(name, names);
-  return options;
+  if (typeof options === "object" && options !== null) return options;
+  throw new ArgumentTypeError("options", "an object", options);
+}
+
+/** The same for options among which are somebody else's: refused is what is none, but nearly one. @throws ArgumentTypeError */
+export function checkSomeOptions<T extends object>(options: T | undefined, names: Names<T>): Partial<T> {
+  const given = objectOf(options);
+  for (const name in given)
+    if (names[name] !== true && nearest(name, names).length > 0) throw unknownOption(name, names);
+  return given;
+}
+
+/** The names that somebody may have meant who wrote `name`. */
+function nearest(name: string, names: object): string[] {
+  return Object.keys(names).filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
 }
 
 // For every packet or burst: to go through the names takes as long as all the rest, so that is done only where an
@@ -108,7 +124,7 @@ function isReuse(reuse: boolean | undefined): boolean {
 /** Says which option was meant, if one is near; else which there are. */
 function unknownOption(name: string, names: object): Error {
   const known = Object.keys(names);
-  const near = known.filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  const near = nearest(name, names);
   return new ArgumentTypeError("options", (near.length > 0 ? near : known).join(" or "), name);
 }
 

@@ -147,15 +147,26 @@ export class Waiter {
     return new Promise((resolve, reject) => {
       const finite = wait.timeout !== Number.POSITIVE_INFINITY;
       const deadline = finite ? performance.now() + wait.timeout : wait.timeout;
-      const timer = finite
-        ? setTimeout(() => this.#settle(), Math.min(Math.ceil(wait.timeout), TIMER_MOST))
-        : undefined;
       const { ends, timeout, spin, completions } = wait;
       // By name: an object that begins with what another one has is made the slow way.
-      this.#pending.add({ ends, timeout, spin, completions, deadline, resolve, reject, timer });
+      const one: Pending = { ends, timeout, spin, completions, deadline, resolve, reject, timer: undefined };
+      this.#pending.add(one);
+      if (finite) this.#setTimer(one);
       this.#stay();
       this.#arm();
     });
+  }
+
+  /** Once more if it was early: timers count whole milliseconds, and none is longer than TIMER_MOST. */
+  #setTimer(one: Pending): void {
+    const left = Math.ceil(one.deadline - performance.now());
+    one.timer = setTimeout(
+      () => {
+        this.#settle();
+        if (this.#pending.has(one)) this.#setTimer(one);
+      },
+      Math.min(Math.max(left, 1), TIMER_MOST),
+    );
   }
 
   /** Has completions from other threads delivered by the event loop, also while nobody waits. */

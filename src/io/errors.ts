@@ -25,7 +25,9 @@ export class FramingError extends SkbuffError {
 
 /** `ECONNRESET` or the like; the message of an error that has no such name. @internal */
 export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : error.message;
+  if (typeof error !== "object" || error === null) return String(error);
+  // Also of an error of another realm.
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === "string") return code;
+  return typeof message === "string" ? message : String(error);
 }

@@ -2,6 +2,7 @@
 // Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
 
 import { checkInteger, checkReuse, U32_MOST } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { DropReason } from "../reason.js";
@@ -33,7 +34,8 @@ export abstract class Inbox {
   /** @internal */
   constructor(engine: Engine) {
     this._engine = engine;
-    this.#waiters = new Waiters(engine);
+    // What ended it is for all to see.
+    this.#waiters = new Waiters(engine, () => (this.#over ? Number.POSITIVE_INFINITY : this.#queue.length));
   }
 
   /** Packets that wait to be taken out. */
@@ -133,10 +135,14 @@ export abstract class Inbox {
    * await receiver.waitAsync({ timeout: 1 }); // → "timed-out"
    */
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    return this.#waiters.wait(() => {
-      if (this.#queue.length > 0 || this.#error !== null) return "ready";
-      return this.#over ? "ended" : null;
-    }, options);
+    return this.#waiters.wait(
+      () => {
+        if (this.#queue.length > 0 || this.#error !== null) return "ready";
+        return this.#over ? "ended" : null;
+      },
+      0,
+      options,
+    );
   }
 
   /**
@@ -185,8 +191,10 @@ export abstract class Inbox {
     void this.close();
     this._finish(null);
     this.#error = null;
-    for (let skb = this.#queue.shift(); skb !== undefined; skb = this.#queue.shift())
+    for (let skb = this.#queue.shift(); skb !== undefined; skb = this.#queue.shift()) {
+      if (!this._engine.closed) this._taken(skb);
       letGo(skb, DropReason.notSpecified);
+    }
   }
 
   /**
@@ -212,3 +220,5 @@ export abstract class Inbox {
     await this.close();
   }
 }
+
+describes(Inbox, undefined, ({ size, ended }) => ({ size, ended }));

@@ -2,6 +2,7 @@
 // Outbox: what senders to sockets and to streams have in common. Packets are taken while there is room.
 
 import { checkInteger } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
@@ -30,6 +31,8 @@ export abstract class Outbox implements Transmitter {
   _used = 0;
   /** @internal */
   readonly _capacity: number;
+  /** What the packet cost that was offered last: so many of its like can be sent at once. */
+  #lastCost = 0;
   readonly #share = new Share(() => this._waiters.wake());
   /** What the packet costs that was refused last, so that whoever waits does not wait for less. @internal */
   _wanted = 0;
@@ -38,7 +41,9 @@ export abstract class Outbox implements Transmitter {
   constructor(engine: Engine, capacity: number) {
     this._engine = engine;
     this._capacity = capacity;
-    this._waiters = new Waiters(engine);
+    this._waiters = new Waiters(engine, () =>
+      Math.max(1, Math.floor((this._capacity - this._load) / Math.max(this.#lastCost, 1))),
+    );
   }
 
   /** What is taken of the capacity. @internal */
@@ -125,6 +130,7 @@ export abstract class Outbox implements Transmitter {
 
   #offer(skb: Skb): boolean {
     const cost = this._cost(skb);
+    this.#lastCost = cost;
     // What is larger than all there is goes alone.
     const load = this._load;
     if ((load !== 0 && load + cost > this._capacity) || this.#share.spent) {
@@ -169,7 +175,7 @@ export abstract class Outbox implements Transmitter {
       const load = this._load;
       return load === 0 || load + wanted <= this._capacity ? "ready" : null;
     };
-    return this._waiters.wait(look, options);
+    return this._waiters.wait(look, wanted, options);
   }
 
   #check(): void {
@@ -202,3 +208,9 @@ export abstract class Outbox implements Transmitter {
     return this.close();
   }
 }
+
+describes(Outbox, undefined, (outbox) => ({
+  inFlight: outbox._used,
+  most: outbox._capacity,
+  ended: outbox._ended() !== null,
+}));

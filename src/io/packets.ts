@@ -1,5 +1,6 @@
 // What all modules here do with packets: get them, and let them go.
 
+import { checkBytes } from "../check.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError } from "../errors.js";
 import type { DropReason } from "../reason.js";
@@ -17,7 +18,9 @@ export function checkEngine(engine: Engine): Engine {
  * for it: else in single pages, which there may be when no row of them is free.
  */
 export function packetOf(engine: Engine, bytes: Uint8Array, headroom: number): Skb | null {
-  const linear = engine.tryAlloc(bytes.length, { headroom });
+  // Not what its class says.
+  const n = checkBytes("bytes", bytes);
+  const linear = engine.tryAlloc(n, { headroom });
   if (linear !== null) return linear.putData(bytes);
   const skb = engine.tryAlloc(0, { headroom });
   if (skb === null) return null;
@@ -35,6 +38,22 @@ export function longPacketOf(engine: Engine, bytes: Uint8Array, headroom: number
   if (whole === null) return null;
   for (let at = PART; at < bytes.length; at += PART) {
     const part = packetOf(engine, bytes.subarray(at, at + PART), 0);
+    if (part === null) {
+      whole.release();
+      return null;
+    }
+    if (!whole.tryCoalesce(part)) whole.addFragList(part);
+  }
+  return whole;
+}
+
+/** A packet of all these bytes, one behind the other. */
+export function packetOfParts(engine: Engine, parts: readonly Uint8Array[], headroom: number): Skb | null {
+  const [first = new Uint8Array(0), ...others] = parts;
+  const whole = longPacketOf(engine, first, headroom);
+  if (whole === null) return null;
+  for (const bytes of others) {
+    const part = longPacketOf(engine, bytes, 0);
     if (part === null) {
       whole.release();
       return null;

@@ -2,7 +2,7 @@
 // StreamInbox: what receivers of packets from streams of bytes have in common, whoever reads the stream.
 
 import { MAX_LENGTH, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, U32_MOST } from "../check.js";
+import { checkInteger, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import type { Skb } from "../skb.js";
 import { Deframer } from "./deframer.js";
@@ -30,6 +30,13 @@ export interface StreamReceiverOptions {
   /** Bytes in front of each packet for headers to come, 0..4096. 0 if not given. */
   headroom?: number;
 }
+
+export const STREAM_OPTIONS: Names<StreamReceiverOptions> = {
+  backlog: true,
+  framing: true,
+  longest: true,
+  headroom: true,
+};
 
 /** What happened since the receiver was made. */
 export interface StreamReceiverStats {

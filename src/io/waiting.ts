@@ -2,7 +2,7 @@
 
 import type { Engine } from "../engine.js";
 import type { Wakeup } from "../ring.js";
-import { atOnce } from "../turns.js";
+import { atOnce, nextTurn } from "../turns.js";
 import { checkWait, type WaitOptions } from "../waiter.js";
 
 /** Looks at what is waited for: `ready`; `ended` if it never will be; null for neither yet. */
@@ -10,6 +10,7 @@ export type Look = () => "ready" | "ended" | null;
 
 interface Pending {
   readonly look: Look;
+  readonly need: number;
   readonly deadline: number;
   readonly resolve: (wakeup: Wakeup | Promise<Wakeup>) => void;
   readonly reject: (error: unknown) => void;
@@ -24,14 +25,26 @@ const SLICE_MS = 100;
 /** Who waits for one socket or stream. */
 export class Waiters {
   readonly #engine: Engine;
-  readonly #pending = new Set<Pending>();
+  readonly #most: () => number;
+  /** Those who need the same, in the order in which they came: what is not enough for one is for none of them. */
+  readonly #pending = new Map<number, Set<Pending>>();
+  #again = false;
 
-  constructor(engine: Engine) {
+  /**
+   * `most`: how many can use what there is. Who is woken in vain waits again, so that to wake all for what one takes would cost
+   * each of them as many wake-ups as there are others.
+   */
+  constructor(engine: Engine, most: () => number) {
     this.#engine = engine;
+    this.#most = most;
   }
 
-  /** Waits until `look` says something. @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError */
-  wait(look: Look, options: WaitOptions | undefined): Promise<Wakeup> {
+  /**
+   * Waits until `look` says something, which is the same for all who `need` the same.
+   *
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError
+   */
+  wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
     this.#engine._open();
     const { timeout, completions } = checkWait(options, []);
     if (completions && this.#engine._deliver() > 0) return atOnce("completed");
@@ -40,8 +53,10 @@ export class Waiters {
     if (timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + timeout;
-      const one: Pending = { look, deadline, resolve, reject, timer: undefined };
-      this.#pending.add(one);
+      const one: Pending = { look, need, deadline, resolve, reject, timer: undefined };
+      const others = this.#pending.get(need);
+      if (others === undefined) this.#pending.set(need, new Set([one]));
+      else others.add(one);
       this.#setTimer(one);
       if (completions) this.#listen(one);
     });
@@ -49,10 +64,29 @@ export class Waiters {
 
   /** Looks who has waited long enough. To be called after everything that somebody may be waiting for. */
   wake(): void {
-    for (const one of this.#pending) {
-      const now = one.look();
-      if (now !== null) this.#end(one, now);
+    if (this.#pending.size === 0) return;
+    let left = this.#most();
+    for (const group of this.#pending.values()) {
+      for (const one of group) {
+        const now = one.look();
+        if (now === null) break;
+        if (now === "ready" && left-- <= 0) {
+          this.#wakeAgain();
+          break;
+        }
+        this.#end(one, now);
+      }
     }
+  }
+
+  /** Who was woken need not take what there is: then it is for others. */
+  #wakeAgain(): void {
+    if (this.#again) return;
+    this.#again = true;
+    void nextTurn().then(() => {
+      this.#again = false;
+      this.wake();
+    });
   }
 
   /** Also for waits without a limit: the timer is what keeps Node's event loop alive. */
@@ -71,21 +105,30 @@ export class Waiters {
     const wait = { ends: [], timeout: SLICE_MS, spin: false, completions: true };
     this.#engine._waiter.wait(wait).then(
       (woken) => {
-        if (!this.#pending.has(one)) return;
+        if (!this.#waits(one)) return;
         if (woken === "completed") this.#end(one, woken);
         else this.#listen(one);
       },
       (error: unknown) => {
-        if (this.#pending.delete(one)) clearTimeout(one.timer);
+        this.#forget(one);
         one.reject(error);
       },
     );
   }
 
+  #waits(one: Pending): boolean {
+    return this.#pending.get(one.need)?.has(one) === true;
+  }
+
   #end(one: Pending, wakeup: Wakeup): void {
-    this.#pending.delete(one);
-    clearTimeout(one.timer);
+    this.#forget(one);
     // What woke it may be but a promise that was ready.
     one.resolve(atOnce(wakeup));
+  }
+
+  #forget(one: Pending): void {
+    clearTimeout(one.timer);
+    const group = this.#pending.get(one.need);
+    if (group?.delete(one) === true && group.size === 0) this.#pending.delete(one.need);
   }
 }

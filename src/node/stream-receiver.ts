@@ -5,14 +5,16 @@ import { once } from "node:events";
 import { connect, type NetConnectOpts, Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions } from "../check.js";
+import { checkInteger, checkOptions, checkSomeOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
+import { bytesOf } from "../io/bytes.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
 import {
   checkStreamOptions,
+  STREAM_OPTIONS,
   StreamInbox,
   type StreamReceiverOptions,
   streamFailure,
@@ -23,6 +25,8 @@ export interface StreamConnectOptions extends StreamReceiverOptions {
   /** Bytes of the pages that are read into, 4096..131072. 65536 if not given. A packet keeps all of its chunk from other use. */
   chunk?: number;
 }
+
+const CONNECT_OPTIONS: Names<StreamConnectOptions> = { ...STREAM_OPTIONS, chunk: true };
 
 /**
  * Reads packets from a socket or any other stream. What `connect` makes reads right into pages of the pool, without a copy:
@@ -89,7 +93,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
     options: NetConnectOpts & StreamConnectOptions,
   ): Promise<StreamReceiver> {
     checkEngine(engine);
-    const given = checkOptions<StreamConnectOptions>(options);
+    const given = checkSomeOptions<StreamConnectOptions>(options, CONNECT_OPTIONS);
     checkStreamOptions(given);
     const chunks = new Chunks(engine, checkInteger("chunk", given.chunk ?? 65536, PAGE_BYTES, MAX_LINEAR));
     chunks.demand();
@@ -131,7 +135,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
     checkEngine(engine);
     if (typeof stream?.on !== "function" || typeof stream.resume !== "function")
       throw new ArgumentTypeError("stream", "a Readable", stream);
-    const given = checkOptions(options);
+    const given = checkOptions(options, STREAM_OPTIONS);
     checkStreamOptions(given);
     const receiver = new StreamReceiver(engine, stream, null, given);
     // An end that has been, and which nobody tells again.
@@ -172,10 +176,11 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
   }
 
   /** Node has read bytes into a buffer of its own. */
-  #copy(bytes: unknown): void {
+  #copy(chunk: unknown): void {
     if (!this._isOpen()) return;
-    if (!(bytes instanceof Uint8Array)) {
-      this._breakOff(streamFailure(typeof bytes === "string" ? "text" : "what is no Uint8Array", null));
+    const bytes = bytesOf(chunk);
+    if (bytes === null) {
+      this._breakOff(streamFailure(typeof chunk === "string" ? "text" : "what is no Uint8Array", null));
       return;
     }
     this._pushBytes(bytes);

@@ -2,7 +2,7 @@
 // StreamSender: packets into a stream of bytes.
 
 import { Writable } from "node:stream";
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -28,6 +28,8 @@ export interface StreamSenderOptions {
   /** Whether `close()` ends the stream. So if not given, but not for standard output and error. */
   end?: boolean;
 }
+
+const SENDER_OPTIONS: Names<StreamSenderOptions> = { inFlight: true, framing: true, copy: true, end: true };
 
 /** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
 export interface StreamSenderStats {
@@ -97,7 +99,12 @@ export class StreamSender extends Outbox {
    * new StreamSender(engine, new PassThrough()).copies; // → true
    */
   constructor(engine: Engine, stream: Writable, options?: StreamSenderOptions) {
-    const { inFlight = 1024 * 1024, framing = "none", copy = "auto", end } = checkOptions(options);
+    const {
+      inFlight = 1024 * 1024,
+      framing = "none",
+      copy = "auto",
+      end,
+    } = checkOptions(options, SENDER_OPTIONS);
     super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
     if (typeof stream?.write !== "function" || typeof stream.on !== "function")
       throw new ArgumentTypeError("stream", "a Writable", stream);
@@ -227,8 +234,17 @@ export class StreamSender extends Outbox {
   #flush(): void {
     if (this._engine.closed) this.#fail("packets of a closed engine", null);
     if (this.#fresh.length === 0 || this._broken() !== null) return;
+    let parcels: Parcel[];
+    try {
+      parcels = this.copies
+        ? copied(this.#fresh, this.#header)
+        : gathered(this._engine, this.#fresh, this.#header);
+    } catch (error) {
+      // There is no memory for copies.
+      this.#fail(codeOf(error), error as Error);
+      return;
+    }
     const fresh = this.#takeFresh();
-    const parcels = this.copies ? copied(fresh, this.#header) : gathered(this._engine, fresh, this.#header);
     for (const parcel of parcels) this.#written.add(parcel);
     // What is let go meanwhile may bring more, which waits for the next turn: else this would call itself for ever.
     this.#flushing = true;
@@ -291,8 +307,9 @@ export class StreamSender extends Outbox {
       this.#sent += skbs.length;
       this.#bytes += bytes;
     }
-    if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
+    // Before callbacks look at it.
     this._free(bytes);
+    if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
     this.#settle();
   }
 

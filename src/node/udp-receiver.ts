@@ -3,12 +3,12 @@
 
 import type { RemoteInfo, Socket } from "node:dgram";
 import { MAX_LINEAR } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
 import { keepSource } from "./source.js";
-import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
+import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -30,6 +30,16 @@ export interface UdpReceiverOptions {
   /** Whether to keep each packet's sender for `sourceOf`, in `skb.cb`. So if not given. */
   source?: boolean;
 }
+
+const RECEIVER_OPTIONS: Names<UdpReceiverOptions> = {
+  host: true,
+  port: true,
+  type: true,
+  backlog: true,
+  headroom: true,
+  receiveBuffer: true,
+  source: true,
+};
 
 /** What happened to datagrams since the receiver was opened. */
 export interface UdpReceiverStats {
@@ -105,7 +115,7 @@ export class UdpReceiver extends Inbox {
    */
   static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     const { host, port = -1, type, backlog, headroom, receiveBuffer } = given;
     checkHost(host ?? "any", type);
     checkInteger("port", port, 0, 0xffff);
@@ -124,6 +134,7 @@ export class UdpReceiver extends Inbox {
       `one at ${host ?? "any address"}, port ${port}`,
       (one) => one.bind(port, place.address),
     );
+    checkStillOpen(engine, socket);
     return new UdpReceiver(engine, socket, given);
   }
 
@@ -182,7 +193,7 @@ export class UdpReceiver extends Inbox {
     }
     if (this.#source) keepSource(skb, address, port);
     this.#received++;
-    this.#bytes += bytes.length;
+    this.#bytes += skb.length;
     this._put(skb);
   }
 }

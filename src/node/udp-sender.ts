@@ -2,14 +2,14 @@
 // UdpSender: packets into a connected UDP socket, a datagram each.
 
 import type { Socket } from "node:dgram";
-import { checkFunction, checkInteger, checkOptions } from "../check.js";
+import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
 import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { BUFFER_MOST, checkHost, find, opened, type UdpType } from "./udp-socket.js";
+import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
 const LONGEST_4 = 65507;
@@ -33,6 +33,15 @@ export interface UdpSenderOptions {
   /** Told of each datagram that could not be sent, and of errors that come from the network. */
   onError?: (error: TransportError) => void;
 }
+
+const SENDER_OPTIONS: Names<UdpSenderOptions> = {
+  host: true,
+  port: true,
+  type: true,
+  inFlight: true,
+  sendBuffer: true,
+  onError: true,
+};
 
 /** What happened to packets since the sender was opened. */
 export interface UdpSenderStats {
@@ -104,7 +113,7 @@ export class UdpSender extends Outbox {
    */
   static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, SENDER_OPTIONS);
     const { host = "", port = 0, type, sendBuffer, inFlight = 64 } = given;
     checkHost(host, type);
     checkInteger("port", port, 1, 0xffff);
@@ -119,6 +128,7 @@ export class UdpSender extends Outbox {
     const socket = await opened(settings, "connect", `one connected to ${host}, port ${port}`, (one) =>
       one.connect(port, place.address),
     );
+    checkStillOpen(engine, socket);
     return new UdpSender(engine, socket, place.type, given);
   }
 
@@ -202,20 +212,21 @@ export class UdpSender extends Outbox {
     const n = skb.length;
     if (n > this.#longest) {
       this.#tooLong++;
-      letGo(skb, DropReason.badLength);
       this._free(1);
+      letGo(skb, DropReason.badLength);
       return;
     }
     this.#inFlight++;
     this.#inFlightBytes += n;
-    const pieces = skb.segments();
     let kept: Skb | null = skb;
     try {
+      const pieces = skb.segments();
       this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) => {
         this.#done(kept, n, error);
       });
     } catch (error) {
-      this.#done(skb, n, error as Error);
+      // Told later, as everything: who then sends the next one would call itself for ever.
+      process.nextTick(() => this.#done(skb, n, error as Error));
       return;
     }
     // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
@@ -232,8 +243,8 @@ export class UdpSender extends Outbox {
       this.#sent++;
       this.#bytes += n;
     } else this.#failed++;
-    if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
     this._free(1);
+    if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
     if (this.#inFlight === 0) this.#drained?.();
     if (error !== null) this.#tell("a datagram that the system takes", error);
   }

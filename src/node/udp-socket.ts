@@ -5,6 +5,7 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
 import { checkOneOf, checkString } from "../check.js";
+import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 
 /** Bytes: what the system takes for the size of a buffer is an int. */
@@ -35,6 +36,12 @@ export async function find(host: string, type: UdpType | undefined): Promise<Pla
   } catch (error) {
     throw new TransportError("host", "one that has an address", codeOf(error), { cause: error });
   }
+}
+
+/** Closes the socket of an engine that was closed while it came up. @throws EngineClosedError */
+export function checkStillOpen(engine: Engine, socket: Socket): void {
+  if (engine.closed) socket.close();
+  engine._open();
 }
 
 /**

@@ -7,6 +7,7 @@ import { letGo } from "../io/packets.js";
 import type { Transmitter } from "../io/transmitter.js";
 import { DropReason } from "../reason.js";
 import { GIVEN_AWAY, Skb } from "../skb.js";
+import { turnDue } from "../turns.js";
 
 /** Milliseconds that somebody waits at a time: a wait that is no longer wanted ends by itself then. */
 const SLICE_MS = 1000;
@@ -36,6 +37,11 @@ export function readablePackets(source: PacketSource): ReadableStream<Skb> {
   let cancelled = false;
   const pull = async (controller: ReadableStreamDefaultController<Skb>): Promise<void> => {
     while (!cancelled) {
+      const due = turnDue();
+      if (due !== undefined) {
+        await due;
+        continue;
+      }
       const skb = source.dequeue();
       if (skb !== null) {
         controller.enqueue(skb);
@@ -112,6 +118,7 @@ export function writablePackets(transmitter: Transmitter & { close?(): unknown }
   const write = async (_: Skb, { signal }: WritableStreamDefaultController): Promise<void> => {
     const skb = taken.shift() as Skb;
     try {
+      await turnDue();
       while (!signal.aborted && !transmitter.enqueue(skb))
         await Promise.race([transmitter.waitWritableAsync(undefined, { timeout: SLICE_MS }), abandonment]);
     } catch (error) {

@@ -2,11 +2,12 @@
 // WebSocketReceiver: the binary messages that come from a WebSocket, a packet each.
 
 import { MAX_LENGTH, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkFunction, checkInteger, checkOptions, U32_MOST } from "../check.js";
+import { checkFunction, checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
+import { bytesOf, bytesOfBuffer } from "../io/bytes.js";
 import { TransportError } from "../io/errors.js";
 import { Inbox } from "../io/inbox.js";
-import { checkEngine, longPacketOf } from "../io/packets.js";
+import { checkEngine, packetOfParts } from "../io/packets.js";
 import type { Skb } from "../skb.js";
 import {
   CLOSED,
@@ -35,6 +36,13 @@ export interface WebSocketReceiverOptions {
   /** Told of each text message. If not given, one ends the receiver with TransportError. */
   onText?: (text: string) => void;
 }
+
+const RECEIVER_OPTIONS: Names<WebSocketReceiverOptions> = {
+  backlog: true,
+  longest: true,
+  headroom: true,
+  onText: true,
+};
 
 /** What happened to messages since the receiver was made. */
 export interface WebSocketReceiverStats {
@@ -81,6 +89,8 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
   readonly #headroom: number;
   readonly #onText: ((text: string) => void) | undefined;
   readonly #gone: Promise<void>;
+  /** What is read of a blob, and of what came behind it. */
+  #reading: Promise<void> | null = null;
   #cause: unknown;
   #cost = 0;
   #received = 0;
@@ -101,7 +111,7 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
    * await receiver.close();
    */
   constructor(engine: Engine, socket: W, options?: WebSocketReceiverOptions) {
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     const { backlog = 1024 * 1024, longest = 1024 * 1024, headroom = 0, onText } = given;
     super(checkEngine(engine));
     this.socket = checkSocket(socket);
@@ -121,7 +131,8 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
         ],
         [
           "close",
-          (event: Closed) => {
+          async (event: Closed) => {
+            if (this.#reading !== null) await this.#reading;
             this._finish(endedWell(event) ? null : this.#failure(closing(event)));
             resolve();
           },
@@ -170,36 +181,72 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
   }
 
   #receive(data: unknown): void {
-    // An engine that was closed by force takes no packets: nobody could get at them.
-    if (this._engine.closed) this.#breakOff(null);
-    if (this._over) return;
+    if (!this.#isOpen()) return;
     if (typeof data === "string") {
-      if (this.#onText !== undefined) this.#onText(data);
-      else this.#breakOff(new TransportError("message", "a binary one", "text"));
+      if (this.#reading === null) this.#read(data);
+      else this.#behind(() => this.#read(data));
       return;
     }
-    const bytes = bytesOf(data);
-    if (bytes === null) this.#breakOff(new TransportError("message", "an ArrayBuffer", data));
-    else if (bytes.length > this.#longest) this.#tooLong++;
+    const blob = isBlob(data) ? data : null;
+    const parts = blob === null ? partsOf(data) : [];
+    if (parts === null) {
+      this.#breakOff(new TransportError("message", "an ArrayBuffer", data));
+      return;
+    }
+    const n = blob?.size ?? parts.reduce((sum, part) => sum + part.length, 0);
+    if (n > this.#longest) this.#tooLong++;
     else if (this.#cost >= this.#backlog) this.#full++;
-    else this.#keep(bytes);
+    else if (blob === null && this.#reading === null) this.#keep(parts, n);
+    else {
+      this.#cost += costOf(n);
+      this.#behind(async () => {
+        const bytes = blob === null ? parts : [new Uint8Array(await blob.arrayBuffer())];
+        this.#cost -= costOf(n);
+        if (this.#isOpen()) this.#keep(bytes, n);
+      });
+    }
   }
 
-  #keep(bytes: Uint8Array): void {
-    const skb = longPacketOf(this._engine, bytes, this.#headroom);
+  /** An engine that was closed by force takes no packets: nobody could get at them. */
+  #isOpen(): boolean {
+    if (this._engine.closed) this.#breakOff(null);
+    return !this._over;
+  }
+
+  #read(text: string): void {
+    if (this.#onText !== undefined) this.#onText(text);
+    else this.#breakOff(new TransportError("message", "a binary one", "text"));
+  }
+
+  #keep(parts: readonly Uint8Array[], n: number): void {
+    const skb = packetOfParts(this._engine, parts, this.#headroom);
     if (skb === null) {
       this.#exhausted++;
       return;
     }
     this.#received++;
-    this.#bytes += bytes.length;
-    this.#cost += costOf(skb);
+    this.#bytes += n;
+    this.#cost += costOf(n);
     this._put(skb);
+  }
+
+  /** Does something when the blobs that came before have been read, which takes a while. */
+  #behind(run: () => unknown): void {
+    const reading = (this.#reading ?? Promise.resolve())
+      .then(run)
+      .catch((error: unknown) => {
+        this.#cause ??= error;
+        this.#breakOff(this.#failure("a message that cannot be read"));
+      })
+      .then(() => {
+        if (this.#reading === reading) this.#reading = null;
+      });
+    this.#reading = reading;
   }
 
   /** @internal */
   override _taken(skb: Skb): void {
-    this.#cost -= costOf(skb);
+    this.#cost -= costOf(skb.length);
   }
 
   #failure(got: string): TransportError {
@@ -213,14 +260,27 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
   }
 }
 
-function costOf(skb: Skb): number {
-  return skb.length + PACKET_COST;
+function costOf(n: number): number {
+  return n + PACKET_COST;
 }
 
-/** The bytes of a message; null if they cannot be got at. */
-function bytesOf(data: unknown): Uint8Array | null {
-  if (data instanceof Uint8Array) return data;
-  // Also one of another realm.
-  const isBuffer = Object.prototype.toString.call(data) === "[object ArrayBuffer]";
-  return isBuffer ? new Uint8Array(data as ArrayBuffer) : null;
+/** A Blob, of any realm. */
+interface BlobLike {
+  readonly size: number;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+function isBlob(data: unknown): data is BlobLike {
+  const { arrayBuffer, size } = Object(data) as Partial<BlobLike>;
+  return typeof arrayBuffer === "function" && typeof size === "number";
+}
+
+/** The bytes of a message, which lie in several places if `ws` was told so; null if they cannot be got at. */
+function partsOf(data: unknown): Uint8Array[] | null {
+  if (!Array.isArray(data)) {
+    const bytes = bytesOf(data) ?? bytesOfBuffer(data);
+    return bytes === null ? null : [bytes];
+  }
+  const parts = data.map(bytesOf);
+  return parts.includes(null) ? null : (parts as Uint8Array[]);
 }

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // WebSocketSender: packets into a WebSocket, a binary message each.
 
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Fifo } from "../io/fifo.js";
@@ -34,6 +34,8 @@ export interface WebSocketSenderOptions {
   /** Whether `close()` closes the socket. So if not given. */
   end?: boolean;
 }
+
+const SENDER_OPTIONS: Names<WebSocketSenderOptions> = { inFlight: true, end: true };
 
 /** What happened to packets since the sender was made. */
 export interface WebSocketSenderStats {
@@ -98,7 +100,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
    * sender.stats().waiting; // → 1
    */
   constructor(engine: Engine, socket: W, options?: WebSocketSenderOptions) {
-    const { inFlight = 1024 * 1024, end = true } = checkOptions(options);
+    const { inFlight = 1024 * 1024, end = true } = checkOptions(options, SENDER_OPTIONS);
     super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
     this.socket = checkSocket(socket);
     this.#ends = checkOneOf("end", end, [true, false]);

@@ -2,18 +2,21 @@
 // WebStreamReceiver: packets out of a ReadableStream of bytes, or of datagrams.
 
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions } from "../check.js";
+import { bufferOf, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
+import { bytesOf } from "../io/bytes.js";
 import { codeOf } from "../io/errors.js";
 import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
 import {
   checkStreamOptions,
+  STREAM_OPTIONS,
   StreamInbox,
   type StreamReceiverOptions,
   streamFailure,
 } from "../io/stream-inbox.js";
+import { turnDue } from "../turns.js";
 
 /** How a stream is read. */
 export interface WebStreamReceiverOptions extends StreamReceiverOptions {
@@ -23,6 +26,8 @@ export interface WebStreamReceiverOptions extends StreamReceiverOptions {
    */
   chunk?: number;
 }
+
+const RECEIVER_OPTIONS: Names<WebStreamReceiverOptions> = { ...STREAM_OPTIONS, chunk: true };
 
 type Reader = ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
 
@@ -61,7 +66,7 @@ export class WebStreamReceiver extends StreamInbox {
    */
   constructor(engine: Engine, readable: ReadableStream<Uint8Array>, options?: WebStreamReceiverOptions) {
     checkEngine(engine);
-    const given = checkOptions(options);
+    const given = checkOptions(options, RECEIVER_OPTIONS);
     checkStreamOptions(given);
     const size = checkInteger("chunk", given.chunk ?? 65536, PAGE_BYTES, MAX_LINEAR);
     if (typeof readable?.getReader !== "function")
@@ -127,16 +132,21 @@ export class WebStreamReceiver extends StreamInbox {
       this.#end(null);
       return;
     }
-    if (!(value instanceof Uint8Array)) {
+    const bytes = bytesOf(value);
+    if (bytes === null) {
       this._breakOff(streamFailure(typeof value === "string" ? "text" : "what is no Uint8Array", null));
       return;
     }
-    if (this.#chunks === null) this._pushBytes(value);
+    if (this.#chunks === null) this._pushBytes(bytes);
     else {
-      this.#buffer = value.buffer;
-      this._push(this.#chunks.fill(value), value.length);
+      this.#buffer = bufferOf(value as Uint8Array);
+      this._push(this.#chunks.fill(bytes), bytes.length);
     }
-    if (this._mayRead()) this.#pull();
+    if (!this._mayRead()) return;
+    // A stream that always has something, be it nothing, would keep everybody else from the event loop.
+    const due = turnDue();
+    if (due === undefined) this.#pull();
+    else void due.then(() => this.#pull());
   }
 
   #end(error: ReturnType<typeof streamFailure> | null): void {

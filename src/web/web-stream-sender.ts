@@ -2,7 +2,7 @@
 // WebStreamSender: packets into a WritableStream of bytes, or of datagrams.
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
-import { checkInteger, checkOneOf, checkOptions, U32_MOST } from "../check.js";
+import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -27,6 +27,13 @@ export interface WebStreamSenderOptions {
   /** Whether `close()` closes the stream. So if not given. */
   end?: boolean;
 }
+
+const SENDER_OPTIONS: Names<WebStreamSenderOptions> = {
+  inFlight: true,
+  framing: true,
+  longest: true,
+  end: true,
+};
 
 /** What happened to packets since the sender was made. Bytes include the lengths that framing adds. */
 export interface WebStreamSenderStats {
@@ -87,7 +94,12 @@ export class WebStreamSender extends Outbox {
    * writable.locked; // → true
    */
   constructor(engine: Engine, writable: WritableStream<Uint8Array>, options?: WebStreamSenderOptions) {
-    const { inFlight = 1024 * 1024, framing = "none", longest, end = true } = checkOptions(options);
+    const {
+      inFlight = 1024 * 1024,
+      framing = "none",
+      longest,
+      end = true,
+    } = checkOptions(options, SENDER_OPTIONS);
     super(checkEngine(engine), checkInteger("inFlight", inFlight, 1, U32_MOST));
     this.#header = headerBytes(checkFraming(framing));
     this.#longest = Math.min(
@@ -232,15 +244,17 @@ export class WebStreamSender extends Outbox {
 
   /** Writes one chunk. */
   #write(): void {
-    const skbs: Skb[] = [];
+    let packets = 0;
     let bytes = 0;
-    for (let next = this.#held.peek(); next !== undefined; next = this.#held.peek()) {
+    for (let next = this.#held.peek(); next !== undefined; next = this.#held.at(packets)) {
       const cost = this._cost(next);
-      if (skbs.length > 0 && (this.#header === 0 || bytes + cost > CHUNK)) break;
+      if (packets > 0 && (this.#header === 0 || bytes + cost > CHUNK)) break;
       bytes += cost;
-      skbs.push(this.#held.shift() as Skb);
+      packets++;
     }
+    // Before they are taken: there may be no memory for it.
     const chunk = new Uint8Array(bytes);
+    const skbs = Array.from({ length: packets }, () => this.#held.shift() as Skb);
     let at = 0;
     for (const skb of skbs) {
       const body = chunk.subarray(at + this.#header, at + this._cost(skb));

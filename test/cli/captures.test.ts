@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Look, look, Verdict } from "../../cli/look.js";
 import { amount } from "../amount.js";
 import { FOLDER, FOUND, filesIn } from "../folder.js";
+import { readNaively } from "../node/naive.js";
 import { type Frame, readPcap } from "../pcap.js";
 import { difference, flaw, linear, scattered, see } from "./seen.js";
 import { asTheirs, type Fields, TSHARK, tshark } from "./tshark.js";
@@ -91,6 +92,19 @@ describe.runIf(FOUND)("captures", () => {
   });
 
   describe.runIf(TSHARK)("as tshark sees them", () => {
+    it.each(filesIn(/\.pcapng$/))("%s", (name) => {
+      const theirs = tshark(`${FOLDER}/${name}`);
+      const { frames } = readNaively(readFileSync(`${FOLDER}/${name}`));
+      expect(theirs.length).toBe(frames.length);
+      for (const [i, { bytes, length, linkType }] of frames.entries()) {
+        const fields = theirs[i] as Fields;
+        const seen = see(engine, bytes, linkType, length);
+        expect(asTheirs(seen, fields, bytes.length), `frame ${i + 1}: ${fields["frame.protocols"]}`).toEqual(
+          fields,
+        );
+      }
+    });
+
     it.each(FILES)("%s", (name) => {
       const { linkType, frames } = framesOf(name);
       const theirs = tshark(`${FOLDER}/${name}`);

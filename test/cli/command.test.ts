@@ -12,9 +12,11 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -31,7 +33,10 @@ import { folder, OWN_CAPTURE, replayed, start } from "./run.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const OWN = readFileSync(OWN_CAPTURE);
-const PACKETS = readPcap(OWN)?.frames.length ?? 0;
+const FRAMES = readPcap(OWN)?.frames ?? [];
+const PACKETS = FRAMES.length;
+/** Bytes of a tap's file that has all of them. */
+const TAPED = FRAMES.reduce((sum, { bytes }) => sum + 32 + Math.ceil(bytes.length / 4) * 4, 60);
 const POSIX = process.platform !== "win32";
 let files = 0;
 
@@ -169,6 +174,15 @@ describe("an output", () => {
     expect(stdout).not.toContain("byte for byte");
   });
 
+  it.runIf(existsSync("/dev/full"))("that is full ends the replay, and is named", async () => {
+    const { code, result } = await replayed(OWN_CAPTURE, "--loop", "0", "--tap", "/dev/full");
+    expect([code, result.errors]).toEqual([
+      1,
+      [expect.stringMatching(/^transmitter: "\/dev\/full, byte 0".*ENOSPC/)],
+    ]);
+    expect(result.out).toEqual([]);
+  });
+
   it.runIf(POSIX)("is overwritten where it is an older one, longer than the new", async () => {
     const tap = file(Buffer.concat([OWN, OWN]));
     const { code, result } = await replayed(OWN_CAPTURE, "--tap", tap);
@@ -277,7 +291,7 @@ describe.runIf(POSIX)("a pipe as input", () => {
       const fd = openSync(path, "w");
       appendFileSync(fd, OWN);
       // All of it has come through.
-      while (!existsSync(tap) || readFileSync(tap).length < OWN.length)
+      while (!existsSync(tap) || statSync(tap).size < TAPED)
         await new Promise((resolve) => setTimeout(resolve, 20));
       run.child.kill(signal);
       const { code, stdout } = await run.ended;
@@ -308,6 +322,23 @@ describe("a receiver", () => {
     expect(failed + refused).toBeGreaterThan(0);
     expect(complaint).toContain("ECONNREFUSED");
     expect(bytes).toBeLessThan(result.read.bytes);
+  });
+
+  it("that takes nothing is given up when the replay is interrupted", async () => {
+    const { createServer } = await import("node:net");
+    const server = createServer((socket) => socket.pause().on("error", () => {}));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const run = start("replay", "--json", OWN_CAPTURE, "--loop", "0", "--tcp", `127.0.0.1:${port}`);
+    await once(server, "connection");
+    run.child.kill("SIGINT");
+    const { code, stdout } = await run.ended;
+    server.close();
+    const result = JSON.parse(stdout) as Result;
+    expect([code, result.interrupted, result.out]).toEqual([130, true, []]);
+    // Whatever the system has not taken is not sent.
+    expect(result.sent.packets).toBeLessThanOrEqual(result.read.packets);
   });
 
   it("of one datagram that is not there shows, too", async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Verdict } from "../../cli/look.js";
 import {
   type Bytes,
+  type Ends,
   ethernet,
   filler,
   flipped,
@@ -176,6 +177,29 @@ function pseudoSum(bytes: Bytes): number {
   for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i] as number) * 256 + (bytes[i + 1] as number);
   return sum % 65535 || 65535;
 }
+
+describe("source routes", () => {
+  // The pseudo header has the address at the end of the route, where the packet goes at last.
+  const final = { source: V4.source, destination: [10, 9, 8, 7] };
+  const route = (type: number, pointer: number): number[] => [type, 11, pointer, 10, 5, 5, 5, 10, 9, 8, 7, 0];
+
+  it.each([131, 137])("that are under way end elsewhere: option %i", (type) => {
+    const frame = (options: number[], ends: Ends): Bytes => ethernet(0x0800, ipv4(6, tcp(ends), { options }));
+    for (const pointer of [4, 8]) {
+      expect(link(frame(route(type, pointer), final)).transportChecksum).toBe(Verdict.good);
+      expect(
+        link(frame([1, 1, 7, 7, 4, 0, 0, 0, 0, ...route(type, pointer), 1, 0, 0], final)).transportChecksum,
+      ).toBe(Verdict.good);
+      expect(link(frame(route(type, pointer), V4)).transportChecksum).toBe(Verdict.bad);
+    }
+    // At its end, or none at all: the address is the packet's own.
+    for (const pointer of [12, 0, 6, 255])
+      expect(link(frame(route(type, pointer), V4)).transportChecksum).toBe(Verdict.good);
+    // Behind the end of the options, or in one that is longer than they are.
+    expect(link(frame([0, ...route(type, 4).slice(0, 11)], V4)).transportChecksum).toBe(Verdict.good);
+    expect(link(frame([type, 12 + 1, 4, ...new Array(9).fill(5)], V4)).transportChecksum).toBe(Verdict.good);
+  });
+});
 
 describe("fragments", () => {
   it.each([

@@ -67,6 +67,15 @@ forEachEngine((_name, make) => {
       expect(await ring.waitAsync()).toBe("ready");
     });
 
+    it("and no later, though timers are early now and then", async () => {
+      const engine = await make();
+      const ring = engine.ring();
+      const start = performance.now();
+      // One at a time: nobody else's timer must be what ends it.
+      for (let i = 1; i <= 150; i++) expect(await ring.waitAsync({ timeout: i / 50 })).toBe("timed-out");
+      expect(performance.now() - start).toBeLessThan(SOON_MS);
+    });
+
     it("a thread that nobody could wake, or of a page, must not block", async () => {
       const engine = await make();
       const ring = engine.ring({ capacity: 1 });

@@ -1,10 +1,12 @@
 // What waits for its turn costs the same however much waits before it: queues, backlogs, deframing, and those who wait.
 
+import { PassThrough, Writable } from "node:stream";
 import { Engine, type Skb } from "skbuff";
-import { UdpReceiver } from "skbuff/node";
-import { expect, it } from "vitest";
+import { type Outbox, StreamReceiver, StreamSender, UdpReceiver } from "skbuff/node";
+import { WebSocketSender, WebStreamSender } from "skbuff/web";
+import { describe, expect, it } from "vitest";
 import { Fifo } from "../../src/io/fifo.js";
-import { expectLinear, fastest } from "../exponent.js";
+import { expectLinear, exponent, fastest } from "../exponent.js";
 
 const MANY = [1000, 10_000, 100_000, 1_000_000];
 
@@ -72,4 +74,156 @@ it("a backlog of datagrams costs as much a packet as a short one", async () => {
   );
   await receiver.close();
   expect(engine.close()).toEqual([]);
+});
+
+/** The time of something asynchronous, in milliseconds. */
+async function timedAsync(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
+/** As `expectLinear`, for what is asynchronous. */
+async function expectLinearAsync(
+  measure: (n: number) => Promise<number>,
+  sizes: readonly number[],
+): Promise<void> {
+  const seen: number[] = [];
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const times: number[] = [];
+    for (const n of sizes) times.push(await measure(n));
+    const slope = exponent(sizes, times);
+    seen.push(slope);
+    if (slope < 1.3) return;
+  }
+  expect(seen).toEqual("an exponent below 1.3");
+}
+
+it("those who wait for a packet are woken for one each", async () => {
+  const engine = await Engine.create({ memory: 32 << 20, threads: 1, skbs: 2 ** 16 - 64 });
+  const stream = new PassThrough();
+  const receiver = StreamReceiver.from(engine, stream, { framing: "length16", backlog: 2 ** 31 });
+  const consume = async (): Promise<void> => {
+    for (;;) {
+      const skb = receiver.dequeue();
+      if (skb !== null) {
+        skb.release();
+        return;
+      }
+      await receiver.waitAsync();
+    }
+  };
+  await expectLinearAsync(
+    (n) =>
+      timedAsync(async () => {
+        const consumers = Array.from({ length: n }, consume);
+        for (let i = 0; i < n; i++) {
+          stream.write(Buffer.alloc(2));
+          await new Promise(setImmediate);
+        }
+        await Promise.all(consumers);
+      }),
+    [250, 1000, 4000],
+  );
+  await receiver.close();
+  expect(engine.close()).toEqual([]);
+});
+
+it("those who wait for room are woken as there is some", async () => {
+  const engine = await Engine.create({ memory: 64 << 20, threads: 1, skbs: 2 ** 16 - 64 });
+  const sink = new Writable({ write: (_chunk, _encoding, done) => setImmediate(done) });
+  const sender = new StreamSender(engine, sink, { inFlight: 1600 });
+  const produce = async (): Promise<void> => {
+    const skb = engine.alloc(100).putZeros(100);
+    while (!sender.enqueue(skb)) await sender.waitWritableAsync();
+  };
+  await expectLinearAsync(
+    (n) => timedAsync(() => Promise.all(Array.from({ length: n }, produce))),
+    [250, 1000, 4000, 16_000],
+  );
+  await sender.close();
+  expect(engine.close()).toEqual([]);
+});
+
+it("a stream's packets cost the same however many it is cut from, and into", async () => {
+  const engine = await Engine.create({ memory: 128 << 20, threads: 1, skbs: 2 ** 18 - 64 });
+  await expectLinearAsync(
+    (n) =>
+      timedAsync(async () => {
+        // Neither a length nor a packet is ever whole in one piece.
+        const stream = new PassThrough({ highWaterMark: 2 ** 30 });
+        const receiver = StreamReceiver.from(engine, stream, { framing: "length16", backlog: 2 ** 31 });
+        const bytes = Buffer.from([0, 5, 1, 2, 3, 4, 5]);
+        for (let i = 0; i < n; i++) {
+          const at = (i * 3) % 7;
+          stream.write(Buffer.concat([bytes.subarray(at), bytes]).subarray(0, 3));
+        }
+        await receiver.waitAsync();
+        while (receiver.stats().bytes < 3 * n) await new Promise(setImmediate);
+        receiver.release();
+        await receiver.close();
+      }),
+    [1000, 8000, 64_000],
+  );
+  expect(engine.close()).toEqual([]);
+});
+
+describe("a packet costs the same however many wait", () => {
+  const inFlight = 2 ** 31;
+
+  /** A sender that sends nothing, and what makes it fail. */
+  const SENDERS: Record<string, (engine: Engine) => [Outbox, () => void]> = {
+    "in a StreamSender": (engine) => {
+      const never = new Writable({ write: () => {} });
+      return [new StreamSender(engine, never, { inFlight, framing: "length16" }), () => never.destroy()];
+    },
+    "for a WebSocket to open": (engine) => {
+      const socket = {
+        binaryType: "arraybuffer",
+        readyState: 0,
+        bufferedAmount: 0,
+        send: () => {},
+        close: () => {},
+        addEventListener: () => {},
+        removeEventListener: () => {},
+      };
+      const sender = new WebSocketSender(engine, socket, { inFlight });
+      return [
+        sender,
+        () => {
+          socket.readyState = 3;
+          void sender.waitWritableAsync();
+        },
+      ];
+    },
+    "in a WebStreamSender": (engine) => {
+      const never = new WritableStream({ write: () => new Promise<void>(() => {}) });
+      const sender = new WebStreamSender(engine, never, { inFlight });
+      return [sender, () => sender.abort()];
+    },
+  };
+
+  it.each(Object.entries(SENDERS))("%s", async (_, make) => {
+    const engine = await Engine.create({ memory: 256 << 20, threads: 1, skbs: 2 ** 18 - 64 });
+    const skbs: Skb[] = new Array(100);
+    await expectLinearAsync(
+      async (n) => {
+        const [sender, fail] = make(engine);
+        const time = await timedAsync(async () => {
+          for (let i = 0; i < n; ) {
+            engine.allocBurst(skbs, 0, { reuse: true });
+            const taken = sender.enqueueBurst(skbs);
+            engine.releaseBurst(skbs.slice(taken));
+            i += taken;
+            await sender.waitWritableAsync(1);
+          }
+        });
+        fail();
+        while (engine.stats().skbs.used > 0) await new Promise(setImmediate);
+        return time;
+      },
+      [1000, 8000, 64_000],
+    );
+    expect(engine.close()).toEqual([]);
+  });
 });

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { Engine } from "skbuff";
-import { CaptureError, CaptureReader, CaptureWriter } from "skbuff/node";
+import { CaptureError, CaptureReader, CaptureWriter, Tap } from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesAt, caught } from "../packets.js";
 import { Folder, pcapHeader, pcapRecord } from "./made.js";
@@ -68,6 +68,21 @@ describe.runIf(process.platform !== "win32").each(Object.entries(WAYS))("by %s",
     CaptureReader.open(engine, file).close();
     reader.close();
     CaptureWriter.open(engine, file).close();
+    end?.();
+  });
+
+  it("what is read is not taped, and what is taped is neither read nor taped by another", async () => {
+    const path = folder.file(CAPTURE);
+    const { file, end } = way(path);
+    const reader = CaptureReader.open(engine, path);
+    await expect(Tap.open(engine, file)).rejects.toThrow("one that is being read here");
+    expect(readFileSync(path)).toEqual(CAPTURE);
+    reader.close();
+    const tap = await Tap.open(engine, path);
+    await expect(Tap.open(engine, file)).rejects.toThrow("one that is being written here");
+    expect(refusal(() => CaptureReader.open(engine, file)).message).toContain("written here");
+    await tap.close();
+    CaptureReader.open(engine, file).close();
     end?.();
   });
 

@@ -516,6 +516,8 @@ forEachKind((make, defer, { shared, first }) => {
       sender.socket.close();
       receiver.socket.close();
       expect(sender.enqueue(engine.alloc(4))).toBe(true);
+      expect(sender.stats()).toMatchObject({ sent: 0, failed: 0, inFlight: 1 });
+      await turn();
       expect(sender.stats()).toMatchObject({ sent: 0, failed: 1, inFlight: 0 });
       expect(engine.stats().drops[DropReason.notSpecified]).toBe(1);
     });

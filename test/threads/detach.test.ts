@@ -2,6 +2,7 @@
 
 import { Engine, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
+import { SOON_MS } from "../environment.js";
 import { caught, codeOf } from "../packets.js";
 import type { Agent } from "./agent.js";
 import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js";
@@ -90,7 +91,7 @@ describe("detaching", () => {
     const released = performance.now();
     skb.release();
     await gone;
-    expect(performance.now() - released, "not woken, but looked").toBeLessThan(700);
+    expect(performance.now() - released, "not woken, but looked").toBeLessThan(SOON_MS);
     expect(await worker.run((seat) => [seat.told, seat.engine.closed])).toEqual([
       [{ desc: 5, status: "sent" }],
       true,

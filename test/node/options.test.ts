@@ -1,0 +1,86 @@
+// An option that there is not is refused wherever options are taken, and the one that was meant is named.
+
+import { PassThrough } from "node:stream";
+import { Engine } from "skbuff";
+import { StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
+import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
+import { expect, it } from "vitest";
+import { Peer } from "./peer.js";
+
+/** A WebSocket that never opens. */
+const socket = {
+  binaryType: "arraybuffer",
+  readyState: 0,
+  bufferedAmount: 0,
+  send: () => {},
+  close: () => {},
+  addEventListener: () => {},
+  removeEventListener: () => {},
+};
+
+/** What takes options, by the name that was written and the one that was meant. */
+const TAKERS: Record<string, [string, string, (engine: Engine, options: object) => unknown]> = {
+  "Tap.open": ["capacty", "capacity", (engine, options) => Tap.open(engine, "/dev/null", options)],
+  "UdpReceiver.open": [
+    "headRoom",
+    "headroom",
+    (engine, options) => UdpReceiver.open(engine, { port: 0, ...options }),
+  ],
+  "UdpSender.open": [
+    "inflight",
+    "inFlight",
+    (engine, options) => UdpSender.open(engine, { host: "127.0.0.1", port: 9, ...options }),
+  ],
+  "StreamReceiver.from": [
+    "bakclog",
+    "backlog",
+    (engine, options) => StreamReceiver.from(engine, new PassThrough(), options),
+  ],
+  "StreamReceiver.connect": [
+    "chunks",
+    "chunk",
+    (engine, options) => StreamReceiver.connect(engine, { port: 1, host: "127.0.0.1", ...options }),
+  ],
+  StreamSender: ["frame", "", (engine, options) => new StreamSender(engine, new PassThrough(), options)],
+  WebSocketReceiver: [
+    "ontext",
+    "onText",
+    (engine, options) => new WebSocketReceiver(engine, socket, options),
+  ],
+  WebSocketSender: ["ends", "end", (engine, options) => new WebSocketSender(engine, socket, options)],
+  WebStreamReceiver: [
+    "framin",
+    "framing",
+    (engine, options) => new WebStreamReceiver(engine, new ReadableStream(), options),
+  ],
+  WebStreamSender: [
+    "longst",
+    "longest",
+    (engine, options) => new WebStreamSender(engine, new WritableStream(), options),
+  ],
+};
+
+it.each(Object.entries(TAKERS))("%s", async (_, [written, meant, take]) => {
+  const engine = await Engine.create({ memory: 1 << 20 });
+  const error = await (async () => take(engine, { [written]: 1 }))().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: "ERR_SKB_TYPE" });
+  if (meant !== "") expect((error as Error).message).toBe(`"options" expected ${meant}, got "${written}"`);
+  expect(engine.close()).toEqual([]);
+});
+
+it("what net.connect takes is passed on", async () => {
+  const engine = await Engine.create({ memory: 1 << 20 });
+  const peer = new Peer();
+  await peer.open();
+  const place = { host: "127.0.0.1", port: peer.port };
+  const receiver = await StreamReceiver.connect(engine, {
+    ...place,
+    noDelay: true,
+    keepAlive: true,
+    chunk: 8192,
+  });
+  await receiver.close();
+  receiver.release();
+  await peer.close();
+  expect(engine.close()).toEqual([]);
+});
