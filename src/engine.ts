@@ -110,6 +110,11 @@ export interface EngineOptions {
   rings?: number;
   /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;
+  /**
+   * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
+   * for each GiB more, and all of the arena is the process's from the start. false if not given.
+   */
+  prefault?: boolean;
   /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
   debug?: boolean;
   /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
@@ -127,6 +132,7 @@ const ENGINE_OPTIONS: Names<EngineOptions> = {
   threads: true,
   rings: true,
   magazine: true,
+  prefault: true,
   debug: true,
   onLeak: true,
   onError: true,
@@ -272,6 +278,7 @@ export class Engine {
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
     checkOneOf("debug", given.debug ?? false, [true, false]);
+    const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const skbs = powerOfTwo(
@@ -305,7 +312,10 @@ export class Engine {
     }
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
-    return Engine.#made(loaded, given);
+    const engine = Engine.#made(loaded, given);
+    // While nobody else can be there: it writes.
+    if (prefault) engine._heap.touch();
+    return engine;
   }
 
   /** Whether `close()` has been called. */
