@@ -51,6 +51,27 @@ export function lookAtInput(file: string): Input {
   };
 }
 
+/** Whether what is written to a path goes to standard output: where nothing else may go then. */
+export function isStandardOutput(path: string): boolean {
+  return path === STANDARD || isDescriptor(path, 1);
+}
+
+/** Whether two descriptors lead to the same, other than a terminal or a device that keeps nothing. */
+function isSameFile(a: number, b: number): boolean {
+  const [one, other] = [a, b].map((fd) => identityOf(fs.fstatSync(fd, { bigint: true }), null));
+  return one !== null && one === other;
+}
+
+/** Whether a path leads to what one of the three standard descriptors is open on. */
+function isDescriptor(path: string, fd: number): boolean {
+  try {
+    const identity = identityOf(fs.statSync(path, { bigint: true }), null);
+    return identity !== null && identity === identityOf(fs.fstatSync(fd, { bigint: true }), null);
+  } catch {
+    return false;
+  }
+}
+
 /** Where packets are written. */
 export class Output {
   /** For people. */
@@ -76,7 +97,9 @@ export class Output {
    * that is the input, too, or cannot be written.
    */
   static async open(path: string, input: Input, waits: () => void, signal?: AbortSignal): Promise<Output> {
-    if (path === STANDARD) {
+    if (isStandardOutput(path) ? isSameFile(1, 2) : isDescriptor(path, 2))
+      throw new Error(`${path} is standard error, too: what is said there would go into the capture`);
+    if (isStandardOutput(path)) {
       if (isatty(1))
         throw new Error("standard output is a terminal: redirect the capture into a file or a pipe");
       const stat = fs.fstatSync(1, { bigint: true });

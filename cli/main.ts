@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { createLogUpdate } from "log-update";
+import { isStandardOutput } from "./files.js";
 import { info, infoTable } from "./info.js";
 import { type Progress, replay } from "./replay.js";
 import { progressLine, resultTable, waitText } from "./report.js";
@@ -84,12 +85,14 @@ function watcher(quiet: boolean): { show: (progress: Progress) => void; done: ()
       line(progressLine(progress, (process.stderr.columns || 80) - 1));
     return { show, done: () => line.done() };
   }
-  let said = -1;
+  let said = "";
   const show = (progress: Progress): void => {
     const text = waitText(progress);
-    if (text === null || said === progress.next) return;
-    said = progress.next;
-    console.error(`skbuff: ${text} (--gap-limit sends it sooner)`);
+    // Once for each packet.
+    const what = progress.input ?? String(progress.next);
+    if (text === null || said === what) return;
+    said = what;
+    console.error(`skbuff: ${text}${progress.input === null ? " (--gap-limit sends it sooner)" : ""}`);
   };
   return { show, done: () => {} };
 }
@@ -131,7 +134,7 @@ async function runReplay(input: string | undefined, flags: ReplayFlags): Promise
   });
   done();
   // Where the capture goes nothing else may.
-  const screen = tap === "-" ? process.stderr : process.stdout;
+  const screen = tap !== null && isStandardOutput(tap) ? process.stderr : process.stdout;
   screen.write(`${flags.json === true ? JSON.stringify(result, null, 2) : resultTable(result, screen)}\n`);
   if (!result.good) process.exitCode = result.interrupted ? status : FAILED;
 }

@@ -70,6 +70,8 @@ export interface Progress {
   /** Seconds until the next packet is due, and which it is; 0 if none is waited for. */
   readonly wait: number;
   readonly next: number;
+  /** What is waited for before the first packet; null from there on. */
+  readonly input: string | null;
   /** Bytes of the arena that are in use, and its size. */
   readonly used: number;
   readonly memory: number;
@@ -346,6 +348,7 @@ async function run(
       dropped: (sent?.tooLong ?? 0) + (sent?.failed ?? 0) + (sent?.tap?.dropped ?? 0),
       wait: (reader.last?.report?.wait ?? 0) / 1000,
       next: (reader.last?.report?.packets ?? 0) + 1,
+      input: reader.last?.ready === true ? null : input.name,
       used: pages.used * 4096,
       memory,
     };

@@ -57,7 +57,8 @@ export function durationText(seconds: number): string {
 }
 
 /** What is waited for, if it is worth saying. */
-export function waitText({ wait, next }: Progress): string | null {
+export function waitText({ wait, next, input, seconds }: Progress): string | null {
+  if (input !== null) return seconds < LONG_WAIT ? null : `waiting for ${input}`;
   return wait < LONG_WAIT ? null : `packet ${count(next)} is due in ${durationText(wait)}`;
 }
 

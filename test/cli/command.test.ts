@@ -24,7 +24,7 @@ import { describe, expect, it } from "vitest";
 import type { Info } from "../../cli/info.js";
 import { Pace } from "../../cli/pace.js";
 import type { Result } from "../../cli/replay.js";
-import { durationText, progressLine } from "../../cli/report.js";
+import { durationText, progressLine, waitText } from "../../cli/report.js";
 import { tableOf } from "../../cli/table.js";
 import { enhanced, interfaceBlock, option, pcapHeader, pcapRecord, section, simple } from "../node/made.js";
 import { TOOLS } from "../node/tools.js";
@@ -194,6 +194,18 @@ describe("an output", () => {
     const { code, stderr } = await shell(`skbuff replay '${OWN_CAPTURE}' --tap - > '${out}'`).ended;
     expect([code, stderr]).toEqual([0, expect.stringContaining("packets")]);
     expect(await infoOf(out)).toMatchObject({ packets: PACKETS, error: null });
+    // By another name, too; and it cannot be where messages go.
+    const { code: other } = await shell(`skbuff replay '${OWN_CAPTURE}' --tap /dev/stdout > '${out}.2'`)
+      .ended;
+    expect([other, readFileSync(`${out}.2`).equals(readFileSync(out))]).toEqual([0, true]);
+    for (const tap of ["-", "/dev/stderr", `${out}.3`]) {
+      const { code: both } = await shell(`skbuff replay '${OWN_CAPTURE}' --tap '${tap}' > '${out}.3' 2>&1`)
+        .ended;
+      expect([both, readFileSync(`${out}.3`, "latin1")]).toEqual([
+        1,
+        expect.stringContaining("standard error, too"),
+      ]);
+    }
     const { stdout, stderr: json } = await shell(`skbuff replay '${OWN_CAPTURE}' --json --tap -`).ended;
     expect(stdout.equals(readFileSync(out))).toBe(true);
     expect((JSON.parse(json) as Result).tap?.packets).toBe(PACKETS);
@@ -472,6 +484,7 @@ describe("as people expect of a command", () => {
     for (const word of ["(default: max)", "1..32", "8..4096", "--gap-limit", "--longest", "Exit status"])
       expect(stdout).toContain(word);
     expect(stdout).not.toContain("default: 0)");
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
     expect((await start("replay", "--speed", "0", OWN_CAPTURE).ended).stderr).toContain(
       "real, max, or a number above 0",
     );
@@ -494,6 +507,7 @@ describe("as people expect of a command", () => {
     dropped: 0,
     wait: 0,
     next: 1_234_568,
+    input: null,
     used: 2 ** 25,
     memory: 2 ** 26,
   };
@@ -506,6 +520,13 @@ describe("as people expect of a command", () => {
     }
     if (width === 79)
       expect(progressLine({ ...progress, wait: 65_536 }, width)).toContain("due in 18 h 12 min");
+  });
+
+  it("says what it waits for, if that takes long", () => {
+    expect(waitText({ ...progress, wait: 2 })).toBeNull();
+    expect(waitText({ ...progress, wait: 200 })).toBe("packet 1,234,568 is due in 3 min 20 s");
+    expect(waitText({ ...progress, input: "standard input", seconds: 1 })).toBeNull();
+    expect(waitText({ ...progress, input: "standard input", seconds: 4 })).toBe("waiting for standard input");
   });
 
   it("says lengths of time as people do", () => {
