@@ -16,12 +16,16 @@ class BrowsersFirst extends BaseSequencer {
 /** What takes longer than an edit: `npm run test:quick` leaves it out. */
 const LONG = [
   "test/browser/**",
+  "test/cli/captures.test.ts",
+  "test/cli/command.test.ts",
   "test/cli/files.test.ts",
   "test/cli/replay.test.ts",
   "test/docs.test.ts",
   "test/explore/**",
   "test/failure.test.ts",
   "test/node/capture-files.test.ts",
+  "test/node/capture-reader.test.ts",
+  "test/node/stream-receiver.test.ts",
   "test/package.test.ts",
   "test/packaging/**",
   "test/threads/pool.test.ts",

@@ -67,18 +67,21 @@ export function offsetOf(bytes: Uint8Array): number {
 export type Names<T> = { readonly [K in keyof T]-?: true };
 
 /** Returns `options` or an empty object. An option that is not among `names` is refused. @throws ArgumentTypeError */
-export function checkOptions<T extends object>(options: T | undefined, names?: Names<T>): Partial<T> {
+export function checkOptions<T extends object>(options: T | undefined, names: Names<T>): Partial<T> {
+  const given = objectOf(options);
+  for (const name in given) if (names[name] !== true) throw unknownOption(name, names);
+  return given;
+}
+
+function objectOf<T extends object>(options: T | undefined): Partial<T> {
   if (options === undefined) return {};
-  if (typeof options !== "object" || options === null)
-    throw new ArgumentTypeError("options", "an object", options);
-  if (names === undefined) return options;
-  for (const name in options) if (names[name] !== true) throw unknownOption(name, names);
-  return options;
+  if (typeof options === "object" && options !== null) return options;
+  throw new ArgumentTypeError("options", "an object", options);
 }
 
 /** The same for options among which are somebody else's: refused is what is none, but nearly one. @throws ArgumentTypeError */
 export function checkSomeOptions<T extends object>(options: T | undefined, names: Names<T>): Partial<T> {
-  const given = checkOptions(options);
+  const given = objectOf(options);
   for (const name in given)
     if (names[name] !== true && nearest(name, names).length > 0) throw unknownOption(name, names);
   return given;

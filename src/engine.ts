@@ -35,6 +35,7 @@ import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
 import { Debug, type Leak } from "./debug.js";
+import { describes } from "./describe.js";
 import {
   ArgumentRangeError,
   ArgumentTypeError,
@@ -304,7 +305,7 @@ export class Engine {
     }
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
-    return new Engine(loaded, given);
+    return Engine.#made(loaded, given);
   }
 
   /** Whether `close()` has been called. */
@@ -569,7 +570,17 @@ export class Engine {
     if (base + PAGE_BYTES > loaded.buffer.byteLength || loaded.core.attachArena(base) !== OK)
       throw layoutError("another one");
     if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
-    return new Engine(loaded, given, token);
+    return Engine.#made(loaded, given, token);
+  }
+
+  /** The engine of a thread that has just got its block, which is given back if it cannot be made. */
+  static #made(loaded: Loaded, options: Partial<EngineOptions>, token?: EngineToken): Engine {
+    try {
+      return new Engine(loaded, options, token);
+    } catch (error) {
+      loaded.core.freeThread(loaded.core.inherited());
+      throw error;
+    }
   }
 
   /**
@@ -995,6 +1006,14 @@ export class Engine {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
 }
+
+describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
+  core,
+  shared,
+  memory,
+  thread,
+  closed,
+}));
 
 /** The next power of two above `n` and above the slots that are never given out. */
 function powerOfTwo(n: number): number {

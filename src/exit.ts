@@ -12,30 +12,26 @@ interface Host {
   getBuiltinModule?(name: "node:worker_threads"): { isMainThread: boolean } | undefined;
 }
 
-// Weak: an engine that nobody uses any more may go.
-const seats = new Set<WeakRef<Seat>>();
-const gone =
-  typeof FinalizationRegistry === "undefined"
-    ? undefined
-    : new FinalizationRegistry<WeakRef<Seat>>((ref) => void seats.delete(ref));
-let listens = false;
+// Not weak: of an engine that is forgotten, its block in the arena is left.
+const seats = new Set<Seat>();
+/** Whether the end of this thread is told, and matters; undefined until somebody asks. */
+let listens: boolean | undefined;
 
 /** Has `seat` given back when this thread ends, if that is a worker of Node or its likes. Returns what takes that back. */
 export function leaveAtExit(seat: Seat): () => void {
-  const ref = new WeakRef(seat);
-  seats.add(ref);
-  gone?.register(seat, ref);
-  if (!listens) listen();
-  return () => void seats.delete(ref);
+  listens ??= listen();
+  if (listens) seats.add(seat);
+  return () => void seats.delete(seat);
 }
 
-function listen(): void {
-  listens = true;
+function listen(): boolean {
   const { process: host } = globalThis as { process?: Host };
   // With the main thread everything ends; and its own listeners may still want the engine.
-  if (host?.getBuiltinModule?.("node:worker_threads")?.isMainThread === true) return;
+  if (host?.once === undefined || host.getBuiltinModule?.("node:worker_threads")?.isMainThread === true)
+    return false;
   // One for all engines: Node warns of many.
-  host?.once?.("exit", () => {
-    for (const ref of seats) ref.deref()?._abandon();
+  host.once("exit", () => {
+    for (const seat of seats) seat._abandon();
   });
+  return true;
 }

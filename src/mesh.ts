@@ -4,6 +4,7 @@
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES, TARGETS_MOST } from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
+import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import {
@@ -16,7 +17,7 @@ import {
   type Wakeup,
 } from "./ring.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
-import { checkToken, type MeshToken } from "./token.js";
+import { checkToken, type MeshToken, type RingToken } from "./token.js";
 import { turnDue } from "./turns.js";
 import { checkWait, type End, type Wait, type WaitOptions, type Woken } from "./waiter.js";
 
@@ -71,13 +72,7 @@ export class Mesh {
     const capacity = checkCapacity(given.capacity);
     const { spread = "hash" } = given;
     checkOneOf("spread", spread, ["hash", "in-turn"]);
-    const rings: Ring[] = [];
-    try {
-      for (let i = 0; i < producers * consumers; i++) rings.push(engine.ring({ capacity }));
-    } catch (error) {
-      for (const ring of rings) ring.release();
-      throw error;
-    }
+    const rings = all(producers * consumers, () => engine.ring({ capacity }));
     const rows = Array.from({ length: producers }, (_, p) =>
       rings.slice(p * consumers, (p + 1) * consumers).map((ring) => ring.share()),
     );
@@ -102,7 +97,7 @@ export class Mesh {
   sender(i: number): Sender {
     this.#engine._open();
     const row = this.#token.rings[checkInteger("i", i, 0, this.producers - 1)] ?? [];
-    const rings = row.map((token) => this.#engine.openRing(token));
+    const rings = all(row.length, (c) => this.#engine.openRing(row[c] as RingToken));
     return new Sender(this.#engine, rings, this.#token.inTurn);
   }
 
@@ -117,9 +112,8 @@ export class Mesh {
   receiver(i: number): Receiver {
     this.#engine._open();
     checkInteger("i", i, 0, this.consumers - 1);
-    const rings = this.#token.rings.flatMap((row) =>
-      row.slice(i, i + 1).map((token) => this.#engine.openRing(token)),
-    );
+    const rows = this.#token.rings;
+    const rings = all(rows.length, (p) => this.#engine.openRing(rows[p]?.[i] as RingToken));
     return new Receiver(this.#engine, rings);
   }
 
@@ -207,7 +201,7 @@ export class Sender {
    * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
    * many. The others stay yours and are then the first of the array, in the order they had.
    *
-   * @throws as `ring.enqueueBurst`; all packets stay yours
+   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 the next call throws
    * @example
    * const mesh = engine.mesh(1, 1, { capacity: 1 });
    * const burst = [skb, other];
@@ -234,20 +228,26 @@ export class Sender {
         left = this.#keep(skbs, left, at, total);
         break;
       }
-      left = this.#scatter(skbs, left, at, n);
+      const kept = this.#scatter(skbs, left, at, n);
+      if (kept === null) {
+        left = this.#keep(skbs, left, at, total);
+        break;
+      }
+      left = kept;
     }
     if (!this.#engine.shared) this.#engine._waiter.kick();
     return total - left;
   }
 
-  /** Sends those in [at, at + n); returns where those that were refused now end. */
-  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number {
+  /** Sends those in [at, at + n); returns where those that were refused now end, or null if something is wrong with one. */
+  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number | null {
     const { _core: core, _heap: heap, _scratch: scratch } = this.#engine;
     const result = core.scatter(n, this.#rings.length, this.#turn);
     if (result >= BURST_FAILED) {
       unstage(this.#engine, skbs, at, n, 0);
       if (at === 0) throw this.#refusal(result - BURST_FAILED, heldOf(skbs, at, n));
-      return this.#keep(skbs, left, at, at + n);
+      // Nothing behind it is sent either, so that the next call finds it, and says what is wrong.
+      return null;
     }
     if (this.#inTurn) this.#turn = (this.#turn + result) % this.#rings.length;
     if (result === n) return left;
@@ -430,7 +430,7 @@ export class Receiver {
    * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
    * many; the rest of `out` stays as it is. `count` is `out.length` if not given.
    *
-   * @throws as `ring.dequeueBurst`
+   * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example
    * const mesh = engine.mesh(2, 1);
    * mesh.sender(0).enqueue(skb);
@@ -448,7 +448,15 @@ export class Receiver {
     // Twice around: first everybody's share, then what others left of theirs.
     for (let i = 0; i < 2 * this.#rings.length && done < wanted; i++) {
       const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
-      done += this.#turn()._dequeue(out, done, ask, reuse);
+      const turn = this.#next;
+      try {
+        done += this.#turn()._dequeue(out, done, ask, reuse);
+      } catch (error) {
+        // What lies in `out` is the caller's, who has to hear of it; the next call begins here, and throws.
+        if (done === 0 || error instanceof ArgumentTypeError) throw error;
+        this.#next = turn;
+        break;
+      }
     }
     return done;
   }
@@ -560,6 +568,18 @@ export class Receiver {
   }
 }
 
+/** Makes or opens `n` rings; if one cannot be had, none. */
+function all(n: number, ring: (i: number) => Ring): Ring[] {
+  const rings: Ring[] = [];
+  try {
+    for (let i = 0; i < n; i++) rings.push(ring(i));
+  } catch (error) {
+    for (const one of rings) one.release();
+    throw error;
+  }
+  return rings;
+}
+
 /** What is left of the timeout of several waits in a row, in milliseconds. */
 function countdown(timeout: number): () => number {
   const deadline = performance.now() + timeout;
@@ -572,3 +592,7 @@ function swap<T>(array: T[], i: number, j: number): void {
   array[i] = array[j] as T;
   array[j] = a;
 }
+
+describes(Mesh, "Mesh", ({ producers, consumers }) => ({ producers, consumers }));
+describes(Sender, "Sender", ({ closed }) => ({ closed }));
+describes(Receiver, "Receiver", ({ size, ended }) => ({ size, ended }));

@@ -1,5 +1,6 @@
 // SkbQueue: packets in a row (sk_buff_head).
 
+import { describes } from "./describe.js";
 import { Engine } from "./engine.js";
 import { ArgumentTypeError, ForeignSkbError, QueuedSkbError } from "./errors.js";
 import { checkReason, DropReason } from "./reason.js";
@@ -256,3 +257,5 @@ export class SkbQueue {
     this.#length--;
   }
 }
+
+describes(SkbQueue, "SkbQueue", ({ length }) => ({ length }));

@@ -13,6 +13,7 @@ import {
 } from "../assembly/layout.js";
 import { stage, unload, unstage } from "./burst.js";
 import { checkInteger, checkReuse, type Names, U32_MOST } from "./check.js";
+import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
 import { refusal } from "./refusal.js";
@@ -458,3 +459,5 @@ export function heldOf(skbs: readonly (Skb | null | undefined)[], at: number, n:
   }
   return skbs[at] ?? null;
 }
+
+describes(Ring, "Ring", ({ capacity, size, closed }) => ({ capacity, size, closed }));

@@ -32,6 +32,7 @@ import {
   offsetOf,
   U32_MOST,
 } from "./check.js";
+import { describes } from "./describe.js";
 import type { AllocOptions, Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import type { QueueNode } from "./queue.js";
@@ -1143,3 +1144,13 @@ export class Skb {
     this._check(this._engine._core.setHeader(handle, field, headroom + value));
   }
 }
+
+describes(Skb, "Skb", (skb) => {
+  if (skb.alive) {
+    const { length, headroom, tailroom, frags, listLength, cloned } = skb;
+    return { length, headroom, tailroom, frags, listLength, cloned };
+  }
+  return {
+    is: skb._engine.closed ? "of a closed engine" : skb._handle === GIVEN_AWAY ? "given away" : "released",
+  };
+});

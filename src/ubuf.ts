@@ -3,6 +3,7 @@
 
 import { UBUF_CARRIED } from "../assembly/layout.js";
 import type { Names } from "./check.js";
+import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
 import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
 
@@ -191,3 +192,9 @@ export class UserRegion {
     return this.#address;
   }
 }
+
+describes(Ubuf, "Ubuf", ({ desc, sharing, status }) => ({ desc, sharing, status }));
+describes(UserRegion, "UserRegion", (region) => {
+  const { size, released } = region;
+  return released ? { size, released } : { size, frags: region.frags };
+});

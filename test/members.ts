@@ -280,11 +280,14 @@ function nameOf(key: symbol): string {
   return key === DISPOSE ? "[dispose]" : `[${(key.description ?? "").replace("Symbol.", "")}]`;
 }
 
+/** What every object answers, however it is and without an error: contract/describe.test.ts has them. */
+export const TELLS: readonly PropertyKey[] = ["toJSON", "toString", Symbol.for("nodejs.util.inspect.custom")];
+
 /** The members of a class, in the way the tables name them. What starts with _ is not public. */
 export function membersOf(type: { prototype: object }): string[] {
   const names: string[] = [];
   for (const key of Reflect.ownKeys(type.prototype)) {
-    if (key === "constructor") continue;
+    if (key === "constructor" || TELLS.includes(key)) continue;
     const name = typeof key === "symbol" ? nameOf(key) : key;
     if (name.startsWith("_")) continue;
     const { get, set, value } = Object.getOwnPropertyDescriptor(type.prototype, key) as PropertyDescriptor;

@@ -2,6 +2,7 @@
 // Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
 
 import { checkInteger, checkReuse, U32_MOST } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { DropReason } from "../reason.js";
@@ -219,3 +220,5 @@ export abstract class Inbox {
     await this.close();
   }
 }
+
+describes(Inbox, undefined, ({ size, ended }) => ({ size, ended }));

@@ -2,6 +2,7 @@
 // Outbox: what senders to sockets and to streams have in common. Packets are taken while there is room.
 
 import { checkInteger } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
@@ -207,3 +208,9 @@ export abstract class Outbox implements Transmitter {
     return this.close();
   }
 }
+
+describes(Outbox, undefined, (outbox) => ({
+  inFlight: outbox._used,
+  most: outbox._capacity,
+  ended: outbox._ended() !== null,
+}));

@@ -2,7 +2,7 @@
 // StreamReceiver: packets out of a stream of bytes.
 
 import { once } from "node:events";
-import { connect, type NetConnectOpts, Socket } from "node:net";
+import { type NetConnectOpts, Socket, type SocketConnectOpts } from "node:net";
 import type { Readable } from "node:stream";
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, checkSomeOptions, type Names } from "../check.js";
@@ -81,7 +81,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
    * Connects as `net.connect` does, by TCP or to a Unix socket, to read without a copy. Returns an owned receiver.
    *
    * @throws TransportError if there is no connection, PoolExhaustedError if there is no chunk to begin with,
-   * ArgumentRangeError, ArgumentTypeError (as rejections)
+   * ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
    * @example
    * const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port, chunk: 16384 });
    * receiver.socket.write("ping");
@@ -106,13 +106,18 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
           return receiver === undefined ? false : receiver.#read(n);
         },
       };
-      const socket = connect({ ...options, onread } as NetConnectOpts);
+      // What net.connect does; but a socket that cannot be connected is ours to destroy.
+      const socket = new Socket({ ...options, onread } as object);
       opened.receiver = new StreamReceiver(engine, socket, chunks, given);
+      if (options.timeout !== undefined) socket.setTimeout(options.timeout);
+      socket.connect(options as SocketConnectOpts);
       await once(socket, "connect");
+      engine._open();
       return opened.receiver;
     } catch (error) {
       if (opened.receiver === undefined) chunks.release();
       else await opened.receiver.close();
+      engine._open();
       throw new TransportError("socket", "a connection", codeOf(error), { cause: error });
     }
   }

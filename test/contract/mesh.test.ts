@@ -1,6 +1,6 @@
 // Meshes on one thread: who gets which packet, in which order, and what happens when a ring is full or closed.
 
-import type { Engine, Receiver, Sender, Skb } from "skbuff";
+import { Engine, type Mesh, type Receiver, type RingToken, type Sender, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { codeOf, snapshot, used } from "../packets.js";
@@ -33,12 +33,13 @@ function open(
   engine: Engine,
   [producers, consumers]: [number, number],
   options: { capacity?: number; spread?: "hash" | "in-turn" } = {},
-): { senders: Sender[]; receivers: Receiver[]; release: () => void } {
+): { mesh: Mesh; senders: Sender[]; receivers: Receiver[]; release: () => void } {
   const mesh = engine.mesh(producers, consumers, options);
   const senders = Array.from({ length: producers }, (_, i) => mesh.sender(i));
   const receivers = Array.from({ length: consumers }, (_, i) => mesh.receiver(i));
   mesh.release();
   return {
+    mesh,
     senders,
     receivers,
     release: () => {
@@ -270,6 +271,54 @@ forEachEngine((_name, make) => {
       }
       expect(engine.stats().skbs.used).toBe(0);
     });
+  });
+
+  describe("a burst that fails half-way", () => {
+    it("returns what it took before an end that is another thread's, and throws at the next call", async () => {
+      const engine = await make({ threads: 2 });
+      if (!engine.shared) return;
+      const other = await Engine.attach(engine.share());
+      const { senders, receivers, release, mesh } = open(engine, [2, 1], { capacity: 8 });
+      const { rings } = mesh.share() as unknown as { rings: [RingToken][] };
+      const second = other.openRing((rings[1] as [RingToken])[0]);
+      expect(second.dequeue()).toBe(null);
+      const [receiver] = receivers as [Receiver];
+      senders[0]?.enqueueBurst([packet(engine, 1, 1), packet(engine, 1, 2)]);
+      senders[1]?.enqueueBurst([packet(engine, 1, 3)]);
+      const out = new Array<Skb>(8);
+      for (let round = 0; round < 3; round++) {
+        expect(receiver.dequeueBurst(out, {}, 1)).toBe(1);
+        out[0]?.release();
+        expect(codeOf(() => receiver.dequeueBurst(out))).toBe("ERR_SKB_RING_ROLE");
+        senders[0]?.enqueue(packet(engine, 1, round));
+      }
+      second.release();
+      expect(receiver.dequeueBurst(out)).toBe(3);
+      engine.releaseBurst(out, 3);
+      release();
+      other.detach();
+      expect(used(engine)).toEqual(NOTHING);
+    });
+
+    it.each(["hash", "in-turn"] as const)(
+      "sends nothing behind a packet that cannot be given away, by %s",
+      async (spread) => {
+        const engine = await make({ memory: 2 * 1024 * 1024, skbs: 2000 });
+        const { senders, receivers, release } = open(engine, [1, 2], { capacity: 1024, spread });
+        const skbs = Array.from({ length: 900 }, (_, i) => packet(engine, i, i));
+        const before = [...skbs];
+        const other = before[300]?.get();
+        expect(senders[0]?.enqueueBurst(skbs)).toBe(256);
+        expect(skbs.slice(0, 644)).toEqual(before.slice(256));
+        expect(codeOf(() => senders[0]?.enqueueBurst(skbs, 644))).toBe("ERR_SKB_HELD");
+        expect(skbs.slice(0, 644)).toEqual(before.slice(256));
+        other?.release();
+        expect(senders[0]?.enqueueBurst(skbs, 644)).toBe(644);
+        expect(receivers.reduce((sum, receiver) => sum + receiver.size, 0)).toBe(900);
+        release();
+        expect(used(engine)).toEqual(NOTHING);
+      },
+    );
   });
 
   describe("a receiver that has closed", () => {

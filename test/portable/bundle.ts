@@ -23,8 +23,8 @@ export interface Target {
 /** Files that are no tests of their own: threads of tests. */
 const THREADS = ["threads/agent.mjs", "threads/releaser.mjs", "threads/traffic.mjs"];
 
-/** Needs processes, so it stays with Node. */
-const NODE_ONLY = new Set(["threads/process.test.ts"]);
+/** Needs processes, or the end of a worker as Node tells it, so it stays with Node. */
+const NODE_ONLY = new Set(["threads/ends.test.ts", "threads/process.test.ts"]);
 
 async function suitesOf(folder: string): Promise<string[]> {
   const files = (await readdir(join(tests, folder))).filter((file) => file.endsWith(".test.ts"));

@@ -73,15 +73,14 @@ const ways = {
     for (let i = 0; i < 20; i++) await Engine.attach(token);
     await new Promise((resolve) => setTimeout(resolve, 10));
   },
-  "lets its engine be collected": async () => {
-    const ref = await (async () => new WeakRef(await Engine.attach(token)))();
+  "forgets its engine": async () => {
+    await (async () => void (await Engine.attach(token)).alloc(10))();
     setFlagsFromString("--expose-gc");
     const gc = runInNewContext("gc");
-    for (let i = 0; i < 100 && ref.deref() !== undefined; i++) {
+    for (let i = 0; i < 10; i++) {
       await new Promise((resolve) => setImmediate(resolve));
       gc();
     }
-    parentPort.postMessage(ref.deref() === undefined ? "collected" : "kept");
   },
 };
 

@@ -1,0 +1,56 @@
+// How objects of the library say what they are, to JSON.stringify, console.log and templates: else each of them would show
+// its engine, and that the whole memory.
+
+/** Where Node and its likes ask an object how to show it. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+
+/** What is said of an object: few values, each of a line. */
+export type Description = Readonly<Record<string, string | number | boolean | null>>;
+
+/**
+ * Has objects of a class, and of those that extend it, say what `tell` tells of them. Without `name` they are called what their
+ * class is.
+ */
+export function describes<T extends object>(
+  type: { readonly prototype: T },
+  name: string | undefined,
+  tell: (one: T) => Description,
+): void {
+  const json = (one: T): Description => ({ type: name ?? classOf(one), ...told(one, tell) });
+  const line = (one: T): string => {
+    const { type: first, ...rest } = json(one);
+    const values = Object.entries(rest).map(([key, value]) => `${key}: ${value}`);
+    return `${first} { ${values.join(", ")} }`;
+  };
+  const ways = {
+    toJSON(this: T): Description {
+      return json(this);
+    },
+    toString(this: T): string {
+      return line(this);
+    },
+    [INSPECT](this: T): string {
+      return line(this);
+    },
+  };
+  for (const key of Reflect.ownKeys(ways))
+    Object.defineProperty(type.prototype, key, {
+      value: ways[key as keyof typeof ways],
+      configurable: true,
+      writable: true,
+    });
+}
+
+/** Never throws: who logs an object may do so because something went wrong with it. */
+function told<T>(one: T, tell: (one: T) => Description): Description {
+  try {
+    return tell(one);
+  } catch (error) {
+    return { unusable: (error as { code?: string }).code ?? "yes" };
+  }
+}
+
+/** The build calls some classes by another name inside. */
+function classOf(one: object): string {
+  return one.constructor.name.replace(/^_/, "");
+}
