@@ -23,9 +23,9 @@ export function creditOf(bytes: number): number {
   return bytes + 1024;
 }
 
-/** Milliseconds since 1970 in fractions, the same for all threads. */
+/** Milliseconds in fractions since the machine started, the same for all threads, also when somebody sets the wall clock. */
 export function clock(): number {
-  return performance.timeOrigin + performance.now();
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** What every thread gets: the arena, and the rings before and behind the lookers. */

@@ -281,15 +281,15 @@ function nameOf(key: symbol): string {
 }
 
 /** What every object answers, however it is and without an error: contract/describe.test.ts has them. */
-const TELLS = ["toJSON", "toString", "[nodejs.util.inspect.custom]"];
+export const TELLS: readonly PropertyKey[] = ["toJSON", "toString", Symbol.for("nodejs.util.inspect.custom")];
 
 /** The members of a class, in the way the tables name them. What starts with _ is not public. */
 export function membersOf(type: { prototype: object }): string[] {
   const names: string[] = [];
   for (const key of Reflect.ownKeys(type.prototype)) {
-    if (key === "constructor") continue;
+    if (key === "constructor" || TELLS.includes(key)) continue;
     const name = typeof key === "symbol" ? nameOf(key) : key;
-    if (name.startsWith("_") || TELLS.includes(name)) continue;
+    if (name.startsWith("_")) continue;
     const { get, set, value } = Object.getOwnPropertyDescriptor(type.prototype, key) as PropertyDescriptor;
     if (get !== undefined || value !== undefined) names.push(name);
     if (set !== undefined) names.push(`${name}=`);

@@ -77,18 +77,18 @@ forEachEngine((_name, make) => {
       const engine = await make({ threads: 2 });
       if (!engine.shared) return;
       const token = engine.share();
-      const real = globalThis.WeakRef;
-      globalThis.WeakRef = class {
+      const real = globalThis.FinalizationRegistry;
+      globalThis.FinalizationRegistry = class {
         constructor() {
           throw new Error("on purpose");
         }
-      } as unknown as typeof WeakRef;
+      } as unknown as typeof FinalizationRegistry;
       try {
         // Often enough to use up all blocks.
         for (let round = 0; round < 5; round++)
-          await expect(Engine.attach(token)).rejects.toThrow("on purpose");
+          await expect(Engine.attach(token, { debug: true })).rejects.toThrow("on purpose");
       } finally {
-        globalThis.WeakRef = real;
+        globalThis.FinalizationRegistry = real;
       }
       const attached = await Engine.attach(token);
       await expect(Engine.attach(token)).rejects.toMatchObject({ code: "ERR_SKB_THREADS" });

@@ -117,6 +117,20 @@ describe("opening a tap", () => {
   });
 });
 
+it("an open tap closes though its engine was closed by force", async () => {
+  const engine = await create();
+  const path = folder.fresh();
+  const tap = await Tap.open(engine, path);
+  engine.close({ force: true });
+  expect(await rejection(tap.close().then(() => tap))).toBe("ERR_SKB_CAPTURE");
+  expect(await rejection(tap.close().then(() => tap))).toBe("ERR_SKB_CAPTURE");
+  expect(tap.stats()).toMatchObject({ offered: 0, written: 0, waiting: 0 });
+  // The file is free for others.
+  const other = await create();
+  await (await Tap.open(other, path)).close();
+  expectClean(other);
+});
+
 describe("a program with a tap", () => {
   /** What a program says that is not in a file. It ends by itself. */
   function said(code: string, ...flags: string[]): string {

@@ -142,7 +142,9 @@ export const running: readonly Scenario[] = [
       const [one, two] = [coreOf(cores, 1), coreOf(cores, 2)];
       for (const core of [one, two]) core.claimThread();
       // Somebody who does nothing has the other one.
-      one.memory.store32(one.arenas.threadBlocks + 2 * THREAD_BYTES, THREAD_LIVE);
+      const block = one.arenas.threadBlocks + 2 * THREAD_BYTES;
+      one.memory.store32(block, THREAD_LIVE);
+      one.memory.store32(block + THREAD_NUMBER, 3);
       const { handles, region } = lentWith(one, 1, "copy");
       const h = hand(one, handles[0] as number, 2);
       one.releaseRegion(region);
