@@ -256,4 +256,6 @@ export function freeToBitmap(entry: u32): void {
 export function drainPages(): void {
   for (let page = take(CLASS_PAGE, LINK_PAGE); page !== 0; page = take(CLASS_PAGE, LINK_PAGE))
     freeRun(page, 1);
+  // These lie below those that were never used, whose first touch costs more than all the rest of an allocation.
+  singleHint = 0;
 }

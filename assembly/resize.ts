@@ -207,12 +207,13 @@ function releaseList(first: u32): void {
 
 /**
  * skb_add_rx_frag: appends `n` bytes, contents undefined, as one frag in fresh pages.
- * Returns the address of the first, E_STALE, E_SHARED, E_FRAGS, E_RANGE or E_EXHAUSTED.
+ * Returns the address of the first (of no bytes, any), E_STALE, E_SHARED, E_FRAGS, E_RANGE or E_EXHAUSTED.
  */
 export function addPageFrag(handle: u32, n: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
-  if (n === 0 || n > MAX_LINEAR || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
+  if (n === 0) return tailOf(skb);
+  if (n > MAX_LINEAR || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
   if (isShared(skb)) return E_SHARED;
   const shinfo = shinfoOf(skb);
   if (fragCount(shinfo) >= MAX_FRAGS || fragList(shinfo) !== 0) return E_FRAGS;
@@ -240,6 +241,7 @@ function fragSpace(shinfo: u32): u32 {
 export function extend(handle: u32, n: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
+  if (n === 0) return OK;
   if (n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
   if (isShared(skb)) return E_SHARED;
   const list = fragList(shinfoOf(skb));

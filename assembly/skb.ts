@@ -258,6 +258,7 @@ function releaseAll(shinfo: u32, copied: bool): void {
 export function reserve(handle: u32, n: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
+  if (n === 0) return OK;
   if (load32(skb + SKB_LEN) !== 0 || n > tailSpace(skb)) return E_ROOM;
   store32(skb + SKB_DATA, load32(skb + SKB_DATA) + n);
   // A head that others share says what they know; this packet gets its own before it needs room.
@@ -270,19 +271,22 @@ export function reserve(handle: u32, n: u32): u32 {
 export function put(handle: u32, n: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
+  const tail = tailOf(skb);
+  if (n === 0) return tail;
   if (isShared(skb)) return E_SHARED;
   if (load32(skb + SKB_DATA_LEN) !== 0 || n > tailSpace(skb)) return E_ROOM;
-  const tail = tailOf(skb);
   store32(skb + SKB_LEN, load32(skb + SKB_LEN) + n);
   return tail;
 }
 
-/** skb_push: `n` more bytes in front. Returns the address of the first, E_STALE, E_SHARED or E_ROOM. */
+/** skb_push: `n` more bytes in front. Returns the address of the first, E_STALE, E_SHARED, E_ROOM or E_RANGE. */
 export function push(handle: u32, n: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
+  if (n === 0) return load32(skb + SKB_DATA);
   if (isShared(skb)) return E_SHARED;
-  if (n > headroomOf(skb) || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_ROOM;
+  if (n > headroomOf(skb)) return E_ROOM;
+  if (n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
   const data = load32(skb + SKB_DATA) - n;
   store32(skb + SKB_DATA, data);
   store32(skb + SKB_LEN, load32(skb + SKB_LEN) + n);

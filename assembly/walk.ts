@@ -120,6 +120,7 @@ export function copyIn(skb: u32, offset: u32, n: u32, from: u32): void {
 
 /** Whether every byte of the range belongs to this packet alone, so that it may be written. */
 export function mayWrite(skb: u32, offset: u32, n: u32): bool {
+  if (n === 0) return true;
   if (isShared(skb)) return false;
   if (offset + n <= linearLength(skb)) return true;
   walk(skb, offset, n);

@@ -83,16 +83,16 @@ export function addUserFrag(handle: u32, region: u32, offset: u32, n: u32, ubufH
   if (skb === 0) return E_STALE;
   const ubuf = ubufOf(ubufHandle);
   if (ubuf === 0) return E_UBUF;
+  const entry = entryOf(region);
+  const bytes = (load32(entry + PAGE_SPAN) << PAGE_SHIFT) >>> 0;
+  if (offset > bytes || n > bytes - offset || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
+  if (n === 0) return OK;
   if (isShared(skb)) return E_SHARED;
   const shinfo = shinfoOf(skb);
   const carried = load32(shinfo + SHINFO_UBUF);
   if (carried !== 0 && carried !== ubuf) return E_UBUF;
   // A frag behind the frag list would come before it in the packet.
   if (fragCount(shinfo) >= MAX_FRAGS || fragList(shinfo) !== 0) return E_FRAGS;
-  const entry = entryOf(region);
-  const bytes = (load32(entry + PAGE_SPAN) << PAGE_SHIFT) >>> 0;
-  if (n === 0 || offset > bytes || n > bytes - offset || n > MAX_LENGTH - load32(skb + SKB_LEN))
-    return E_RANGE;
   if (carried === 0) {
     if (!attachUbuf(ubuf)) return E_UBUF;
     store32(shinfo + SHINFO_UBUF, ubuf);

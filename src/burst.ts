@@ -4,7 +4,8 @@ import { ERROR_LIMIT } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError } from "./errors.js";
 import { DropReason } from "./reason.js";
-import type { Skb } from "./skb.js";
+import { staleError } from "./refusal.js";
+import { Skb } from "./skb.js";
 
 /** An array that a user gives; what is in it is looked at before it is believed. */
 export type SkbArray = readonly (Skb | null | undefined)[];
@@ -20,7 +21,9 @@ export function stage(engine: Engine, skbs: SkbArray, at: number, n: number, how
     const skb = skbs[at + i] as Skb;
     // Only an Skb has all three; a look at them costs less than instanceof.
     if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT) {
-      const error = engine._refusal("skb", skb);
+      const error = twice(skbs, at, i)
+        ? staleError(skb, "one that is there twice")
+        : engine._refusal("skb", skb);
       for (let j = 0; j < i; j++) (skbs[at + j] as Skb)._handle = handles[first + j] as number;
       return error;
     }
@@ -30,6 +33,11 @@ export function stage(engine: Engine, skbs: SkbArray, at: number, n: number, how
   }
   if (engine._debug !== null) for (let i = 0; i < n; i++) engine._debug.died(skbs[at + i] as Skb);
   return null;
+}
+
+/** Whether the packet is there before: then this call has ended it. */
+export function twice(skbs: SkbArray, at: number, i: number): boolean {
+  return skbs[at + i] instanceof Skb && skbs.indexOf(skbs[at + i], at) < at + i;
 }
 
 /** Undoes `stage` for `n` packets from `skbs[at]` on, whose handles are in the scratch from the `from`th on. */

@@ -14,9 +14,8 @@ export function checkInteger(what: string, value: number, min: number, most: num
 
 function integerError(what: string, value: unknown, min: number, most: number): Error {
   const wanted = `${min}..${most}`;
-  return typeof value === "number"
-    ? new ArgumentRangeError(what, wanted, value)
-    : new ArgumentTypeError(what, wanted, value);
+  if (typeof value !== "number") return new ArgumentTypeError(what, `an integer, ${wanted}`, value);
+  return new ArgumentRangeError(what, Number.isInteger(value) ? wanted : `an integer, ${wanted}`, value);
 }
 
 // The intrinsic getters, because a subclass could say anything about itself, and what it says here decides how

@@ -20,7 +20,7 @@ import {
   UBUF_SHARING,
 } from "../assembly/layout.js";
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
-import { stage, unload } from "./burst.js";
+import { stage, twice, unload } from "./burst.js";
 import {
   checkBurst,
   checkFunction,
@@ -110,6 +110,11 @@ export interface EngineOptions {
   rings?: number;
   /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
   magazine?: number;
+  /**
+   * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
+   * for each GiB more, and all of the arena is the process's from the start. false if not given.
+   */
+  prefault?: boolean;
   /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
   debug?: boolean;
   /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
@@ -127,6 +132,7 @@ const ENGINE_OPTIONS: Names<EngineOptions> = {
   threads: true,
   rings: true,
   magazine: true,
+  prefault: true,
   debug: true,
   onLeak: true,
   onError: true,
@@ -272,6 +278,7 @@ export class Engine {
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
     checkOneOf("debug", given.debug ?? false, [true, false]);
+    const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const skbs = powerOfTwo(
@@ -305,7 +312,10 @@ export class Engine {
     }
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
-    return Engine.#made(loaded, given);
+    const engine = Engine.#made(loaded, given);
+    // While nobody else can be there: it writes.
+    if (prefault) engine._heap.touch();
+    return engine;
   }
 
   /** Whether `close()` has been called. */
@@ -356,7 +366,7 @@ export class Engine {
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count` is `out.length` if not given.
+   * of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
@@ -408,7 +418,9 @@ export class Engine {
     const ended: number[] = [];
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = this._refusal("skb", skb);
+      const error = twice(skbs, 0, i)
+        ? staleError(skb, "one that is there twice")
+        : this._refusal("skb", skb);
       if (error !== null) {
         for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
         throw error;

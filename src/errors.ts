@@ -124,8 +124,8 @@ export class RoomError extends SkbuffError {
 /** The packet has no free frag entry, or a place where the frag may not go. */
 export class FragLimitError extends SkbuffError {
   /** @internal */
-  constructor(wanted: string, got: unknown) {
-    super("FragLimitError", "ERR_SKB_FRAGS", expected("frags", wanted, got));
+  constructor(wanted: string, got: unknown, what = "frags") {
+    super("FragLimitError", "ERR_SKB_FRAGS", expected(what, wanted, got));
   }
 }
 

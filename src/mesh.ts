@@ -428,7 +428,7 @@ export class Receiver {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
-   * many; the rest of `out` stays as it is. `count` is `out.length` if not given.
+   * many; the rest of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
    *
    * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example

@@ -14,7 +14,12 @@ import {
   E_UBUF,
   HEAD_CLASSES,
   MAX_FRAGS,
+  MAX_LENGTH,
   MAX_ROOM,
+  PULLED_KEPT,
+  SHINFO_RESERVED,
+  SKB_END,
+  SKB_HEAD,
 } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
 import {
@@ -30,18 +35,25 @@ import {
 } from "./errors.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import type { Magazines, PoolStats } from "./stats.js";
+import type { Ubuf } from "./ubuf.js";
 
-/** What was asked, for the message. */
+/** What was asked, for the message: of several arguments each by its own name. */
 export interface Asked {
-  /** The argument that was too large, and its value. */
+  /** The argument that asks for bytes, and its value. */
   readonly what?: string;
   readonly got?: unknown;
   /** Which room there was too little of. */
-  readonly room?: "headroom" | "tailroom" | "linear" | "room";
-  /** Bytes from the offset on. */
+  readonly room?: "headroom" | "tailroom" | "linear" | "empty";
+  /** Bytes from the offset `got` on, and the argument that says how many; none if the operation does. */
   readonly bytes?: number;
-  /** The other packet of an operation on two. */
+  readonly count?: string;
+  /** Bytes by which the packet was to become longer. */
+  readonly more?: number;
+  /** Headroom that a new head was to have. */
+  readonly headroom?: number;
+  /** The other packet of an operation on two, and what it was given as. */
   readonly other?: Skb;
+  readonly ubuf?: Ubuf;
 }
 
 /** The error for a status of the core. */
@@ -57,45 +69,86 @@ export function refusal(engine: Engine, status: number, skb: Skb | null, asked: 
           : "lent or shared bytes",
       );
     case E_ROOM:
-      return new RoomError(what, `0..${roomOf(skb, asked)} (${asked.room})`, got);
+      return new RoomError(what, roomOf(skb, asked), got);
     case E_RANGE:
-      return new ArgumentRangeError(what, rangeOf(asked.other ?? skb, asked.bytes), got);
+      return rangeError(asked.more === undefined ? (asked.other ?? skb) : skb, asked);
     case E_FRAGS:
-      return new FragLimitError(
-        `fewer than ${MAX_FRAGS} and nothing behind them`,
-        skb === null ? 0 : skb.frags,
-      );
+      return fragsError(skb, asked);
     case E_HELD:
       return new HeldSkbError((asked.other ?? skb)?.users ?? 0);
     case E_UBUF:
-      return new UbufError("a live one, and the only one that the packet carries", "another");
+      return asked.ubuf?._alive === true
+        ? new UbufError("the only one that the packet carries", "another than it carries already")
+        : new UbufError("a live one", `one that is over: ${asked.ubuf?.status}`);
     case E_LINEAR:
-      return new RoomError(what, `0..${MAX_ROOM} (with the headroom: what a head takes)`, got);
+      return linearError(engine, skb as Skb, asked);
     default:
       return skb === null ? new EngineClosedError() : staleError(skb);
   }
 }
 
+/** Says which of offset and count lies outside of the packet; or that the packet would be too long. */
+function rangeError(skb: Skb | null, { what = "", got = 0, bytes, count, more }: Asked): Error {
+  const length = skb?.length ?? 0;
+  if (more !== undefined)
+    return new ArgumentRangeError("length", `0..${MAX_LENGTH} (the longest packet)`, length + more);
+  if (bytes === undefined || (got as number) > length)
+    return new ArgumentRangeError(what, `0..${length}`, got);
+  if (count !== undefined)
+    return new ArgumentRangeError(
+      count,
+      `0..${length - (got as number)} bytes (${length} less the offset)`,
+      bytes,
+    );
+  return bytes > length
+    ? new ArgumentRangeError("length", `${bytes} or more (what is read or written)`, length)
+    : new ArgumentRangeError(what, `0..${length - bytes} (${bytes} bytes of ${length})`, got);
+}
+
+function fragsError(skb: Skb | null, { what, other, more = 0 }: Asked): Error {
+  if (skb === null || other === skb) return new FragLimitError("another packet", "the packet itself", "skb");
+  if (skb.listLength > 0)
+    return what === "bytes"
+      ? new FragLimitError(`entries for ${more} bytes at the end of the frag list`, "too few that are free")
+      : new FragLimitError("no frag list behind them", `one of ${skb.listLength} packets`);
+  if (skb.frags < MAX_FRAGS)
+    return new FragLimitError(`entries for ${more} bytes`, `${MAX_FRAGS - skb.frags} that are free`);
+  return new FragLimitError(`fewer than ${MAX_FRAGS}`, skb.frags);
+}
+
+/** What does not fit the longest head, beside what else has to be in it. */
+function linearError(engine: Engine, skb: Skb, { what = "", got = 0, headroom }: Asked): Error {
+  const { _core: core } = engine;
+  const handle = skb.handle;
+  let beside: number;
+  if (what === "head + tail") {
+    beside = (core.field(handle, SKB_END) - core.field(handle, SKB_HEAD)) >>> 0;
+  } else {
+    const reserved = core.infoField(handle, SHINFO_RESERVED) >>> 0;
+    beside = headroom ?? Math.min(skb.headroom, Math.max(reserved, PULLED_KEPT));
+  }
+  return new RoomError(
+    what,
+    `0..${MAX_ROOM - beside} (what the longest head has beside ${beside} bytes)`,
+    got,
+  );
+}
+
 /** The error for a use of an Skb that has ended. */
-export function staleError(skb: Skb): Error {
+export function staleError(skb: Skb, how?: string): Error {
   if (skb._engine.closed) return new EngineClosedError();
   const life = skb._engine._debug?.of(skb);
-  const got = skb._handle === GIVEN_AWAY ? "one that was given away" : "one that was released";
+  const got = how ?? (skb._handle === GIVEN_AWAY ? "one that was given away" : "one that was released");
   return new StaleSkbError(got, life?.allocatedAt, life?.releasedAt);
 }
 
-function roomOf(skb: Skb | null, { room }: Asked): number {
-  if (skb === null) return 0;
-  if (room === "linear") return skb.linearLength;
-  if (room === "headroom") return skb.headroom;
-  return room === "room" && skb.length !== 0 ? 0 : skb.tailroom;
-}
-
-function rangeOf(skb: Skb | null, bytes: number | undefined): string {
-  const length = skb === null ? 0 : skb.length;
-  return bytes === undefined
-    ? `0..${length}`
-    : `0..${Math.max(length - bytes, 0)} (${bytes} bytes of ${length})`;
+function roomOf(skb: Skb | null, { room }: Asked): string {
+  if (skb === null) return "0";
+  if (room === "linear") return `0..${skb.linearLength} (linear)`;
+  if (room === "headroom") return `0..${skb.headroom} (headroom)`;
+  if (room === "empty" && skb.length !== 0) return "0 (the packet is not empty)";
+  if (skb.dataLength !== 0) return "0 (tailroom: there is none while anything is behind the head)";
+  return `0..${skb.tailroom} (tailroom)`;
 }
 
 function exhausted(engine: Engine): Error {

@@ -191,7 +191,7 @@ export class Ring {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on (rte_ring_dequeue_burst). Returns how many; the rest of `out`
-   * stays as it is. `count` is `out.length` if not given.
+   * stays as it is. `count` is `out.length` if not given; for more, `out` grows.
    *
    * @throws RingRoleError, RingClosedError after `release()`, ArgumentTypeError, ArgumentRangeError
    * @example

@@ -4,6 +4,7 @@
 import {
   CB_BYTES,
   CHECKSUM_FAILED,
+  E_LINEAR,
   ERROR_LIMIT,
   MAX_LINEAR,
   NOT_DONE,
@@ -229,7 +230,7 @@ export class Skb {
    */
   reserve(n: number): void {
     this._count("n", n);
-    this._check(this._engine._core.reserve(this._handle, n), { what: "n", got: n, room: "room" });
+    this._check(this._engine._core.reserve(this._handle, n), { what: "n", got: n, room: "empty" });
   }
 
   /**
@@ -242,7 +243,7 @@ export class Skb {
    */
   put(n: number): Uint8Array {
     this._count("n", n);
-    return this._engine._heap.view(this._address(this._engine._core.put(this._handle, n), n), n);
+    return this._engine._heap.view(this._address(this._engine._core.put(this._handle, n), "n", n), n);
   }
 
   /**
@@ -254,7 +255,7 @@ export class Skb {
    */
   putData(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
-    this._engine._heap.write(this._address(this._engine._core.put(this._handle, n), n), bytes, n);
+    this._engine._heap.write(this._address(this._engine._core.put(this._handle, n), "bytes", n), bytes, n);
     return this;
   }
 
@@ -267,7 +268,7 @@ export class Skb {
    */
   putZeros(n: number): this {
     this._count("n", n);
-    this._engine._core.fill(this._address(this._engine._core.put(this._handle, n), n), 0, n);
+    this._engine._core.fill(this._address(this._engine._core.put(this._handle, n), "n", n), 0, n);
     return this;
   }
 
@@ -281,7 +282,10 @@ export class Skb {
    */
   push(n: number): Uint8Array {
     this._count("n", n);
-    return this._engine._heap.view(this._address(this._engine._core.push(this._handle, n), n, "headroom"), n);
+    return this._engine._heap.view(
+      this._address(this._engine._core.push(this._handle, n), "n", n, "headroom"),
+      n,
+    );
   }
 
   /**
@@ -294,7 +298,7 @@ export class Skb {
   pushData(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
     this._engine._heap.write(
-      this._address(this._engine._core.push(this._handle, n), n, "headroom"),
+      this._address(this._engine._core.push(this._handle, n), "bytes", n, "headroom"),
       bytes,
       n,
     );
@@ -398,7 +402,10 @@ export class Skb {
   expandHead(head: number, tail: number): void {
     checkInteger("head", head, 0, MAX_LINEAR);
     checkInteger("tail", tail, 0, MAX_LINEAR);
-    this._settle(this._engine._core.expandHead(this._handle, head, tail), { what: "room", got: head + tail });
+    this._settle(this._engine._core.expandHead(this._handle, head, tail), {
+      what: "head + tail",
+      got: head + tail,
+    });
   }
 
   /**
@@ -432,7 +439,7 @@ export class Skb {
   // ─── Frags ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Appends `n` bytes (1..131072), contents undefined, in fresh pages (skb_add_rx_frag). Returns a view of them.
+   * Appends `n` bytes (0..131072), contents undefined, in fresh pages (skb_add_rx_frag). Returns a view of them.
    *
    * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentRangeError
    * @example
@@ -440,22 +447,23 @@ export class Skb {
    * skb.dataLength; // → 4096
    */
   addPageFrag(n: number): Uint8Array {
-    checkInteger("n", n, 1, MAX_LINEAR);
-    return this._engine._heap.view(this._address(this._engine._core.addPageFrag(this._handle, n), n), n);
+    checkInteger("n", n, 0, MAX_LINEAR);
+    return this._engine._heap.view(this._address(this._engine._core.addPageFrag(this._handle, n), "n", n), n);
   }
 
   /**
    * Copies bytes to the end of the packet, wherever that is: into the tailroom, then the last page, then fresh pages
    * (skb_append_datato_frags). Borrows `bytes`.
    *
-   * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentTypeError
+   * @throws FragLimitError, SharedDataError, PoolExhaustedError, ArgumentTypeError; ArgumentRangeError if the packet would be
+   * longer than 2^31 - 1 bytes
    * @example
    * skb.append(payload).length; // → 200
    */
   append(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
     const end = this.length;
-    this._check(this._engine._core.extend(this._handle, n), { what: "bytes", got: n });
+    this._check(this._engine._core.extend(this._handle, n), { what: "bytes", more: n });
     this._writeSegments(end, bytes, n);
     return this;
   }
@@ -475,9 +483,9 @@ export class Skb {
     const engine = this._engine;
     const address = engine._ownRegion(region);
     checkInteger("offset", offset, 0, region.size);
-    checkInteger("n", n, 1, region.size - offset);
+    checkInteger("n", n, 0, region.size - offset);
     const handle = engine._ownUbuf(ubuf);
-    this._check(engine._core.addUserFrag(this._handle, address, offset, n, handle), { what: "n", got: n });
+    this._check(engine._core.addUserFrag(this._handle, address, offset, n, handle), { ubuf, more: n });
   }
 
   /**
@@ -485,7 +493,7 @@ export class Skb {
    * own becomes its neighbour.
    *
    * @throws SharedDataError, HeldSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError; FragLimitError for the
-   * packet itself
+   * packet itself; ArgumentRangeError if the packet would be longer than 2^31 - 1 bytes
    * @example
    * skb.addFragList(other);
    * skb.length; // → 200
@@ -495,7 +503,7 @@ export class Skb {
   addFragList(skb: Skb): void {
     const handle = this._engine._own("skb", skb);
     if (skb._node !== null) throw this._engine._queuedError();
-    const asked = { what: "length", got: skb.length, other: skb };
+    const asked = { other: skb, more: skb.length };
     this._check(this._engine._core.addFragList(this._handle, handle), asked);
     skb._end(GIVEN_AWAY);
   }
@@ -594,7 +602,7 @@ export class Skb {
     const result = this._engine._core.extract(this._handle, offset, n, headroom);
     if (this._engine._lent !== 0) this._engine._deliver();
     if (result < ERROR_LIMIT)
-      throw refusal(this._engine, result, this, { what: "offset", got: offset, bytes: n });
+      throw refusal(this._engine, result, this, this._extracted(result, offset, n, headroom));
     return this._engine._wrap(result);
   }
 
@@ -756,6 +764,7 @@ export class Skb {
       what: "offset",
       got: offset,
       bytes: n,
+      count: "into",
     });
     this._eachSegment((address, bytes, done) => this._engine._heap.read(address, into, done, bytes));
   }
@@ -775,6 +784,7 @@ export class Skb {
       what: "offset",
       got: offset,
       bytes: n,
+      count: "from",
     });
     this._writeSegments(offset, from, n);
   }
@@ -821,6 +831,7 @@ export class Skb {
       what: "offset",
       got: offset,
       bytes,
+      count: "n",
     });
     const views: Uint8Array[] = [];
     this._eachSegment((address, part) => views.push(this._engine._heap.view(address, part)));
@@ -842,7 +853,8 @@ export class Skb {
     const bytes = n ?? Math.max(this.length - offset, 0);
     this._count("n", bytes);
     const sum = this._engine._core.checksum(this._handle, offset, bytes);
-    if (sum >= CHECKSUM_FAILED) this._check(sum - CHECKSUM_FAILED, { what: "offset", got: offset, bytes });
+    if (sum >= CHECKSUM_FAILED)
+      this._check(sum - CHECKSUM_FAILED, { what: "offset", got: offset, bytes, count: "n" });
     return sum;
   }
 
@@ -1076,16 +1088,27 @@ export class Skb {
     this._eachSegment((address, bytes) => into.push(address, bytes));
   }
 
-  private _address(result: number, n: number, room: "headroom" | "tailroom" = "tailroom"): number {
+  private _address(
+    result: number,
+    what: string,
+    n: number,
+    room: "headroom" | "tailroom" = "tailroom",
+  ): number {
     const address = result >>> 0;
-    if (address < ERROR_LIMIT) throw refusal(this._engine, address, this, { what: "n", got: n, room });
+    if (address < ERROR_LIMIT) throw refusal(this._engine, address, this, { what, got: n, room, more: n });
     return address;
+  }
+
+  /** What of an `extract` was too much: the range, or the headroom before what lies in the head. */
+  private _extracted(status: number, offset: number, n: number, headroom: number): Asked {
+    if (status !== E_LINEAR) return { what: "offset", got: offset, bytes: n, count: "n" };
+    const inHead = Math.min(n, this.linearLength - offset);
+    return { what: "headroom", got: headroom, headroom: inHead };
   }
 
   private _twin(result: number): Skb {
     if (this._engine._lent !== 0) this._engine._deliver();
-    if (result < ERROR_LIMIT)
-      throw refusal(this._engine, result, this, { what: "length", got: "a longer packet" });
+    if (result < ERROR_LIMIT) throw refusal(this._engine, result, this, { what: "length", got: this.length });
     return this._engine._wrap(result);
   }
 

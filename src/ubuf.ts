@@ -100,6 +100,11 @@ export class Ubuf {
     this._finish("cancelled");
   }
 
+  /** Whether it has neither completed nor been cancelled. @internal */
+  get _alive(): boolean {
+    return this._handle !== 0;
+  }
+
   /** Whether a packet carries it, or did, and its completion is on the way. @internal */
   get _carried(): boolean {
     return this._handle !== 0 && (this._engine._core.ubufState(this._handle) & UBUF_CARRIED) !== 0;

@@ -1,7 +1,7 @@
 // The arena's memory as the face sees it: the one place in src/ that reads or writes it. Everything else goes
 // through the core.
 
-import { ASLEEP, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
+import { ASLEEP, PAGE_BYTES, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
 import type { Core, Loaded } from "./load.js";
 
@@ -47,6 +47,15 @@ export class Heap {
     this.handles = new Int32Array(buffer);
     this.#words = new Uint32Array(buffer);
     this.#staging = kind === "wasm" && shared ? (core.scratch() >>> 0) + STAGING : 0;
+  }
+
+  /**
+   * Writes a byte of each page, as it is: a page that was only read can still be one of zeros that is everybody's. Trusts that no
+   * other thread writes.
+   */
+  touch(): void {
+    const bytes = this.#bytes;
+    for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = bytes[at] as number;
   }
 
   /** The 32-bit word at an address that is a multiple of 4. */

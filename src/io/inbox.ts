@@ -91,7 +91,7 @@ export abstract class Inbox {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. `count` is
-   * `out.length` if not given. There are `Skb` objects already, so that `reuse` saves nothing.
+   * `out.length` if not given; for more, `out` grows. There are `Skb` objects already, so that `reuse` saves nothing.
    *
    * @throws as `dequeue`, if there is no packet before it; ArgumentTypeError, ArgumentRangeError
    * @example

@@ -13,7 +13,12 @@ export const OWN_CAPTURE = fileURLToPath(new URL("../../captures/two-hosts.pcap"
 
 /** A folder that is gone after the tests. */
 export const folder = mkdtempSync(join(tmpdir(), "skbuff-cli-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  // A test that failed may have left one waiting.
+  for (const child of children) if (child.exitCode === null) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
 
 export interface Run {
   readonly child: ChildProcess;
@@ -28,6 +33,7 @@ export function start(...args: string[]): Run {
 export function startWith(node: readonly string[], ...args: string[]): Run {
   const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
   const child = spawn(process.execPath, [...node, MAIN, ...args], { cwd: folder, stdio });
+  children.push(child);
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {

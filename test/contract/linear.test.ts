@@ -87,12 +87,15 @@ forEachEngine((_name, make) => {
       const room = skb.tailroom;
       for (const [run, message] of [
         [() => skb.put(room + 1), `"n" expected 0..${room} (tailroom), got ${room + 1}`],
-        [() => skb.putData(new Uint8Array(room + 1)), `"n" expected 0..${room} (tailroom), got ${room + 1}`],
+        [
+          () => skb.putData(new Uint8Array(room + 1)),
+          `"bytes" expected 0..${room} (tailroom), got ${room + 1}`,
+        ],
         [() => skb.putZeros(room + 1), `"n" expected 0..${room} (tailroom), got ${room + 1}`],
         [() => skb.push(6), '"n" expected 0..5 (headroom), got 6'],
-        [() => skb.pushData(new Uint8Array(6)), '"n" expected 0..5 (headroom), got 6'],
+        [() => skb.pushData(new Uint8Array(6)), '"bytes" expected 0..5 (headroom), got 6'],
         [() => skb.pull(11), '"n" expected 0..10 (linear), got 11'],
-        [() => skb.reserve(1), '"n" expected 0..0 (room), got 1'],
+        [() => skb.reserve(1), '"n" expected 0 (the packet is not empty), got 1'],
       ] as const) {
         expect(run, message).toThrow(message);
         expect(codeOf(run), message).toBe("ERR_SKB_ROOM");

@@ -103,7 +103,7 @@ forEachEngine((_name, make) => {
       const ring = engine.ring({ capacity: 1 });
       const seen = timer();
       let rounds = 0;
-      const over = (): boolean => seen.fired || ++rounds > ENDLESS / 10;
+      const over = (): boolean => seen.fired || ++rounds > ENDLESS;
       const produce = async (): Promise<void> => {
         while (!over()) {
           const skb = engine.alloc(1);

@@ -161,7 +161,7 @@ forEachEngine((_name, make) => {
       [100, 1],
       [101, 1],
       [99, 2],
-      [0, 0],
+      [101, 0],
       [-1, 5],
     ] as const) {
       expect(

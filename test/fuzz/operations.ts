@@ -140,7 +140,7 @@ function lend(most: number): Operation {
       ref.skbs[side].addUserFrag(region.regions[side], offset, n, lent.ubufs[side]),
     );
     judge(outcome, ref.packet);
-    if (outcome.pair !== null) {
+    if (outcome.pair !== null && n !== 0) {
       lent.model.attached = true;
       ref.packet.model.head.add(region.bytes.slice(offset, offset + n), lent.model);
     }

@@ -9,6 +9,8 @@ const [STATE, ENGINE, COUNT, REASON, RESULT, HANDLES] = [0, 1, 2, 3, 4, 8];
 const [ASKED, DONE, ATTACH] = [1, 2, 3];
 const BURST_MOST = 256;
 const SPINS = 20_000;
+/** Memories of closed engines that the worker may still have: browsers have address space for a hundred, and it collects late. */
+const SERVED_MOST = 16;
 
 /** What is replaced of the core. */
 interface Replaced {
@@ -25,15 +27,29 @@ interface Inside {
 
 export class Releaser {
   readonly #words = new Int32Array(new SharedArrayBuffer(4 * (HANDLES + BURST_MOST)));
-  readonly #worker = new Worker(new URL("./releaser.mjs", import.meta.url), {
-    workerData: { mailbox: this.#words.buffer },
-  });
+  #worker = this.#start();
 
   /** By their number in the worker. */
-  readonly #served: (Engine | undefined)[] = [];
+  #served: (Engine | undefined)[] = [];
+
+  #start(): Worker {
+    return new Worker(new URL("./releaser.mjs", import.meta.url), {
+      workerData: { mailbox: this.#words.buffer },
+    });
+  }
+
+  /** Ends the worker once it has served many engines, and starts another one. */
+  async #renew(): Promise<void> {
+    if (this.#served.length < SERVED_MOST || this.#served.some((one) => one?.closed === false)) return;
+    await this.#worker.terminate();
+    this.#words.fill(0);
+    this.#served = [];
+    this.#worker = this.#start();
+  }
 
   /** Makes the worker release what is released of `engine`, which must have a thread block to spare. */
   async serve(engine: Engine): Promise<void> {
+    await this.#renew();
     Atomics.store(this.#words, STATE, ATTACH);
     Atomics.notify(this.#words, STATE);
     const { index, thread } = await new Promise<{ index: number; thread: number }>((resolve, reject) => {
