@@ -76,7 +76,8 @@ export class Waiter {
   readonly #pending = new Set<Pending>();
   /** Where a promise of `sleepAsync` is outstanding; 0 if there is none. */
   #armed = 0;
-  /** Whether this thread has asked to be woken for completions, and nothing has happened since. */
+  /** What this thread has asked to be woken for since it was woken last: ends, each with the least room; completions. */
+  readonly #asked = new Map<number, number>();
   #listens = false;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
   /** Tests make it a minute: a wake-up that was lost then takes that long, which no slow machine does. */
@@ -153,7 +154,7 @@ export class Waiter {
       this.#pending.add(one);
       if (finite) this.#setTimer(one);
       this.#stay();
-      this.#arm();
+      this.#arm([one]);
     });
   }
 
@@ -162,8 +163,14 @@ export class Waiter {
     const left = Math.ceil(one.deadline - performance.now());
     one.timer = setTimeout(
       () => {
-        this.#settle();
-        if (this.#pending.has(one)) this.#setTimer(one);
+        if (this.#engine._lent > 0) this.#engine._deliver();
+        if (!this.#pending.has(one)) return;
+        if (performance.now() < one.deadline) this.#setTimer(one);
+        else {
+          this.#end(one);
+          one.resolve(this.#isReady(one) ? "ready" : "timed-out");
+          this.#rest();
+        }
       },
       Math.min(Math.max(left, 1), TIMER_MOST),
     );
@@ -171,7 +178,7 @@ export class Waiter {
 
   /** Has completions from other threads delivered by the event loop, also while nobody waits. */
   listen(): void {
-    if (!this.#listens) this.#arm();
+    this.#arm([]);
   }
 
   /** On unshared memory, where nothing notifies: something may have become ready by this thread's own doing. */
@@ -199,20 +206,30 @@ export class Waiter {
     this.#rest();
   }
 
-  #arm(): void {
+  /**
+   * Asks to be woken for `waits`, as far as that has not been asked for since this thread was woken last: who begins to wait
+   * costs the same however many others do. While there is something that was asked for a promise is outstanding, so that
+   * whatever wakes this thread meanwhile has it look for all.
+   */
+  #arm(waits: Iterable<Wait>): void {
     const { _core: core, _heap: heap } = this.#engine;
     let completions = this.#engine._lent > 0;
-    let ends: End[] = [];
-    for (const one of this.#pending) {
-      ends = ends.concat(one.ends);
-      completions ||= one.completions;
+    const news = new Map<number, End>();
+    for (const wait of waits) {
+      completions ||= wait.completions;
+      for (const end of wait.ends) {
+        // Rings lie 256 bytes apart. A ring remembers one wish for room, of several the least: whoever wants more looks then, and
+        // asks again.
+        const key = end.ring + (end.room === 0 ? 0 : 1);
+        if (end.room >= (this.#asked.get(key) ?? Number.POSITIVE_INFINITY)) continue;
+        this.#asked.set(key, end.room);
+        news.set(key, end);
+      }
     }
-    // A ring remembers one wish. Of several the least, which therefore comes last: whoever wants more looks then, and asks again.
-    if (this.#pending.size > 1) ends.sort((a, b) => b.room - a.room);
-    const n = this.#put(ends);
-    this.#listens = completions;
-    if (n === 0 && !completions) return;
-    const word = core.park(n, completions ? 1 : 0) >>> 0;
+    const listen = completions && !this.#listens;
+    if (news.size === 0 && !listen) return;
+    this.#listens ||= listen;
+    const word = core.park(this.#put([...news.values()]), listen ? 1 : 0) >>> 0;
     if (word === 0) queueMicrotask(() => this.#settle(atOnce));
     else if (this.#armed === 0) {
       const slept = heap.sleepAsync(word);
@@ -220,7 +237,8 @@ export class Waiter {
       this.#armed = word;
       slept.then(() => {
         this.#armed = 0;
-        this.#settle();
+        // Whom its own thread wakes, Firefox goes on with at once, without a turn of the event loop.
+        this.#settle(atOnce);
       });
     }
   }
@@ -233,18 +251,17 @@ export class Waiter {
     const engine = this.#engine;
     if (engine.closed) return;
     engine._core.unpark();
+    this.#asked.clear();
+    this.#listens = false;
     if (engine._lent > 0) engine._deliver();
     if (engine.closed) return;
     for (const one of this.#pending) {
-      let woken: Woken;
-      if (this.#isReady(one)) woken = "ready";
-      else if (one.timer !== undefined && performance.now() >= one.deadline) woken = "timed-out";
-      else continue;
+      if (!this.#isReady(one)) continue;
       this.#end(one);
-      one.resolve(as(woken));
+      one.resolve(as("ready"));
     }
     this.#rest();
-    this.#arm();
+    this.#arm(this.#pending);
   }
 
   #end(one: Pending): void {
