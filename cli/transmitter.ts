@@ -107,7 +107,11 @@ async function tcp(engine: Engine, { host, port }: Target): Promise<Way> {
       const { sent, bytes, failed } = out.stats();
       return { sent, bytes: bytes - 4 * sent, failed, tooLong: 0, refused: 0 };
     },
-    close: () => out.close(),
+    close: async () => {
+      await out.close();
+      // The system has it all; a peer that never closes its side must not keep this thread.
+      socket.unref();
+    },
     abort: () => socket.destroy(new Error("interrupted: the receiver takes nothing")),
   };
 }

@@ -353,6 +353,17 @@ describe("a receiver", () => {
     expect(result.sent.packets).toBeLessThanOrEqual(result.read.packets);
   });
 
+  it("that never closes its side does not hold up the end", async () => {
+    const { createServer } = await import("node:net");
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.resume().on("error", () => {}));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { code, result } = await replayed(OWN_CAPTURE, "--tcp", `127.0.0.1:${port}`);
+    server.close();
+    expect([code, result.good]).toEqual([0, true]);
+  });
+
   it("of one datagram that is not there shows, too", async () => {
     const socket = createSocket("udp4");
     socket.bind(0, "127.0.0.1");
