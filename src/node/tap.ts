@@ -3,6 +3,7 @@
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkEngine } from "../io/packets.js";
@@ -297,3 +298,8 @@ export class Tap {
     this.#failure ??= new CaptureError(this.file, offset, "to write there", got);
   }
 }
+
+describes(Tap, "Tap", (tap) => {
+  const { offered, written, bytes } = tap.stats();
+  return { file: tap.file, offered, written, bytes };
+});

@@ -2,7 +2,7 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { DropReason, Engine, type Skb, SkbQueue, type UserRegion } from "skbuff";
+import { ArgumentTypeError, DropReason, Engine, type Skb, SkbQueue, type UserRegion } from "skbuff";
 import { sourceOf, type TransportError, UdpReceiver, type UdpReceiverOptions, UdpSender } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import {
@@ -642,6 +642,11 @@ forEachKind((make, defer, { shared, first }) => {
   });
 
   describe("the source of a packet", () => {
+    it("is asked of a packet, and nothing else", () => {
+      for (const no of [{}, null, undefined, 1, { cb: new Uint8Array(48) }])
+        expect(() => sourceOf(no as never)).toThrow(ArgumentTypeError);
+    });
+
     it.each(HOSTS)("from %s stays with it, with a clone, and through a ring", async (host) => {
       const engine = await make();
       const [sender, receiver] = await pair(engine, host);
