@@ -7,7 +7,7 @@ import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkEngine } from "../io/packets.js";
-import type { Transmitter } from "../io/transmitter.js";
+import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import type { Ring, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions } from "../waiter.js";
@@ -156,6 +156,7 @@ export class Tap {
   /**
    * A transmitter that shows each packet to the tap as `out` takes it, and else is `out`.
    *
+   * @throws ArgumentTypeError
    * @example
    * const tap = await Tap.open(engine, file);
    * const ring = engine.ring();
@@ -164,7 +165,7 @@ export class Tap {
    * (await tap.close()).written; // → 1
    */
   on(out: Transmitter): Transmitter {
-    return new Tapped(this, out);
+    return new Tapped(this, checkTransmitter("out", out));
   }
 
   /**
