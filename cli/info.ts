@@ -6,6 +6,7 @@ import { type Counts, countLook, Flows, noCounts } from "./counts.js";
 import { onWire } from "./digest.js";
 import { lookAtInput } from "./files.js";
 import { ETHERNET, Look, look } from "./look.js";
+import { plain } from "./plain.js";
 import { count, memoryText } from "./report.js";
 import { type Row, type Screen, tableOf } from "./table.js";
 import { arenaFor } from "./verify.js";
@@ -147,14 +148,14 @@ export function infoTable(found: Info, screen: Screen): string {
     .sort(([, a], [, b]) => b - a)
     .map(([name, n]) => `${name} ${count(n)}`);
   const rows: Row[] = [
-    ["file", found.file],
+    ["file", plain(found.file)],
     ["format", found.format],
     [
       "interfaces",
       interfaces
         .map(
           ({ name, linkType, snapLength }) =>
-            `${name || "unnamed"}: link type ${linkType}, ${snapLength === 0 ? "no limit" : `at most ${memoryText(snapLength)} of a packet`}`,
+            `${plain(name) || "unnamed"}: link type ${linkType}, ${snapLength === 0 ? "no limit" : `at most ${memoryText(snapLength)} of a packet`}`,
         )
         .join("\n"),
     ],
@@ -173,7 +174,7 @@ export function infoTable(found: Info, screen: Screen): string {
       `${count(sums.good)} good, ${count(sums.bad)} bad, ${count(sums.unverifiable)} unverifiable, ${count(sums.none)} without`,
     ],
   ];
-  if (found.error !== null) rows.push(["ERROR", found.error, "bad"]);
+  if (found.error !== null) rows.push(["ERROR", plain(found.error), "bad"]);
   return tableOf(rows, screen);
 }
 

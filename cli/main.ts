@@ -4,14 +4,15 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createLogUpdate } from "log-update";
 import { isStandardOutput } from "./files.js";
 import { info, infoTable } from "./info.js";
+import { plainJson, plainLines } from "./plain.js";
 import { type Progress, replay } from "./replay.js";
 import { progressLine, resultTable, waitText } from "./report.js";
 import type { Target } from "./roles.js";
-import { alarm } from "./table.js";
+import { print, say, sayError } from "./say.js";
 
 /** The capture that comes with the package. */
 const OWN_CAPTURE = fileURLToPath(new URL("../../captures/two-hosts.pcap", import.meta.url));
@@ -92,7 +93,7 @@ function watcher(quiet: boolean): { show: (progress: Progress) => void; done: ()
     const what = progress.input ?? String(progress.next);
     if (text === null || said === what) return;
     said = what;
-    console.error(`skbuff: ${text}${progress.input === null ? " (--gap-limit sends it sooner)" : ""}`);
+    say(`${text}${progress.input === null ? " (--gap-limit sends it sooner)" : ""}`);
   };
   return { show, done: () => {} };
 }
@@ -128,15 +129,13 @@ async function runReplay(input: string | undefined, flags: ReplayFlags): Promise
     memory: flags.memory * 1024 * 1024,
     signal: interrupt.signal,
     onProgress: show,
-    onWait: (what) => {
-      console.error(`skbuff: ${what}`);
-    },
+    onWait: say,
   });
   done();
   // Where the capture goes nothing else may.
   const screen = tap !== null && isStandardOutput(tap) ? process.stderr : process.stdout;
-  screen.write(`${flags.json === true ? JSON.stringify(result, null, 2) : resultTable(result, screen)}\n`);
   if (!result.good) process.exitCode = result.interrupted ? status : FAILED;
+  await print(flags.json === true ? plainJson(result) : resultTable(result, screen), screen);
 }
 
 function version(): string {
@@ -152,7 +151,18 @@ const longest = (): Option =>
     .argParser(integer(1, LONGEST_MOST))
     .default(LONGEST);
 
+/** What commander has to say, which it says only when it is done. */
+let told = "";
+
 const program = new Command("skbuff")
+  .exitOverride()
+  .configureOutput({
+    writeOut: (text) => {
+      told += text;
+    },
+    // It names what it was given.
+    writeErr: (text) => void process.stderr.write(plainLines(text)),
+  })
   .description("Pooled, reference-counted packet buffers: what they do.")
   .version(version(), "-V, --version", "print the version")
   .helpOption("-h, --help", "print this help")
@@ -175,7 +185,7 @@ program
   )
   .option(
     "--tap <OUT.pcapng>",
-    "write what is sent to a file, or with - to standard output; never to the input",
+    `write what is sent to a file, which is replaced, or with - to standard output; never to the input (default: without IN ./${OWN_TAP}, else none)`,
   )
   .option("--workers <N>", "threads that look at every packet, 1..32", integer(1, 32), 2)
   .addOption(
@@ -211,13 +221,20 @@ program
   .option("--json", "print it as JSON")
   .action(async (file: string, flags: { longest: number; json?: boolean }) => {
     const found = await info(file, flags.longest);
-    console.log(flags.json === true ? JSON.stringify(found, null, 2) : infoTable(found, process.stdout));
     if (found.error !== null) process.exitCode = FAILED;
+    await print(flags.json === true ? plainJson(found) : infoTable(found, process.stdout), process.stdout);
   });
 
 try {
-  await program.parseAsync();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    // So it ends after its help and version, too, and after errors that it has told.
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode;
+  }
+  if (told !== "") await print(told, process.stdout);
 } catch (error) {
-  console.error(alarm(`skbuff: ${error instanceof Error ? error.message : error}`, process.stderr));
-  process.exitCode = FAILED;
+  sayError(error);
+  process.exitCode ||= FAILED;
 }

@@ -127,6 +127,16 @@ function read(from: CaptureReader): number {
   }
 }
 
+/** Sends all of a file. `begin`: called when the first packets have been read, or there are none. */
+async function replayFile(from: CaptureReader, begin: () => Promise<void>): Promise<void> {
+  let n = isStopped() ? 0 : read(from);
+  await begin();
+  while (n > 0) {
+    sendAll();
+    n = isStopped() ? 0 : read(from);
+  }
+}
+
 // ─── What comes when it comes: a pipe, or what has to be inflated ────────────────────────────────────────
 
 /** The next packet of a reader, asked for before it is waited for. */
@@ -217,7 +227,7 @@ async function replayComing(from: CaptureReader, begin: () => Promise<void>): Pr
 
 // ─── All of it ───────────────────────────────────────────────────────────────────────────────────────────
 
-/** The capture is understood. Resolves when the rest stands, or says to end. */
+/** The capture is understood, its first packet included. Resolves when the rest stands, or says to end. */
 async function ready(): Promise<void> {
   reporter.ready();
   if (parentPort !== null) await once(parentPort, "message");
@@ -231,12 +241,10 @@ try {
     patience: Number.POSITIVE_INFINITY,
   });
   const atHand = reader.format !== null;
-  if (atHand) await ready();
   while ((loop === 0 || totals.rounds < loop) && !isStopped()) {
     if (totals.rounds > 0) reader.rewind();
     pace.restart();
-    if (atHand) while (!isStopped() && read(reader) > 0) sendAll();
-    else await replayComing(reader, totals.rounds === 0 ? ready : async () => {});
+    await (atHand ? replayFile : replayComing)(reader, totals.rounds === 0 ? ready : async () => {});
     totals.rounds++;
   }
 } catch (error) {

@@ -1,5 +1,6 @@
 // A replay for people: a line while it runs, a table at the end, both at most 80 columns wide.
 
+import { plain } from "./plain.js";
 import type { Progress, Result } from "./replay.js";
 import { type Row, type Screen, tableOf } from "./table.js";
 
@@ -58,7 +59,7 @@ export function durationText(seconds: number): string {
 
 /** What is waited for, if it is worth saying. */
 export function waitText({ wait, next, input, seconds }: Progress): string | null {
-  if (input !== null) return seconds < LONG_WAIT ? null : `waiting for ${input}`;
+  if (input !== null) return seconds < LONG_WAIT ? null : `waiting for ${plain(input)}`;
   return wait < LONG_WAIT ? null : `packet ${count(next)} is due in ${durationText(wait)}`;
 }
 
@@ -99,7 +100,7 @@ function sentText({ sent }: Result): Row {
   if (tooLong > 0) parts.push(`${count(tooLong)} too long for a datagram`);
   if (failed > 0) parts.push(`${count(failed)} not sent`);
   if (refused > 0) parts.push(`at least ${count(refused)} that nobody took`);
-  const why = complaint === null ? "" : ` (${complaint})`;
+  const why = complaint === null ? "" : ` (${plain(complaint)})`;
   const text = `${parts.join(", ")}${why}`;
   return tooLong + failed + refused === 0 ? ["sent", text] : ["sent", text, "bad"];
 }
@@ -108,8 +109,8 @@ function tapText({ file, packets, dropped, difference, uncompared }: NonNullable
   const parts = [plural(packets, "packet")];
   if (dropped > 0) parts.push(`${count(dropped)} passed over`);
   if (uncompared !== null) parts.push(`not compared: ${uncompared}`);
-  else parts.push(difference === null ? "byte for byte the input" : `DIFFERS: ${difference}`);
-  const text = `${file}: ${parts.join(", ")}`;
+  else parts.push(difference === null ? "byte for byte the input" : `DIFFERS: ${plain(difference)}`);
+  const text = `${plain(file)}: ${parts.join(", ")}`;
   return dropped === 0 && difference === null ? ["tap", text] : ["tap", text, "bad"];
 }
 
@@ -149,6 +150,6 @@ export function resultTable(result: Result, screen: Screen): string {
     if (sent.packets === read.packets) rows.push(["ended", "interrupted; what was under way came through"]);
     else rows.push(["ended", "interrupted; what was under way did NOT all come through", "bad"]);
   }
-  for (const error of errors) rows.push(["ERROR", error, "bad"]);
+  for (const error of errors) rows.push(["ERROR", plain(error), "bad"]);
   return tableOf(rows, screen);
 }

@@ -1,6 +1,7 @@
 // What is shown to people: as wide as their terminal, and in colour where that is wanted.
 
 import Table from "cli-table3";
+import { plainLines } from "./plain.js";
 
 /** Columns of a table where nobody says how many there are, and the fewest that it can do with. */
 const WIDE = 80;
@@ -39,7 +40,9 @@ export function tableOf(rows: readonly Row[], screen: Screen): string {
   const inside = rest - 2;
   const table = new Table({ colWidths: [NAMES, rest], wordWrap: true, style: { head: [], border: [] } });
   for (const [name, text, bad] of rows) {
-    const cells = [name, broken(text, inside)].map((cell) => (bad === "bad" ? coloured(cell, screen) : cell));
+    const cells = [name, broken(plainLines(text), inside)].map((cell) =>
+      bad === "bad" ? coloured(cell, screen) : cell,
+    );
     table.push(cells);
   }
   return table.toString();

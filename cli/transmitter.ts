@@ -83,7 +83,7 @@ async function udp(engine: Engine, { host, port }: Target): Promise<Way> {
       return { ...stats, refused: errors };
     },
     close: async () => {
-      while (out.stats().inFlight > 0) await sleep(1);
+      while (out.stats().inFlight + out.stats().untold > 0) await sleep(1);
       await sleep(ECHO_MS);
       await out.close();
     },

@@ -7,7 +7,7 @@ import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 export const U32_MOST = 0xffffffff;
 
 /** Returns `value` if it is an integer in `min..most`. @throws ArgumentRangeError, ArgumentTypeError */
-export function checkInteger(what: string, value: number, min: number, most: number): number {
+export function checkInteger(what: string, value: number | undefined, min: number, most: number): number {
   if (typeof value === "number" && value >= min && value <= most && Number.isInteger(value)) return value;
   throw integerError(what, value, min, most);
 }
@@ -74,7 +74,7 @@ export function checkOptions<T extends object>(options: T | undefined, names: Na
 
 function objectOf<T extends object>(options: T | undefined): Partial<T> {
   if (options === undefined) return {};
-  if (typeof options === "object" && options !== null) return options;
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return options;
   throw new ArgumentTypeError("options", "an object", options);
 }
 
@@ -155,7 +155,7 @@ export function checkFunction<T>(what: string, value: T): T {
 }
 
 /** Returns `value` if it is a string that is not empty. @throws ArgumentTypeError */
-export function checkString(what: string, value: string): string {
+export function checkString(what: string, value: string | undefined): string {
   if (typeof value === "string" && value !== "") return value;
   throw new ArgumentTypeError(what, "a string that is not empty", value);
 }

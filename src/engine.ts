@@ -14,10 +14,13 @@ import {
   OK,
   PAGE_BYTES,
   PRODUCES,
+  RING_SHIFT,
+  SKB_BYTES,
   THREAD_BYTES,
   THREAD_LIVE,
   UBUF_COPIED,
   UBUF_SHARING,
+  UBUF_SHIFT,
 } from "../assembly/layout.js";
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
 import { stage, twice, unload } from "./burst.js";
@@ -304,11 +307,7 @@ export class Engine {
     const loaded = await load(kind, shared, bytes);
     const pages = Math.min(bytes / PAGE_BYTES - 1, MOST_PAGES);
     if (loaded.core.format(BASE, pages, skbs, ubufs, threads, rings, magazine) !== OK) {
-      throw new ArgumentRangeError(
-        "memory",
-        "more than the tables of its packets, ubufs and threads take",
-        bytes,
-      );
+      throw tablesError(bytes, given, { skbs, ubufs, threads, rings });
     }
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
@@ -706,9 +705,15 @@ export class Engine {
    */
   ring(options?: RingOptions): Ring {
     this._open();
-    const address = this._core.createRing(checkCapacity(checkOptions(options, RING_OPTIONS).capacity)) >>> 0;
-    if (address === E_RINGS)
-      throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
+    const ring = this._tryRing(checkCapacity(checkOptions(options, RING_OPTIONS).capacity));
+    if (ring === null) throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
+    return ring;
+  }
+
+  /** A ring; null if all that there can be are in use. @internal */
+  _tryRing(capacity: number): Ring | null {
+    const address = this._core.createRing(capacity) >>> 0;
+    if (address === E_RINGS) return null;
     if (address < ERROR_LIMIT) throw refusal(this, address, null);
     return this.#ring(address);
   }
@@ -1017,6 +1022,33 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
+}
+
+/** Says which of the options that were given asks for the largest table; if none does, that there is too little memory. */
+function tablesError(
+  bytes: number,
+  given: EngineOptions,
+  of: { skbs: number; ubufs: number; threads: number; rings: number },
+): Error {
+  const sizes = [
+    ["skbs", of.skbs * SKB_BYTES],
+    ["ubufs", of.ubufs * 2 ** UBUF_SHIFT],
+    ["threads", of.threads * THREAD_BYTES],
+    ["rings", of.rings * 2 ** RING_SHIFT],
+  ] as const;
+  const [largest] = sizes.filter(([name]) => given[name] !== undefined).sort((a, b) => b[1] - a[1]);
+  if (largest === undefined)
+    return new ArgumentRangeError(
+      "memory",
+      "more than the tables of its packets, ubufs, threads and rings take",
+      bytes,
+    );
+  const [name, size] = largest;
+  return new ArgumentRangeError(
+    name,
+    `fewer (their table takes ${size} bytes of ${bytes}, and other tables and packets need some)`,
+    given[name],
+  );
 }
 
 describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({

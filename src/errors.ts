@@ -132,8 +132,8 @@ export class FragLimitError extends SkbuffError {
 /** The arena has no free object of some kind. Nothing was changed. */
 export class PoolExhaustedError extends SkbuffError {
   /** @internal */
-  constructor(what: string, got: string) {
-    super("PoolExhaustedError", "ERR_SKB_EXHAUSTED", expected(what, "1 free", got));
+  constructor(what: string, got: string, n = 1) {
+    super("PoolExhaustedError", "ERR_SKB_EXHAUSTED", expected(what, `${n} free`, got));
   }
 }
 

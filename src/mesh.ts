@@ -6,7 +6,7 @@ import { stage, unstage } from "./burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
-import { ArgumentTypeError } from "./errors.js";
+import { ArgumentTypeError, PoolExhaustedError } from "./errors.js";
 import {
   checkCapacity,
   type DequeueOptions,
@@ -18,7 +18,7 @@ import {
 } from "./ring.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type MeshToken, type RingToken } from "./token.js";
-import { turnDue } from "./turns.js";
+import { Loop } from "./turns.js";
 import { checkWait, type End, type Wait, type WaitOptions, type Woken } from "./waiter.js";
 
 /** What a mesh is made with; `capacity` is that of each of its rings. */
@@ -72,7 +72,13 @@ export class Mesh {
     const capacity = checkCapacity(given.capacity);
     const { spread = "hash" } = given;
     checkOneOf("spread", spread, ["hash", "in-turn"]);
-    const rings = all(producers * consumers, () => engine.ring({ capacity }));
+    const wanted = producers * consumers;
+    const rings = all(wanted, (i) => {
+      const ring = engine._tryRing(capacity);
+      if (ring === null)
+        throw new PoolExhaustedError("ring", `${i} (of what \`rings\` makes room for)`, wanted);
+      return ring;
+    });
     const rows = Array.from({ length: producers }, (_, p) =>
       rings.slice(p * consumers, (p + 1) * consumers).map((ring) => ring.share()),
     );
@@ -525,8 +531,9 @@ export class Receiver {
    * for await (const packet of mesh.receiver(0)) packet.release();
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    const loop = new Loop();
     for (;;) {
-      const due = turnDue();
+      const due = loop.due();
       if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;

@@ -19,7 +19,7 @@ import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } 
 import { refusal } from "./refusal.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import type { RingToken } from "./token.js";
-import { turnDue } from "./turns.js";
+import { Loop } from "./turns.js";
 import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
 
 /** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
@@ -310,8 +310,9 @@ export class Ring {
    * n; // → 2
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    const loop = new Loop();
     for (;;) {
-      const due = turnDue();
+      const due = loop.due();
       if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;

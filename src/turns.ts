@@ -6,6 +6,10 @@
 const PACKETS_MOST = 256;
 /** Milliseconds after which one is due, however few packets there were: far below what anybody would notice. */
 const MS_MOST = 4;
+/** Packets that each loop may take in a turn, whatever others did in it: more than a socket brings to a turn. */
+const PACKETS_LEAST = 64;
+/** Milliseconds that count at most between two of them, since they may have been somebody else's. */
+const GAP_MOST = 2;
 /** What a wait counts that ends at once: behind it there is often a burst. */
 const WAIT_PACKETS = 16;
 
@@ -13,37 +17,74 @@ const WAIT_PACKETS = 16;
 
 /** The turn that follows the present one, once somebody has counted in this one. */
 let next: Promise<void> | undefined;
+/** Which one that is. */
+let number = 0;
 let packets = 0;
+/** Whether a turn is due. */
+let spent = false;
 let start = 0;
 /** At how many packets the clock is looked at again, which costs as much as half a packet. */
 let look = 0;
 
-/** Counts `n` packets. Returns what to await before going on, if a turn is due; undefined if not. */
-export function turnDue(n = 1): Promise<void> | undefined {
+/**
+ * Whoever goes on for packet after packet. It waits for a turn when one is due, but not before it has had its own part of the
+ * present one: else a sender that fills each turn would leave it a few packets, and it would fall behind for good.
+ */
+export class Loop {
+  #turn = 0;
+  /** Packets in this turn. */
+  #own = 0;
+  /** Milliseconds for which it went on although a turn was due. */
+  #late = 0;
+  /** When it last did. */
+  #last = 0;
+
+  /** Counts a packet. Returns what to await before going on, if a turn is due; undefined if not. */
+  due(): Promise<void> | undefined {
+    const present = nextTurn();
+    if (this.#turn !== number) {
+      this.#turn = number;
+      this.#own = 0;
+      this.#late = 0;
+      this.#last = 0;
+    }
+    this.#own++;
+    if (!isDue(1)) return undefined;
+    if (this.#own > PACKETS_LEAST) return present;
+    const now = performance.now();
+    if (this.#last !== 0) this.#late += Math.min(now - this.#last, GAP_MOST);
+    this.#last = now;
+    return this.#late >= MS_MOST ? present : undefined;
+  }
+}
+
+/** What a wait returns that need not wait: `value`, after a turn if one is due. */
+export function atOnce<T>(value: T): Promise<T> {
   const present = nextTurn();
+  return isDue(WAIT_PACKETS) ? present.then(() => value) : Promise.resolve(value);
+}
+
+/** Counts `n` packets of the thread. Returns whether so much was done that a turn is due. */
+function isDue(n: number): boolean {
   packets += n;
-  if (packets < look) return undefined;
-  if (packets > PACKETS_MOST || performance.now() - start >= MS_MOST) return present;
+  if (spent || packets < look) return spent;
+  spent = packets > PACKETS_MOST || performance.now() - start >= MS_MOST;
   // Twice as many: so a turn takes no longer than twice MS_MOST, however long each packet does.
   look = Math.min(packets * 2, PACKETS_MOST + 1);
-  return undefined;
+  return spent;
 }
 
 /** The turn that follows the present one. Who asks first is told first. */
 export function nextTurn(): Promise<void> {
   if (next === undefined) {
     next = turn().then(turned);
+    number++;
     packets = 0;
+    spent = false;
     look = 1;
     start = performance.now();
   }
   return next;
-}
-
-/** What a wait returns that need not wait: `value`, after a turn if one is due. */
-export function atOnce<T>(value: T): Promise<T> {
-  const due = turnDue(WAIT_PACKETS);
-  return due === undefined ? Promise.resolve(value) : due.then(() => value);
 }
 
 function turned(): void {

@@ -8,7 +8,7 @@ import { ArgumentTypeError } from "../errors.js";
 import { DropReason } from "../reason.js";
 import type { DequeueOptions, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import { turnDue } from "../turns.js";
+import { Loop } from "../turns.js";
 import type { WaitOptions } from "../waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
@@ -160,8 +160,9 @@ export abstract class Inbox {
    * }
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    const loop = new Loop();
     for (;;) {
-      const due = turnDue();
+      const due = loop.due();
       if (due !== undefined) await due;
       const skb = this.dequeue();
       if (skb !== null) yield skb;

@@ -1,5 +1,6 @@
 // What all that send packets have in common: rings, senders of a mesh, sockets, streams.
 
+import { ArgumentTypeError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions } from "../waiter.js";
@@ -22,4 +23,10 @@ export interface Transmitter {
   enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number;
   /** Waits until there is room, as much as makes it worth while if `room` is not given, or there will never be any. */
   waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup>;
+}
+
+/** Returns `value` if packets can be sent by it. @throws ArgumentTypeError */
+export function checkTransmitter<T extends Transmitter>(what: string, value: T): T {
+  if (typeof value?.enqueue === "function" && typeof value.waitWritableAsync === "function") return value;
+  throw new ArgumentTypeError(what, "a ring or sender", value);
 }

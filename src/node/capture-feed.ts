@@ -229,7 +229,7 @@ export class CaptureFeed {
     const { inflate = null } = this.#compression ?? {};
     if (this.#inflater !== null || inflate === null) return;
     const first = this.#stream.copy(0, this.#stream.available);
-    this.#inflater = new Inflater(this.#file, inflate(), first, this.#at);
+    this.#inflater = new Inflater(this.#file, inflate, first, this.#at);
     this.#stream.restart();
   }
 

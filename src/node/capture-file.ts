@@ -101,6 +101,11 @@ export class CaptureFile {
       : new CaptureError(name, 0, "a file that nobody writes", "one that is being written here");
   }
 
+  /** Whether it has been read from byte 0 on, and can be read so again: where a descriptor stood nobody knows. */
+  get again(): boolean {
+    return this.regular && this.#path !== null;
+  }
+
   /** Its descriptor; -1 for a named pipe that nobody reads yet. */
   get fd(): number {
     return this.#fd;

@@ -3,6 +3,7 @@
 
 import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
+import { describes } from "../describe.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import type { Skb } from "../skb.js";
@@ -399,6 +400,12 @@ export class CaptureReader {
     return this.#feed.error("an open reader", "a closed one");
   }
 }
+
+describes(CaptureReader, "CaptureReader", ({ format, packets, position }) => ({
+  format,
+  packets,
+  position,
+}));
 
 /** Gives a packet to a user's array; if that does not take it, it is released, and so are those that were put before. */
 function put(out: (Skb | null | undefined)[], at: number, skb: Skb): void {

@@ -10,6 +10,7 @@ import {
   SKB_USERS,
 } from "../../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
+import { describes } from "../describe.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
@@ -302,3 +303,5 @@ export class CaptureWriter {
     return record;
   }
 }
+
+describes(CaptureWriter, "CaptureWriter", (writer) => ({ ...writer.stats() }));

@@ -1,7 +1,8 @@
 // Where a datagram came from: kept in the packet's `cb`, so that it stays with the packet through rings and threads.
 
 import { isIPv6, SocketAddress } from "node:net";
-import type { Skb } from "../skb.js";
+import { ArgumentTypeError } from "../errors.js";
+import { Skb } from "../skb.js";
 
 /** The sender of a datagram. */
 export interface Source {
@@ -43,6 +44,7 @@ export function keepSource(skb: Skb, address: string, port: number): void {
  * The sender of the datagram that a packet, or a clone of it, holds, if `UdpReceiver` received it; on any thread. null if not,
  * or if `cb` was written since. Borrows the packet.
  *
+ * @throws StaleSkbError, ArgumentTypeError
  * @example
  * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
  * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
@@ -55,6 +57,7 @@ export function keepSource(skb: Skb, address: string, port: number): void {
  * receiver.socket.send(packet.segments(), port, address, () => packet.release());
  */
 export function sourceOf(skb: Skb): Source | null {
+  if (!(skb instanceof Skb)) throw new ArgumentTypeError("skb", "an Skb", skb);
   const { cb } = skb;
   if (word(cb, 0) !== MARK) return null;
   const port = word(cb, PORT);

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { type NetConnectOpts, Socket, type SocketConnectOpts } from "node:net";
 import type { Readable } from "node:stream";
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
-import { checkInteger, checkOptions, checkSomeOptions, type Names } from "../check.js";
+import { checkInteger, checkOptions, checkSomeOptions, checkString, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { bytesOf } from "../io/bytes.js";
@@ -95,6 +95,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
     checkEngine(engine);
     const given = checkSomeOptions<StreamConnectOptions>(options, CONNECT_OPTIONS);
     checkStreamOptions(given);
+    checkPlace(options);
     const chunks = new Chunks(engine, checkInteger("chunk", given.chunk ?? 65536, PAGE_BYTES, MAX_LINEAR));
     chunks.demand();
     const opened: { receiver?: StreamReceiver } = {};
@@ -118,6 +119,9 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
       if (opened.receiver === undefined) chunks.release();
       else await opened.receiver.close();
       engine._open();
+      // What Node says of an argument, not of the connection.
+      if (error instanceof TypeError || error instanceof RangeError)
+        throw new ArgumentTypeError("options", "what net.connect takes", error.message);
       throw new TransportError("socket", "a connection", codeOf(error), { cause: error });
     }
   }
@@ -206,4 +210,17 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
   override _destroy(): void {
     this.socket.destroy();
   }
+}
+
+/** Checks what says where to connect: a path, or a port. @throws ArgumentTypeError, ArgumentRangeError */
+function checkPlace(options: { path?: unknown; host?: unknown; port?: unknown } | undefined): void {
+  const { path, host, port } = options ?? {};
+  if (path !== undefined) {
+    checkString("path", path as string);
+    return;
+  }
+  if (host !== undefined) checkString("host", host as string);
+  // Node takes digits, too.
+  const digits = typeof port === "string" && /^\d+$/.test(port);
+  checkInteger("port", (digits ? Number(port) : port) as number, 0, 0xffff);
 }

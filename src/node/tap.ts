@@ -3,10 +3,11 @@
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names } from "../check.js";
+import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkEngine } from "../io/packets.js";
-import type { Transmitter } from "../io/transmitter.js";
+import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import type { Ring, Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions } from "../waiter.js";
@@ -155,6 +156,7 @@ export class Tap {
   /**
    * A transmitter that shows each packet to the tap as `out` takes it, and else is `out`.
    *
+   * @throws ArgumentTypeError
    * @example
    * const tap = await Tap.open(engine, file);
    * const ring = engine.ring();
@@ -163,7 +165,7 @@ export class Tap {
    * (await tap.close()).written; // → 1
    */
   on(out: Transmitter): Transmitter {
-    return new Tapped(this, out);
+    return new Tapped(this, checkTransmitter("out", out));
   }
 
   /**
@@ -297,3 +299,8 @@ export class Tap {
     this.#failure ??= new CaptureError(this.file, offset, "to write there", got);
   }
 }
+
+describes(Tap, "Tap", (tap) => {
+  const { offered, written, bytes } = tap.stats();
+  return { file: tap.file, offered, written, bytes };
+});

@@ -116,9 +116,9 @@ export class UdpReceiver extends Inbox {
   static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
     checkEngine(engine);
     const given = checkOptions(options, RECEIVER_OPTIONS);
-    const { host, port = -1, type, backlog, headroom, receiveBuffer } = given;
+    const { host, type, backlog, headroom, receiveBuffer } = given;
     checkHost(host ?? "any", type);
-    checkInteger("port", port, 0, 0xffff);
+    const port = checkInteger("port", given.port, 0, 0xffff);
     if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
     if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
     if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);

@@ -45,7 +45,7 @@ const SENDER_OPTIONS: Names<UdpSenderOptions> = {
 
 /** What happened to packets since the sender was opened. */
 export interface UdpSenderStats {
-  /** Datagrams that the system took. What the sender took is the sum of `sent`, `failed`, `tooLong` and `inFlight`. */
+  /** Datagrams that the system took. What the sender took is the sum of `sent`, `failed`, `tooLong`, `inFlight` and `untold`. */
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
@@ -55,10 +55,12 @@ export interface UdpSenderStats {
   readonly tooLong: number;
   /** Errors that came from the network and belong to no packet in particular. */
   readonly errors: number;
-  /** Packets of which the system has not said yet whether it took them. */
+  /** Packets that wait for the system, each with its memory of the arena: `inFlight` of the options at most. */
   readonly inFlight: number;
   /** Bytes of them. */
   readonly inFlightBytes: number;
+  /** Datagrams that the system has, and whose memory is free again, but of which Node says only on its next turn how it went. */
+  readonly untold: number;
 }
 
 /**
@@ -88,6 +90,7 @@ export class UdpSender extends Outbox {
   #errors = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
+  #untold = 0;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -114,9 +117,9 @@ export class UdpSender extends Outbox {
   static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
     checkEngine(engine);
     const given = checkOptions(options, SENDER_OPTIONS);
-    const { host = "", port = 0, type, sendBuffer, inFlight = 64 } = given;
-    checkHost(host, type);
-    checkInteger("port", port, 1, 0xffff);
+    const { type, sendBuffer, inFlight = 64 } = given;
+    const host = checkHost(given.host, type);
+    const port = checkInteger("port", given.port, 1, 0xffff);
     checkInteger("inFlight", inFlight, 1, 0x10000);
     checkFunction("onError", given.onError);
     if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
@@ -149,6 +152,7 @@ export class UdpSender extends Outbox {
       errors: this.#errors,
       inFlight: this.#inFlight,
       inFlightBytes: this.#inFlightBytes,
+      untold: this.#untold,
     };
   }
 
@@ -171,7 +175,7 @@ export class UdpSender extends Outbox {
     // Not before `#closing` is set, which is what those who wait look at.
     await null;
     this._waiters.wake();
-    if (this.#inFlight > 0) {
+    if (this.#inFlight + this.#untold > 0) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });
@@ -232,20 +236,28 @@ export class UdpSender extends Outbox {
     // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
     if (this.#inFlight > this._capacity && this._load === 0) {
       kept = null;
+      this.#inFlight--;
+      this.#inFlightBytes -= n;
+      this.#untold++;
+      this._used--;
       letGo(skb, DropReason.consumed);
     }
   }
 
   #done(skb: Skb | null, n: number, error: Error | null): void {
-    this.#inFlight--;
-    this.#inFlightBytes -= n;
+    if (skb === null) this.#untold--;
+    else {
+      this._used--;
+      this.#inFlight--;
+      this.#inFlightBytes -= n;
+    }
     if (error === null) {
       this.#sent++;
       this.#bytes += n;
     } else this.#failed++;
-    this._free(1);
+    this._waiters.wake();
     if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
-    if (this.#inFlight === 0) this.#drained?.();
+    if (this.#inFlight + this.#untold === 0) this.#drained?.();
     if (error !== null) this.#tell("a datagram that the system takes", error);
   }
 

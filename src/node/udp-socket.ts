@@ -20,10 +20,10 @@ export interface Place {
   readonly type: UdpType;
 }
 
-/** Checks what says where a host is. @throws ArgumentTypeError */
-export function checkHost(host: string, type: UdpType | undefined): void {
-  checkString("host", host);
+/** Checks what says where a host is. Returns the host. @throws ArgumentTypeError */
+export function checkHost(host: string | undefined, type: UdpType | undefined): string {
   if (type !== undefined) checkOneOf("type", type, ["udp4", "udp6"]);
+  return checkString("host", host);
 }
 
 /** Looks a host up, once. @throws TransportError (as a rejection) */

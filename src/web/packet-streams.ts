@@ -4,10 +4,10 @@ import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { Fifo } from "../io/fifo.js";
 import type { PacketSource } from "../io/packet-source.js";
 import { letGo } from "../io/packets.js";
-import type { Transmitter } from "../io/transmitter.js";
+import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import { DropReason } from "../reason.js";
 import { GIVEN_AWAY, Skb } from "../skb.js";
-import { turnDue } from "../turns.js";
+import { Loop } from "../turns.js";
 
 /** Milliseconds that somebody waits at a time: a wait that is no longer wanted ends by itself then. */
 const SLICE_MS = 1000;
@@ -35,9 +35,10 @@ export function readablePackets(source: PacketSource): ReadableStream<Skb> {
   if (typeof source?.dequeue !== "function" || typeof source.waitAsync !== "function")
     throw new ArgumentTypeError("source", "a ring or receiver", source);
   let cancelled = false;
+  const loop = new Loop();
   const pull = async (controller: ReadableStreamDefaultController<Skb>): Promise<void> => {
     while (!cancelled) {
-      const due = turnDue();
+      const due = loop.due();
       if (due !== undefined) {
         await due;
         continue;
@@ -91,8 +92,7 @@ function drain(source: PacketSource): void {
  * ring.closed; // → true
  */
 export function writablePackets(transmitter: Transmitter & { close?(): unknown }): WritableStream<Skb> {
-  if (typeof transmitter?.enqueue !== "function" || typeof transmitter.waitWritableAsync !== "function")
-    throw new ArgumentTypeError("transmitter", "a ring or sender", transmitter);
+  checkTransmitter("transmitter", transmitter);
   // A stream drops what waits in it without a word when it fails. So a packet is taken when it is written, which is when
   // its size is asked for, and not when its turn has come.
   const taken = new Fifo<Skb>();
@@ -115,10 +115,11 @@ export function writablePackets(transmitter: Transmitter & { close?(): unknown }
   const start = (controller: WritableStreamDefaultController): void => {
     controller.signal.addEventListener("abort", () => abandoned());
   };
+  const loop = new Loop();
   const write = async (_: Skb, { signal }: WritableStreamDefaultController): Promise<void> => {
     const skb = taken.shift() as Skb;
     try {
-      await turnDue();
+      await loop.due();
       while (!signal.aborted && !transmitter.enqueue(skb))
         await Promise.race([transmitter.waitWritableAsync(undefined, { timeout: SLICE_MS }), abandonment]);
     } catch (error) {

@@ -16,7 +16,7 @@ import {
   type StreamReceiverOptions,
   streamFailure,
 } from "../io/stream-inbox.js";
-import { turnDue } from "../turns.js";
+import { Loop } from "../turns.js";
 
 /** How a stream is read. */
 export interface WebStreamReceiverOptions extends StreamReceiverOptions {
@@ -50,6 +50,7 @@ export class WebStreamReceiver extends StreamInbox {
   readonly byob: boolean;
   readonly #reader: Reader;
   readonly #chunks: Chunks | null;
+  readonly #loop = new Loop();
   /** Given to the stream while it reads. */
   #buffer: ArrayBufferLike | null = null;
   #pulling = false;
@@ -144,7 +145,7 @@ export class WebStreamReceiver extends StreamInbox {
     }
     if (!this._mayRead()) return;
     // A stream that always has something, be it nothing, would keep everybody else from the event loop.
-    const due = turnDue();
+    const due = this.#loop.due();
     if (due === undefined) this.#pull();
     else void due.then(() => this.#pull());
   }

@@ -23,6 +23,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { Info } from "../../cli/info.js";
 import { Pace } from "../../cli/pace.js";
+import { plain, plainJson, plainLines } from "../../cli/plain.js";
 import type { Result } from "../../cli/replay.js";
 import { durationText, progressLine, waitText } from "../../cli/report.js";
 import { tableOf } from "../../cli/table.js";
@@ -132,6 +133,24 @@ describe("an output", () => {
     for (const tap of [there, absent]) expect((await start(...(await args(tap))).ended).code).toBe(1);
     expect(readFileSync(there)).toEqual(precious);
     expect(existsSync(absent)).toBe(false);
+  });
+
+  it("stays as it is if the first packet is not understood", async () => {
+    const there = file(precious);
+    const absent = fresh();
+    const orphan = Buffer.concat([section(), enhanced(new Uint8Array(60))]);
+    const cut = Buffer.concat([pcapHeader(), pcapRecord(new Uint8Array(60)).subarray(0, 40)]);
+    for (const bytes of [orphan, cut, gzipSync(orphan)]) {
+      for (const tap of [there, absent]) {
+        const { code, result } = await replayed(file(bytes), "--tap", tap);
+        expect([code, result.errors.length, result.tap]).toEqual([1, 1, null]);
+      }
+    }
+    expect(readFileSync(there)).toEqual(precious);
+    expect(existsSync(absent)).toBe(false);
+    // A capture that has none is understood.
+    const { code, result } = await replayed(file(pcapHeader()), "--tap", there);
+    expect([code, result.tap?.packets]).toEqual([0, 0]);
   });
 
   it.runIf(POSIX)("stays as it is if what comes through a pipe is no capture", async () => {
@@ -486,13 +505,93 @@ describe("memory", () => {
   });
 });
 
+describe.runIf(POSIX)("standard output that takes nothing", () => {
+  const lines = [
+    `replay '${OWN_CAPTURE}'`,
+    `replay '${OWN_CAPTURE}' --json`,
+    `info '${OWN_CAPTURE}'`,
+    `info '${OWN_CAPTURE}' --json`,
+    "--help",
+    "replay --help",
+    "--version",
+  ];
+  it.runIf(existsSync("/dev/full")).each(lines)("because it is full is told in a line: %s", async (line) => {
+    const { code, stderr } = await shell(`skbuff ${line} > /dev/full`).ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^skbuff: standard output: ENOSPC.*\n$/)]);
+  });
+
+  it.each(lines)("because nobody reads it any more ends quietly: %s", async (line) => {
+    // Its reader is gone before it begins.
+    const ended = fresh();
+    const script = `{ until test -e '${ended}'; do sleep 0.01; done; (skbuff ${line}); echo "code $?" >&2; } | (exec <&-; touch '${ended}')`;
+    expect((await shell(script).ended).stderr).toBe("code 1\n");
+  });
+
+  it("because no more fits into its file is told, too", async () => {
+    // A file of half a kilobyte at most: a part of the result fits.
+    const script = `ulimit -f 1; trap '' XFSZ; (skbuff info '${OWN_CAPTURE}' > '${fresh()}')`;
+    const { code, stderr } = await shell(script).ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^skbuff: standard output: EFBIG.*\n$/)]);
+  });
+});
+
+describe("what would command a terminal", () => {
+  const title = "\u001b]0;owned\u0007";
+  const name = `eth${title}\u009b31m\u202e0\u007f`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
+  const orders = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
+  it("is written so that it can be seen", () => {
+    expect(plain(`a${title}\n\u009bb\u202e\u2066\u007fé→`)).toBe(
+      "a\\u001b]0;owned\\u0007\\u000a\\u009bb\\u202e\\u2066\\u007fé→",
+    );
+    expect(plainLines("a\nb\rc")).toBe("a\nb\\u000dc");
+    expect(plainJson({ name })).not.toMatch(orders);
+    expect(JSON.parse(plainJson({ name }))).toEqual({ name });
+    expect(tableOf([["file", name, "bad"]], {})).not.toMatch(orders);
+  });
+
+  it.runIf(POSIX)("does not come through from captures, names of files and arguments", async () => {
+    const of = interfaceBlock({ more: option(2, Buffer.from(name)) });
+    const bytes = Buffer.concat([section(), of, enhanced(new Uint8Array(60))]);
+    const sound = file(bytes, `sound${title}\u009b`);
+    const broken = file(Buffer.concat([bytes, Buffer.from("junk")]), `broken${title}\u009b`);
+    const tap = `${fresh()}${title}`;
+    const runs = [
+      ["info", sound],
+      ["info", sound, "--json"],
+      ["info", broken],
+      ["replay", sound, "--tap", tap],
+      ["replay", broken, "--tap", tap],
+      ["replay", broken, "--json"],
+      ["info", `absent${title}\nskbuff: all is well`],
+      ["replay", sound, "--workers", title],
+      [title],
+    ];
+    for (const args of runs) {
+      const { stdout, stderr } = await start(...args).ended;
+      expect(stdout + stderr, args.join(" ")).not.toMatch(orders);
+      expect(stdout + stderr, args.join(" ")).toContain("u001b");
+      expect(stderr).not.toMatch(/^skbuff: all is well/m);
+    }
+  });
+});
+
 describe("as people expect of a command", () => {
   it("it has a version, and says what there is", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     expect(await start("--version").ended).toMatchObject({ code: 0, stdout: `${version}\n` });
     const { code, stdout } = await start("replay", "--help").ended;
     expect(code).toBe(0);
-    for (const word of ["(default: max)", "1..32", "8..4096", "--gap-limit", "--longest", "Exit status"])
+    for (const word of [
+      "(default: max)",
+      "1..32",
+      "8..4096",
+      "--gap-limit",
+      "--longest",
+      "Exit status",
+      "is replaced",
+    ])
       expect(stdout).toContain(word);
     expect(stdout).not.toContain("default: 0)");
     for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);

@@ -1,6 +1,6 @@
 // Each error names the argument that is at fault, and says why: never a range in which the value lies.
 
-import type { DropReason, Skb } from "skbuff";
+import type { DropReason, EngineOptions, Skb } from "skbuff";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { caught, expectTyped } from "../packets.js";
@@ -106,6 +106,32 @@ forEachEngine((_name, make) => {
     }
     expect([ten.length, one.length, large.length]).toEqual([10, 1, 120_000]);
     engine.close({ force: true });
+  });
+
+  it("names the option that makes the tables too large", async () => {
+    const memory = 1 << 20;
+    const cases: [options: EngineOptions, what: string][] = [
+      [{ memory, rings: 4096 }, "rings"],
+      [{ memory, skbs: 2 ** 16 }, "skbs"],
+      [{ memory, threads: 60 }, "threads"],
+      [{ memory, ubufs: 2 ** 16 }, "ubufs"],
+      [{ memory, rings: 16, ubufs: 2 ** 16, threads: 1 }, "ubufs"],
+    ];
+    for (const [options, what] of cases) {
+      const error = await make(options).catch((reason: unknown) => reason);
+      expectTyped(error, what);
+      expect((error as Error).message).toContain(`"${what}" expected fewer (their table takes `);
+    }
+  });
+
+  it("says how many rings a mesh takes, and how many there are", async () => {
+    const engine = await make({ memory: 4 << 20 });
+    const ring = engine.ring();
+    const error = caught(() => engine.mesh(9, 9));
+    expect((error as Error).message).toBe('"ring" expected 81 free, got 63 (of what `rings` makes room for)');
+    // Those that it had made already are free again.
+    engine.mesh(7, 9).release();
+    ring.release();
   });
 
   it("a packet that would be too long says how long", async () => {

@@ -71,6 +71,7 @@ forEachEngine((_name, make) => {
         const message = `${name}: "options" expected ${meant}, got "${misspelt}"`;
         expect(`${name}: ${await said(call, { [misspelt]: 1 })}`).toBe(message);
         expect(await said(call, 7)).toBe('"options" expected an object, got 7');
+        expect(await said(call, [])).toBe('"options" expected an object, got an object of another kind');
       }
       // Nothing was closed, nor is anything left of what was refused.
       expect(engine.closed).toBe(false);

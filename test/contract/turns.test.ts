@@ -77,6 +77,32 @@ forEachEngine((_name, make) => {
       ring.release();
     });
 
+    it("while another loop fills each turn, of which a loop over packets gets its part", async () => {
+      const engine = await make();
+      const [ring, other] = [engine.ring(), engine.ring()];
+      ring.enqueueBurst(few(engine));
+      other.enqueue(engine.alloc(1));
+      const state = { rounds: 0, over: false };
+      const fill = async (): Promise<void> => {
+        while (!state.over && (await other.waitAsync()) === "ready") {
+          state.rounds++;
+          for (const end = performance.now() + 10; performance.now() < end; );
+        }
+      };
+      const filling = fill();
+      let n = 0;
+      for await (const skb of ring) {
+        ring.enqueue(skb);
+        // Who gets too little would go on for long.
+        if (++n === 640 || state.rounds === 40) break;
+      }
+      state.over = true;
+      await filling;
+      // Some 64 packets for each; it would be one or two.
+      expect(state.rounds).toBeLessThan(40);
+      for (const one of [ring, other]) one.release();
+    });
+
     it.each(["waitAsync", "waitWritableAsync", "waitAsync that times out at once"])(
       "in a loop of %s",
       async (how) => {

@@ -2,6 +2,8 @@
 // captured than there was; and captures that are compressed.
 
 import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
 import zlib from "node:zlib";
 import {
   CaptureReader,
@@ -154,6 +156,21 @@ describe("compressed", () => {
   }
   const ALL = Array.from({ length: 2000 }, (_, i) => i + 1);
 
+  async function upToFault(reader: CaptureReader): Promise<{ found: number[]; error: unknown }> {
+    const found: number[] = [];
+    let error: unknown;
+    try {
+      for await (const skb of reader) {
+        found.push(skb.length);
+        skb.release();
+      }
+    } catch (caught) {
+      error = caught;
+    }
+    reader.close();
+    return { found, error };
+  }
+
   it("with gzip, from a file and again", async () => {
     await withEngine({ memory }, async (engine) => {
       const reader = CaptureReader.open(engine, folder.file(zlib.gzipSync(CAPTURE)), { lend: 4 });
@@ -203,6 +220,53 @@ describe("compressed", () => {
       expect(found.length).toBeGreaterThan(0);
       expect(found).toEqual(ALL.slice(0, found.length));
       reader.close();
+    });
+  });
+
+  it("damaged at its end: gives every packet before the fault, then says so", async () => {
+    await withEngine({ memory }, async (engine) => {
+      const capture = CAPTURE.subarray(0, 24 + 100 * 16 + (100 * 101) / 2);
+      const whole = zlib.gzipSync(capture);
+      const flipped = Buffer.from(whole);
+      // Of the CRC, and of the length: the last 8 bytes.
+      flipped[whole.length - 8] = (flipped[whole.length - 8] as number) ^ 1;
+      const longer = Buffer.from(whole);
+      longer[whole.length - 1] = (longer[whole.length - 1] as number) ^ 1;
+      const junk = Buffer.concat([whole, Buffer.from("junk")]);
+      for (const bytes of [flipped, longer, junk]) {
+        const path = folder.file(bytes);
+        const fd = openSync(path, "r");
+        // What is read by its path can be read again; a descriptor cannot.
+        for (const file of [path, fd]) {
+          const { found, error } = await upToFault(CaptureReader.open(engine, file));
+          expect(found).toEqual(ALL.slice(0, 100));
+          expect(expectCaptureError(error, "inflated").offset).toBe(capture.length);
+        }
+        closeSync(fd);
+      }
+    });
+  });
+
+  it("damaged within: gives every packet that zlib has bytes of", async () => {
+    await withEngine({ memory }, async (engine) => {
+      const random = Buffer.concat([
+        pcapHeader(),
+        ...Array.from({ length: 300 }, () => pcapRecord(randomBytes(1000))),
+      ]);
+      const whole = zlib.gzipSync(random, { level: 0 });
+      // Stored blocks of 65535 bytes or less, of which the head of a later one is damaged: what lies before is whole.
+      let at = 10;
+      let before = 0;
+      for (let i = 0; i < 3; i++) {
+        const n = whole.readUInt16LE(at + 1);
+        before += n;
+        at += 5 + n;
+        const bytes = Buffer.from(whole);
+        bytes[at + 1] = (bytes[at + 1] as number) ^ 0xff;
+        const { found, error } = await upToFault(CaptureReader.open(engine, folder.file(bytes)));
+        expectCaptureError(error, "inflated");
+        expect(found.length).toBe(Math.floor((before - 24) / 1016));
+      }
     });
   });
 

@@ -62,6 +62,7 @@ interface Sending {
       failed: number;
       tooLong?: number;
       inFlight?: number;
+      untold?: number;
       waiting?: number;
       inFlightBytes: number;
     };
@@ -120,8 +121,8 @@ describe.each(Object.entries(SENDERS))("%s", (_, open) => {
     let refused = 0;
     let offered = 0;
     const check = (): void => {
-      const { sent, failed, tooLong = 0, inFlight = 0, waiting = 0 } = sender.stats();
-      expect(sent + failed + tooLong + inFlight + waiting, random.hint).toBe(taken);
+      const { sent, failed, tooLong = 0, inFlight = 0, untold = 0, waiting = 0 } = sender.stats();
+      expect(sent + failed + tooLong + inFlight + untold + waiting, random.hint).toBe(taken);
       expect(Math.min(sent, failed, tooLong, inFlight, waiting)).toBeGreaterThanOrEqual(0);
       if (inFlight + waiting === 0 && "inFlight" in sender.stats())
         expect(sender.stats().inFlightBytes).toBe(0);

@@ -36,6 +36,9 @@ it("each says what it is in a line, and as a small object", async () => {
   }
   expect(`${receiver}`).toBe("UdpReceiver { size: 0, ended: false }");
   expect(`${sender}`).toMatch(/^UdpSender { inFlight: 0, most: \d+, ended: false }$/);
+  expect(`${writer}`).toBe("CaptureWriter { packets: 0, bytes: 60, dropped: 0 }");
+  expect(inspect(reader)).toMatch(/^CaptureReader { format: pcapng, packets: 0, position: \d+ }$/);
+  expect(JSON.parse(JSON.stringify(tap))).toMatchObject({ type: "Tap", offered: 0, written: 0 });
   reader.close();
   for (const one of [receiver, sender, tap, output, input]) await one.close();
   engine.close({ force: true });

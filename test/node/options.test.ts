@@ -84,3 +84,41 @@ it("what net.connect takes is passed on", async () => {
   await peer.close();
   expect(engine.close()).toEqual([]);
 });
+
+it.each<[wanted: string, options: object | undefined]>([
+  ['"port" expected an integer, 0..65535, got undefined', undefined],
+  ['"port" expected an integer, 0..65535, got undefined', {}],
+  ['"port" expected an integer, 0..65535, got undefined', { prt: 5 }],
+  ['"port" expected an integer, 0..65535, got "x"', { port: "x" }],
+  ['"port" expected 0..65535, got -1', { port: -1 }],
+  ['"port" expected 0..65535, got 70000', { port: "70000" }],
+  ['"host" expected a string that is not empty, got 5', { port: 1, host: 5 }],
+  ['"path" expected a string that is not empty, got 5', { path: 5 }],
+  ['"options" expected an object, got an object of another kind', []],
+  ['"options" expected what net.connect takes, got ', { port: 1, host: "127.0.0.1", timeout: "x" }],
+  ['"options" expected what net.connect takes, got ', { port: 1, host: "127.0.0.1", localAddress: "x" }],
+])("StreamReceiver.connect: %s", async (wanted, options) => {
+  const engine = await Engine.create({ memory: 1 << 20 });
+  const error = await StreamReceiver.connect(engine, options as never).catch((reason: unknown) => reason);
+  expect((error as Error).message).toContain(wanted);
+  expect((error as { code: string }).code).toMatch(/^ERR_SKB_(TYPE|RANGE)$/);
+  // No chunk is left behind: it would refuse.
+  expect(engine.close()).toEqual([]);
+});
+
+it("a socket's host and port that were not given are said to be undefined", async () => {
+  const engine = await Engine.create({ memory: 1 << 20 });
+  const said = (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => "nothing",
+      (reason: Error) => reason.message,
+    );
+  const port = (least: number): string => `"port" expected an integer, ${least}..65535, got undefined`;
+  expect(await said(UdpReceiver.open(engine, undefined as never))).toBe(port(0));
+  expect(await said(UdpReceiver.open(engine, {} as never))).toBe(port(0));
+  expect(await said(UdpSender.open(engine, { host: "127.0.0.1" } as never))).toBe(port(1));
+  expect(await said(UdpSender.open(engine, undefined as never))).toBe(
+    '"host" expected a string that is not empty, got undefined',
+  );
+  expect(engine.close()).toEqual([]);
+});

@@ -147,6 +147,13 @@ describe("a tap", () => {
     ring.release();
   });
 
+  it("is on nothing but a transmitter", async () => {
+    const tap = await Tap.open(engine, file);
+    for (const out of [5, null, undefined, {}, engine])
+      expect(() => tap.on(out as never)).toThrow('"out" expected a ring or sender, got ');
+    await tap.close();
+  });
+
   it("refuses what the transmitter refuses, and keeps nothing of it", async () => {
     const tap = await Tap.open(engine, file);
     const ring = engine.ring();
