@@ -417,12 +417,12 @@ export class Engine {
     const ended: number[] = [];
     for (let i = 0; i < total; i++) {
       const skb = skbs[i] as Skb;
-      const error = twice(skbs, 0, i)
-        ? staleError(skb, "one that is there twice")
-        : this._refusal("skb", skb);
+      const error = this._refusal("skb", skb);
       if (error !== null) {
+        // Looked for only now: it goes through all that came before.
+        const what = twice(skbs, 0, i) ? staleError(skb, "one that is there twice") : error;
         for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
-        throw error;
+        throw what;
       }
       ended.push(skb._handle);
       skb._handle = RELEASED;

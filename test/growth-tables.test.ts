@@ -2,17 +2,10 @@
 
 import { Engine, type Skb, SkbQueue } from "skbuff";
 import { expect, it } from "vitest";
-import { expectLinear, fastest } from "./exponent.js";
+import { expectLinear, fastest, timed } from "./exponent.js";
 
 const MILLION = [1000, 10_000, 100_000, 1_000_000];
 const HUNDRED_THOUSAND = [1000, 4000, 20_000, 100_000];
-
-/** Milliseconds that `run` takes. */
-function timed(run: () => void): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
-}
 
 /** The exponent is that of the least of some runs; few of the long ones, whose times are steady. */
 function expectLinearTime(sizes: readonly number[], measure: (n: number) => number): void {

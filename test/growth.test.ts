@@ -3,7 +3,7 @@
 
 import { Engine, type Skb } from "skbuff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectLinear, exponent } from "./exponent.js";
+import { expectLinear, exponent, timed } from "./exponent.js";
 
 const SIZES = [256, 512, 1024, 2048, 4096, 8192];
 const MEMBER = 40;
@@ -70,9 +70,10 @@ describe.each(["wasm", "js"] as const)("on long frag lists, %s", (core) => {
     let best = Number.POSITIVE_INFINITY;
     for (let i = 0; i < times; i++) {
       const skb = prepare();
-      const start = process.hrtime.bigint();
-      run(skb);
-      best = Math.min(best, Number(process.hrtime.bigint() - start));
+      best = Math.min(
+        best,
+        timed(() => run(skb)),
+      );
       end(skb);
     }
     return best;
