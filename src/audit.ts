@@ -58,6 +58,7 @@ import {
   MAGAZINE_OBJECTS,
   MAGAZINE_SHIFT,
   MAX_FRAGS,
+  MAX_ROOM,
   OWNER_LIST,
   OWNER_RING,
   PAGE_BYTES,
@@ -557,9 +558,10 @@ class Audit {
       if (value > 1) this.#bad(`skb ${i}: flag at ${flag} is ${value}`);
     }
     for (const field of [SKB_MAC_HEADER, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER]) {
-      // Counted from the head, plus one.
+      // Counted from the head, plus one. It stays where it was when what it marks is cut off and the rest moves to a smaller head, so
+      // any head's length will do.
       const value = this.#word(skb + field);
-      if (value > end - head + 1) this.#bad(`skb ${i}: header at ${value - 1}, past its head`);
+      if (value > MAX_ROOM + 1) this.#bad(`skb ${i}: header at ${value - 1}, past any head`);
     }
     const known = this.#heads.get(end);
     const bytes = end + SHINFO_BYTES - head;

@@ -180,7 +180,8 @@ function transportStatus(seen: Seen, theirs: Fields, theirStatus: string, cut: b
     // They guess the length of what does not say it, and hold it against the packet; they say its length is the guess.
     const unstated = Number(theirs["ip.len"]) > 0xffff && theirStatus === BAD;
     // Nobody knows where a route of an unknown kind ends; they take the address at hand.
-    const routed = !["", "0", "2", "4"].includes(theirs["ipv6.routing.type"]) && theirStatus === BAD;
+    const judged = [BAD, GOOD].includes(theirStatus);
+    const routed = judged && !["", "0", "2", "4"].includes(theirs["ipv6.routing.type"]);
     // Of what belongs to the other version of IP they make something all the same.
     const foreign = seen.ipVersion === 6 && FOUR_ONLY.includes(seen.ipProtocol);
     // They judge half a header, and one that is left out even where not all of the datagram is here.
