@@ -49,12 +49,12 @@ export async function sizes() {
   );
   const { size, unpackedSize } = packed();
   return [
-    { what: "core, Wasm", bytes: core.length, limit: 31_600 },
-    { what: "core, Wasm, deflated", bytes: deflateSync(core, { level: 9 }).length, limit: 12_550 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 86_200 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 36_500, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 51_700 },
-    { what: "package, packed", bytes: size, limit: 830_000 },
+    { what: "core, Wasm", bytes: core.length, limit: 31_800 },
+    { what: "core, Wasm, deflated", bytes: deflateSync(core, { level: 9 }).length, limit: 12_650 },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 88_500 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 37_400, aim: 24 * KIB },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 52_800 },
+    { what: "package, packed", bytes: size, limit: 850_000 },
     { what: "package, installed", bytes: unpackedSize, limit: 3_000_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
