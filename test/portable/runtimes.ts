@@ -37,7 +37,9 @@ const { contract, threads } = await bundleTests({
   skbuff: "../../../dist/index.js",
   browser: false,
 });
-const files = [...contract, ...threads];
+// All files run in one process: first the one that needs a place where nothing was compiled yet.
+const FIRST = "contract-short.test";
+const files = [FIRST, ...[...contract, ...threads].filter((file) => file !== FIRST)];
 const table = new Table({ head: ["runtime", "files", "passed", "skipped", "failed", "seconds"] });
 let good = true;
 for (const runtime of RUNTIMES.filter(({ name }) => name.toLowerCase().includes(only))) {
