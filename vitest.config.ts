@@ -15,6 +15,7 @@ class BrowsersFirst extends BaseSequencer {
 
 /** What takes longer than an edit: `npm run test:quick` leaves it out. */
 const LONG = [
+  "test/bench-stream.test.ts",
   "test/browser/**",
   "test/cli/captures.test.ts",
   "test/cli/command.test.ts",
@@ -23,7 +24,9 @@ const LONG = [
   "test/docs.test.ts",
   "test/explore/**",
   "test/failure.test.ts",
+  "test/growth-tables.test.ts",
   "test/node/capture-files.test.ts",
+  "test/node/capture-format.test.ts",
   "test/node/capture-reader.test.ts",
   "test/node/stream-receiver.test.ts",
   "test/package.test.ts",
@@ -32,6 +35,7 @@ const LONG = [
   "test/threads/process.test.ts",
   "test/threads/stress.test.ts",
   "test/threads/wait.test.ts",
+  "test/web/web-stream.test.ts",
 ];
 
 /** What only `npm run test:all` does: the rest of what browsers are tried with. */
