@@ -72,8 +72,8 @@ forEachEngine((_name, make) => {
         if (seen.fired || ++n === 100) break;
       }
       expect(seen.fired).toBe(true);
-      // Two turns may pass before a timer of 0 ms is due.
-      expect(n).toBeLessThan(20);
+      // Some 6 in each turn. Several may pass before the timer fires: in WebKit's workers it waits until turns wait for it.
+      expect(n).toBeLessThan(60);
       ring.release();
     });
 
