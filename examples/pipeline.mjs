@@ -1,5 +1,6 @@
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { Engine, Mesh } from "skbuff";
+import { audit } from "skbuff/inspect";
 
 if (isMainThread) {
   const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
@@ -22,7 +23,7 @@ if (isMainThread) {
       if (skb.mark === skb.checksum()) good++;
       skb.release();
     }
-    console.log(`${good} packets came back, audit: ${engine.audit().clean ? "clean" : "not clean"}`);
+    console.log(`${good} packets came back, audit: ${audit(engine).clean ? "clean" : "not clean"}`);
   };
   await Promise.all([send(), receive()]);
 } else {

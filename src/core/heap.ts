@@ -27,8 +27,13 @@ interface WithWaitAsync {
   ): { async: boolean; value: Promise<unknown> | string };
 }
 
+/** What reads the 32-bit word at an address. */
+export interface Words {
+  word(address: number): number;
+}
+
 /** Views of the whole memory; good for as long as the engine lives, because the memory never grows. */
-export class Heap {
+export class Heap implements Words {
   readonly buffer: ArrayBufferLike;
   /** The whole memory as signed words: for handles, which are small integers, and read faster as such. */
   readonly handles: Int32Array;

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { Engine } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Look, look, Verdict } from "../../cli/look.js";
 import { amount } from "../amount.js";
@@ -47,7 +48,7 @@ describe.runIf(FOUND)("captures", () => {
   });
 
   afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 

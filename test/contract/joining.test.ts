@@ -1,6 +1,7 @@
 // Joining packets: as a frag list, by taking frags, by copying where that needs no memory.
 
 import type { Skb, SkbuffError } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, caught, codeOf, eachPacket, expectBytes, SHAPES, World } from "../packets.js";
@@ -36,10 +37,10 @@ forEachEngine((_name, make) => {
         eachPacket(engine, (w, skb, bytes, _other, name) => {
           const host = build(w);
           const own = host.length;
-          const { allocs } = engine.stats();
+          const { allocs } = stats(engine);
           const done = host.tryCoalesce(skb);
           const hint = `${name} behind ${shape}`;
-          expect(engine.stats().allocs, hint).toBe(allocs);
+          expect(stats(engine).allocs, hint).toBe(allocs);
           expect(skb.alive, hint).toBe(!done);
           if (done) taken++;
           const wanted = done ? Buffer.concat([bytesAt(0, own), bytes]) : bytesAt(0, own);
@@ -67,15 +68,15 @@ forEachEngine((_name, make) => {
           const source = w.keep(engine.alloc(0));
           for (const size of [4096, 700, 1500]) w.grow(source, size, 230);
           const twin = hold === "none" ? null : w.keep((hold === "host" ? host : source).clone());
-          const { bytesCopied } = engine.stats();
+          const { bytesCopied } = stats(engine);
           expect(host.shift(source, n), `${n}`).toBe(n);
-          if (twin === null) expect(engine.stats().bytesCopied).toBe(bytesCopied);
+          if (twin === null) expect(stats(engine).bytesCopied).toBe(bytesCopied);
           expectBytes(host.toBytes(), bytesAt(0, 230 + n), `${hold} ${n}`);
           expectBytes(source.toBytes(), bytesAt(230 + n, total - n), `${hold} ${n}`);
           if (twin !== null) {
             expectBytes(twin.toBytes(), hold === "host" ? bytesAt(0, 230) : bytesAt(230, total), hold);
           }
-          expect(engine.audit().problems).toEqual([]);
+          expect(audit(engine).problems).toEqual([]);
           w.clean();
         }
       }

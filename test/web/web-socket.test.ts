@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { DropReason, type Engine } from "skbuff";
+import { stats } from "skbuff/inspect";
 import {
   TransportError,
   type WebSocketLike,
@@ -186,7 +187,7 @@ forEachKind((make, defer, { first }) => {
       const error = await failure(sender.close());
       expect(error.cause).toBeInstanceOf(Error);
       expect(sender.stats()).toEqual({ sent: 0, bytes: 0, failed: 2, waiting: 0, inFlightBytes: 0 });
-      expect(engine.stats().drops[DropReason.notSpecified]).toBe(2);
+      expect(stats(engine).drops[DropReason.notSpecified]).toBe(2);
       w.clean();
       expect(used(engine)).toEqual(NOTHING);
     });

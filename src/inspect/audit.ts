@@ -127,19 +127,11 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
   UBUF_STATE,
-} from "../assembly/layout.js";
-
-/** A packet that is out: what `close()` names. */
-export interface LivePacket {
-  /** As `skb.handle` says it. */
-  readonly handle: number;
-  /** Bytes. */
-  readonly length: number;
-  /** References from `alloc` and `get`. */
-  readonly users: number;
-  /** `thread 2`, or `ring 0` while it is in one. */
-  readonly owner: string;
-}
+} from "../../assembly/layout.js";
+import { BASE } from "../arena.js";
+import type { Words } from "../core/heap.js";
+import { checkEngine, type Engine } from "../engine.js";
+import { type LivePacket, ownerName, packetsOf } from "../holders.js";
 
 /** What an audit found. */
 export interface AuditReport {
@@ -167,17 +159,26 @@ export interface AuditReport {
 
 type PageCounts = Pick<AuditReport, "freePages" | "dataPages" | "headPages" | "ringPages">;
 
-/** Reads the 32-bit word at an address. */
-interface Words {
-  word(address: number): number;
-}
-
 /** Heads and their ends lie at cache lines. */
 const SHINFO_ALIGNMENT = 64;
 /** All bits that a ubuf's state can have. */
 const UBUF_STATES = UBUF_LIVE | UBUF_DONE | UBUF_SHARING | UBUF_COPIED | UBUF_CARRIED;
 /** Times that the arena is read in the hope that nobody changes it meanwhile. */
 const ATTEMPTS = 4;
+
+/**
+ * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
+ * Takes time in proportion to the arena. While other threads change it, only this thread's own packets can be checked:
+ * then `complete` is false, and `unchecked` says what was not.
+ *
+ * @throws EngineClosedError, ArgumentTypeError
+ * @example
+ * audit(engine).problems; // → []
+ */
+export function audit(engine: Engine): AuditReport {
+  const { _heap: heap, thread } = checkEngine(engine);
+  return auditArena(heap, BASE, thread);
+}
 
 /** Audits the arena at `base`, as `thread` sees it; as 0, who knows that nobody changes it. @internal */
 export function auditArena(memory: Words, base: number, thread: number): AuditReport {
@@ -227,32 +228,6 @@ function liveThreads(memory: Words, base: number): number[] {
   const blocks = memory.word(base + HEADER_THREAD_BLOCKS);
   const all = Array.from({ length: memory.word(base + HEADER_THREADS) }, (_, i) => i + 1);
   return all.filter((n) => memory.word(blocks + (n - 1) * THREAD_BYTES + THREAD_STATE) === THREAD_LIVE);
-}
-
-function ownerName(owner: number): string {
-  return owner >= OWNER_RING ? `ring ${owner - OWNER_RING}` : `thread ${owner}`;
-}
-
-/**
- * The packets of a thread, members of frag lists not included; 0: of all threads and rings. Exact for the own thread, and
- * for the others while they change nothing. @internal
- */
-export function packetsOf(memory: Words, base: number, thread: number): LivePacket[] {
-  const packets: LivePacket[] = [];
-  const table = memory.word(base + HEADER_SKB_TABLE);
-  const carved = Math.min(memory.word(base + HEADER_CARVED_SKBS), memory.word(base + HEADER_SKBS));
-  for (let i = ERROR_LIMIT; i < carved; i++) {
-    const skb = table + i * SKB_BYTES;
-    const owner = memory.word(skb + SKB_OWNER);
-    if (thread === 0 ? owner === 0 || owner === OWNER_LIST : owner !== thread) continue;
-    packets.push({
-      handle: memory.word(skb + SKB_HANDLE),
-      length: memory.word(skb + SKB_LEN),
-      users: memory.word(skb + SKB_USERS),
-      owner: ownerName(owner),
-    });
-  }
-  return packets;
 }
 
 class Audit {
