@@ -14,7 +14,7 @@ import {
   SKB_OWNER,
   SKB_USERS,
 } from "../assembly/layout.js";
-import type { Words } from "./core/heap.js";
+import type { Words } from "./core/words.js";
 
 /** A packet that is out: what `close()` names. */
 export interface LivePacket {
@@ -28,14 +28,14 @@ export interface LivePacket {
   readonly owner: string;
 }
 
-/** How `close()` and the audit call whoever an skb's owner word names. */
+/** How `close()` and the audit call whoever an skb's owner word names. @internal */
 export function ownerName(owner: number): string {
   return owner >= OWNER_RING ? `ring ${owner - OWNER_RING}` : `thread ${owner}`;
 }
 
 /**
  * The packets of a thread, members of frag lists not included; 0: of all threads and rings. Exact for the own thread, and
- * for the others while they change nothing.
+ * for the others while they change nothing. @internal
  */
 export function packetsOf(memory: Words, base: number, thread: number): LivePacket[] {
   const packets: LivePacket[] = [];

@@ -89,6 +89,7 @@ it("says where a packet was made also in a bundle that is a classic script", asy
   const { outputFiles } = await build({
     stdin: {
       contents: `import { Engine } from "skbuff";
+        import { debug } from "skbuff/inspect";
         export async function made() {
           const engine = await Engine.create({ memory: 262144, threads: 1, debug });
           engine.alloc(1);

@@ -4,6 +4,7 @@
 import { ASLEEP, PAGE_BYTES, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
 import type { Core, Loaded } from "./load.js";
+import type { Words } from "./words.js";
 
 // Up to here a loop over the bytes beats the calls that copy in bulk.
 const LOOP_WRITE_MOST = 24;
@@ -25,11 +26,6 @@ interface WithWaitAsync {
     index: number,
     value: number,
   ): { async: boolean; value: Promise<unknown> | string };
-}
-
-/** What reads the 32-bit word at an address. */
-export interface Words {
-  word(address: number): number;
 }
 
 /** Views of the whole memory; good for as long as the engine lives, because the memory never grows. */

@@ -6,7 +6,8 @@
  */
 
 export type { LivePacket } from "../holders.js";
-export { type AuditReport, audit } from "./audit.js";
+export { audit } from "./audit.js";
+export type { AuditReport } from "./audit-arena.js";
 export { debug } from "./debug.js";
 export { PageKind, type PageMap, PageOwner, pageMap } from "./pages.js";
 export {

@@ -56,7 +56,7 @@ import {
   THREAD_MAGAZINES,
 } from "../../assembly/layout.js";
 import { BASE } from "../arena.js";
-import type { Words } from "../core/heap.js";
+import type { Words } from "../core/words.js";
 import { checkEngine, type Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 
