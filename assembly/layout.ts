@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 5;
+export const LAYOUT_VERSION: u32 = 6;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -127,6 +127,7 @@ export const EXCHANGE_MOST: u32 = 255;
 //  512 depots, one cache line for each class: blocks top | tag | chains top | tag
 // 1024 returns: pages and heads that were put where everybody finds them, outside of the depots
 // 1088 run claims in progress that take more than one word of the bitmap
+// 1152 hints where to look for a run: below the end of one that was freed, 0 if none was | pages at the high end to pass over
 
 export const HEADER_MAGIC: u32 = 0;
 export const HEADER_VERSION: u32 = 4;
@@ -153,6 +154,8 @@ export const HEADER_EMPTY_BLOCKS: u32 = 384;
 export const HEADER_DEPOTS: u32 = 512;
 export const HEADER_RETURNS: u32 = 1024;
 export const HEADER_CLAIMS: u32 = 1088;
+export const HEADER_RUN_FREED: u32 = 1152;
+export const HEADER_RUNS_PASSED: u32 = 1156;
 export const HEADER_BYTES: u32 = 4096;
 
 /** A stack that several threads push to and pop from: the address on top, and a tag that changes with each. */

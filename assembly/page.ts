@@ -9,6 +9,8 @@ import {
   CLASS_PAGE,
   HEADER_CLAIMS,
   HEADER_RETURNS,
+  HEADER_RUN_FREED,
+  HEADER_RUNS_PASSED,
   KIND_FREE,
   KIND_TAIL,
   LINK_PAGE,
@@ -35,6 +37,7 @@ import {
 
 const ALL_BITS: u32 = 0xffffffff;
 const HIGHEST_BIT: u32 = 0x80000000;
+const NO_PAGE: u32 = 0xffffffff;
 
 // Where this thread looked last; only a hint, so each thread may have its own.
 let singleHint: u32 = 0;
@@ -117,14 +120,63 @@ function markRun(entry: u32, n: u32, kind: u32): void {
   }
 }
 
+// Where to look for a run first. Both are only hints, for all threads; the last look is at everything.
+//
+//   low end                     found         freed       high end
+//   │ never used, or long ago   │ runs in use   │ hole      │
+//
+// Where a run was freed comes first: it was used before, so it need not be touched for the first time. But many runs may
+// be in use below, so that look is a short one, and is not made again before another run is freed. Else the search goes on
+// where it last found one. So many runs are not all passed for each one more.
+
+/** Pages below the end of a freed run that are looked at, beyond those wanted: 1 MiB of neighbours may have come after it. */
+const FREED_LOOK: u32 = 256;
+
 /** Takes `n` neighbouring pages (n ≥ 1) as one run of a kind. Returns the first one's entry, or 0. */
 export function takeRun(n: u32, kind: u32): u32 {
-  let below = pageCount; // pages [below, below + length) are free, as far as we saw
+  const first = findRun(n);
+  if (first === NO_PAGE) return 0;
+  const entry = entryAt(first);
+  markRun(entry, n, kind);
+  return entry;
+}
+
+/** Takes the bits of `n` neighbouring pages. Returns the first one, or NO_PAGE. */
+function findRun(n: u32): u32 {
+  const freed = atomicLoad32(arena + HEADER_RUN_FREED);
+  if (freed !== 0) {
+    const look = n + FREED_LOOK;
+    const first = claimRun(freed < look ? 0 : freed - look, freed, n);
+    // Fails if another thread has freed one above meanwhile, or looked: its hint is newer.
+    atomicCas32(arena + HEADER_RUN_FREED, freed, first === NO_PAGE ? 0 : first);
+    if (first !== NO_PAGE) return first;
+  }
+  const passed = atomicLoad32(arena + HEADER_RUNS_PASSED);
+  let first = claimRun(0, pageCount - passed, n);
+  if (first === NO_PAGE && passed !== 0) first = claimRun(0, pageCount, n);
+  if (first !== NO_PAGE) atomicStore32(arena + HEADER_RUNS_PASSED, pageCount - first);
+  return first;
+}
+
+/** Lets the next search for a run begin at page `end`, before which one was freed, if it would have begun below. */
+function hintFreed(end: u32): void {
+  let freed = atomicLoad32(arena + HEADER_RUN_FREED);
+  while (freed < end) {
+    const seen = atomicCas32(arena + HEADER_RUN_FREED, freed, end);
+    if (seen === freed) return;
+    freed = seen;
+  }
+}
+
+/** Takes the bits of the highest `n` neighbouring pages that are free in [floor, top). Returns the first one, or NO_PAGE. */
+function claimRun(floor: u32, top: u32, n: u32): u32 {
+  let below = top; // pages [below, below + length) are free, as far as we saw
   let length: u32 = 0;
-  while (below > 0) {
+  while (below > floor) {
     const page = below - 1;
     const bits = atomicLoad32(bitmap + ((page >>> 5) << 2));
     if ((page & 31) === 31 && bits === 0) {
+      // May go below the floor, to where no page is looked at.
       below -= 32;
       length = 0;
       continue;
@@ -132,17 +184,13 @@ export function takeRun(n: u32, kind: u32): u32 {
     below = page;
     length = ((bits >>> (page & 31)) & 1) !== 0 ? length + 1 : 0;
     if (length === n) {
-      if (claimBits(below, n)) {
-        const entry = entryAt(below);
-        markRun(entry, n, kind);
-        return entry;
-      }
+      if (claimBits(below, n)) return below;
       // Somebody was faster with one of them: look at all of them again, the rest may still do.
       below += n;
       length = 0;
     }
   }
-  return 0;
+  return NO_PAGE;
 }
 
 /** The bits of pages [first, end) that lie in the word of page `first`. */
@@ -244,6 +292,7 @@ function freeRun(entry: u32, n: u32): void {
   for (let i: u32 = 0; i < n; i++) store32(entry + (i << PAGE_ENTRY_SHIFT) + PAGE_KIND, KIND_FREE);
   const first = (entry - pageTable) >>> PAGE_ENTRY_SHIFT;
   setBits(first, first + n);
+  hintFreed(first + n);
 }
 
 /** Gives a page that is in nobody's chain, a slab's that became empty, to the bitmap. */

@@ -176,6 +176,27 @@ describe("runs", () => {
     expect(inUse()).toBe(0);
   });
 
+  it("are where one was freed, and then below the last one found", () => {
+    const first = takeRun(2, KIND_FRAG);
+    const second = takeRun(2, KIND_FRAG);
+    const third = takeRun(2, KIND_FRAG);
+    expect(third < second && second < first).toBe(true);
+    putPage(first);
+    expect(takeRun(2, KIND_FRAG)).toBe(first);
+    const fourth = takeRun(2, KIND_FRAG);
+    expect(fourth < third).toBe(true);
+    putPage(second);
+    putPage(first);
+    // The higher one, and the lower one right behind it: what was used before comes first.
+    expect(takeRun(2, KIND_FRAG)).toBe(first);
+    expect(takeRun(2, KIND_FRAG)).toBe(second);
+    putPage(first);
+    putPage(second);
+    putPage(third);
+    putPage(fourth);
+    expect(inUse()).toBe(0);
+  });
+
   it("are the whole arena if it must be", () => {
     const region = createRegion(totalPages());
     expect(region >= ERROR_LIMIT).toBe(true);

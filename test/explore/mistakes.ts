@@ -336,6 +336,15 @@ export const BLUNDERS: readonly Blunder[] = [
     ],
   },
   {
+    name: "a search for a run believes its hint",
+    scenario: "running out: a run lies above where the last one was found",
+    mistake: {
+      file: PAGE,
+      find: "  if (first === NO_PAGE && passed !== 0) first = claimRun(0, pageCount, n);\n",
+      replace: "",
+    },
+  },
+  {
     name: "a thread writes to its block after it has freed it",
     scenario: "leaving: one thread leaves, another takes its block",
     mistake: {

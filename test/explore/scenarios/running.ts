@@ -69,6 +69,26 @@ export const running: readonly Scenario[] = [
     full: 8,
   },
   {
+    name: "running out: a run lies above where the last one was found",
+    threads: 2,
+    arena: { pages: 4, exchange: 1 },
+    setup: (cores) => {
+      const one = coreOf(cores, 1);
+      const [high, low] = [one.pages.takeRun(2, KIND_USER), one.pages.takeRun(2, KIND_USER)];
+      one.pages.putPage(high);
+      // In vain: from here on the freed one is no hint any more.
+      one.pages.takeRun(3, KIND_USER);
+      const put: Operation = (core) => {
+        core.pages.putPage(low);
+        return 0;
+      };
+      return {
+        programs: [sequence((core) => core.pools.allocPages(2, KIND_USER)), sequence(put)],
+        check: ({ results }) => ((results[0] as number[])[0] === 0 ? "told that no run is free" : null),
+      };
+    },
+  },
+  {
     name: "running out: skbs go through the depot behind one's back",
     threads: 2,
     arena: { exchange: 1 },
