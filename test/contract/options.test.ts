@@ -92,7 +92,7 @@ forEachEngine((_name, make) => {
 
     it("that is misspelt beside one that is right is refused, too", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const skb = engine.alloc(10).putZeros(10);
       const wanted = '"options" expected headroom, got "headRoom"';
       // Of options for each packet all names are looked at in one call of 16.
@@ -104,7 +104,7 @@ forEachEngine((_name, make) => {
       }
       const both = { headroom: 1, headRoom: 2 };
       expect(await said((options) => skb.extract(0, 1, options), both)).toBe(wanted);
-      expect(await said((options) => ring.dequeueBurst([], options), { reuse: true, reUse: false })).toBe(
+      expect(await said((options) => ring.dequeueBurst([], 0, options), { reuse: true, reUse: false })).toBe(
         '"options" expected reuse, got "reUse"',
       );
       engine.close({ force: true });
