@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Engine, type EngineOptions, Ring } from "skbuff";
-import { audit } from "skbuff/inspect";
+import { audit, stats } from "skbuff/inspect";
 import { CaptureReader, CaptureWriter, Tap } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, expectTyped } from "../packets.js";
@@ -26,7 +26,8 @@ async function rejection(promise: Promise<Tap>): Promise<string> {
 
 /** Nothing is out, nobody is attached, and rings and threads can be had as before. */
 function expectClean(engine: Engine): void {
-  expect(audit(engine)).toMatchObject({ problems: [], complete: true });
+  expect(audit(engine)).toMatchObject({ problems: [], complete: true, ringPages: 0 });
+  expect(stats(engine).threads.length).toBe(1);
   expect(engine.close()).toEqual([]);
 }
 
@@ -163,6 +164,14 @@ describe("a program with a tap", () => {
       await Tap.open(engine, ${JSON.stringify(folder.fresh())});
       console.log("over");`);
     expect(out).toBe("over\n");
+  });
+
+  it("whose engine is closed meanwhile hears it, and ends", () => {
+    const out = said(`
+      const opening = Tap.open(engine, ${JSON.stringify(folder.fresh())});
+      engine.close({ force: true });
+      console.log((await opening.catch((error) => error)).code);`);
+    expect(out).toBe("ERR_SKB_CLOSED\n");
   });
 
   it("hears that workers are not allowed, and ends", () => {
