@@ -7,3 +7,6 @@ import makeJs from "../build/core-js.js";
 import { provideJs } from "./core/load.js";
 
 provideJs(makeJs);
+
+/** @internal What the tests put their own build of the core in place of this one with, that has assertions. */
+export { provideJs as _provideJs };
