@@ -4,9 +4,9 @@
 //     import "skbuff/js";
 
 import makeJs from "../build/core-js.js";
-import { provideJs } from "./core/load.js";
+import { type MakeJs, provideJs } from "./core/load.js";
 
 provideJs(makeJs);
 
-/** @internal What the tests put their own build of the core in place of this one with, that has assertions. */
-export { provideJs as _provideJs };
+/** @internal Puts another build of the core in place of this one: the tests' has assertions. */
+export const _provideJs = (make: () => object): void => provideJs(make as MakeJs);
