@@ -228,11 +228,11 @@ forEachKind((make, defer, { first }) => {
       const [near, far] = await connection();
       far.on("message", () => {});
       const sender = sending(engine, near, { inFlight: 10_000 });
-      const turns = await turnsWhile(300, async (i) => {
+      const turned = await turnsWhile(async (i) => {
         const skb = engine.alloc(1000).putData(bytesAt(i, 1000));
         while (!sender.enqueue(skb)) await sender.waitWritableAsync();
       });
-      expect(turns).toBeGreaterThan(2);
+      expect(turned).toBe(true);
       await sender.close();
     });
 
