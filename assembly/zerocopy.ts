@@ -64,13 +64,21 @@ export function createRegion(pages: u32): u32 {
 /** The region's owner lets go of it; its pages are free once no frag points into them. Trusts the address. */
 export function releaseRegion(address: u32): void {
   const entry = entryOf(address);
+  if (DEBUG) assert(isRegion(entry, address), "the address is a region's");
   // Says that the region's own reference is gone; the frags' may remain.
   store32(entry + PAGE_OWNER, 0);
   putPage(entry);
 }
 
+/** Whether a user region that its owner still has begins at `address`, whose entry this is. */
+function isRegion(entry: u32, address: u32): bool {
+  if (load32(entry + PAGE_KIND) !== KIND_USER || load32(entry + PAGE_OWNER) === 0) return false;
+  return pageAddress(entry) === address;
+}
+
 /** Frags that point into a region that its owner still has. Trusts the address. */
 export function regionFrags(address: u32): u32 {
+  if (DEBUG) assert(isRegion(entryOf(address), address), "the address is a region's");
   return atomicLoad32(entryOf(address) + PAGE_REFS) - 1;
 }
 
@@ -84,6 +92,7 @@ export function addUserFrag(handle: u32, region: u32, offset: u32, n: u32, ubufH
   const ubuf = ubufOf(ubufHandle);
   if (ubuf === 0) return E_UBUF;
   const entry = entryOf(region);
+  if (DEBUG) assert(isRegion(entry, region), "the address is a region's");
   const bytes = (load32(entry + PAGE_SPAN) << PAGE_SHIFT) >>> 0;
   if (offset > bytes || n > bytes - offset || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
   if (n === 0) return OK;
@@ -131,8 +140,12 @@ export function orphanFrags(skb: u32): u32 {
   return copyUserFrags(skb, false);
 }
 
-/** The same without a longer frag list. */
+/** Whether the copies of the last `orphanInPlace` that failed were more frags than a head has entries. */
+let crowded: bool = false;
+
+/** The same without a longer frag list. OK, or E_EXHAUSTED, also where the copies are more frags than a head has entries. */
 export function orphanInPlace(skb: u32): u32 {
+  crowded = false;
   if (!carriesUbuf(skb)) return OK;
   const status = prepareCopies(skb, false, false);
   if (status === OK) makeCopies(skb, false);
@@ -148,6 +161,16 @@ export function orphanHead(skb: u32): u32 {
   const status = orphanInPlace(skb);
   setList(shinfoOf(skb), list, last);
   return status;
+}
+
+/**
+ * After an operation has failed that had no place for copies but a head's entries: makes them, with a longer frag list. Returns
+ * whether that was why it failed, and the operation is worth another try.
+ */
+export function makeEntries(skb: u32): bool {
+  if (!crowded) return false;
+  crowded = false;
+  return orphanFrags(skb) === OK;
 }
 
 /** Whether the user frags of this head are to be copied: all of them, or those that may not be shared. */
@@ -251,7 +274,10 @@ function preparePart(shinfo: u32, which: u32, spill: bool): bool {
       entries += 1;
     }
   }
-  if (entries > MAX_FRAGS && !spill) return exhausted(SHORT_OF_RUN) !== 0;
+  if (entries > MAX_FRAGS && !spill) {
+    crowded = true;
+    return exhausted(SHORT_OF_RUN) !== 0;
+  }
   while (entries > MAX_FRAGS) {
     const member = newSkb(0, 0);
     if (member === 0) return false;

@@ -2,7 +2,8 @@
 
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Engine, type Mesh } from "skbuff";
+import { Engine, Mesh } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { threadCpuTime } from "skbuff/node";
 import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
 import { type Input, lookAtInput, Output } from "./files.js";
@@ -283,8 +284,8 @@ async function run(
 ): Promise<{ result: Result; tapped: boolean }> {
   const { workers, speed, loop, memory, longest, signal } = options;
   const engine = await Engine.create({ memory, threads: Math.min(workers + 8, 64), rings: 2 * workers + 8 });
-  const there = engine.mesh(1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
-  const back = engine.mesh(workers, 1, { capacity: RING_PACKETS });
+  const there = new Mesh(engine, 1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
+  const back = new Mesh(engine, workers, 1, { capacity: RING_PACKETS });
   const links = { engine: engine.share(), there: there.share(), back: back.share() };
   const own = options.target === "own" ? new OwnReceiver() : null;
   const target = own === null ? (options.target as Target | null) : await own.open();
@@ -340,7 +341,7 @@ async function run(
   const resident: number[] = [];
   const progress = (): Progress => {
     const sent = transmitter.last?.report;
-    const { pages } = engine.stats();
+    const { pages } = stats(engine);
     return {
       seconds: (performance.now() - start) / 1000,
       packets: sent?.packets ?? 0,
@@ -368,7 +369,7 @@ async function run(
   const received = (await own?.end(sent)) ?? null;
   there.release();
   back.release();
-  const { problems } = engine.audit();
+  const { problems } = audit(engine);
   const out = [...engine.close({ force: true }), ...problems];
   const interrupted = signal?.aborted === true;
   // The threads know descriptors only.

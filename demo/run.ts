@@ -1,7 +1,8 @@
 // One run of the pipeline, as the page sees it: it starts the threads, and asks or hears what they do. Three kinds: threads
 // on shared memory, one thread on unshared memory, and threads that send each other messages.
 
-import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type Skb } from "skbuff";
+import { type PageMap, pageMap, stats } from "skbuff/inspect";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import {
@@ -132,8 +133,8 @@ class SharedRun implements Run {
     const options = { capacity: plan.capacity, spread: "in-turn" } as const;
     const side = arrangement === "side";
     this.#meshes = side
-      ? [engine.mesh(1, workers, options), engine.mesh(workers, 1, options)]
-      : Array.from({ length: workers + 1 }, () => engine.mesh(1, 1, options));
+      ? [new Mesh(engine, 1, workers, options), new Mesh(engine, workers, 1, options)]
+      : Array.from({ length: workers + 1 }, () => new Mesh(engine, 1, 1, options));
     const tokens = this.#meshes.map((mesh) => mesh.share());
     const end = (i: number, place: number): ThreadJob["from"] => {
       const mesh = tokens[i];
@@ -175,8 +176,8 @@ class SharedRun implements Run {
 
   snapshot(): Snapshot | null {
     if (this.engine.closed) return null;
-    this.#map = this.engine.pageMap(this.#map);
-    const { sent, copied, drops } = this.engine.stats();
+    this.#map = pageMap(this.engine, this.#map);
+    const { sent, copied, drops } = stats(this.engine);
     return { map: this.#map, sent, copied, drops: drops.reduce((sum, n) => sum + n, 0) };
   }
 

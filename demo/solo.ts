@@ -1,7 +1,8 @@
 // The whole pipeline on one thread, over unshared memory: for pages that are not cross-origin isolated. It never blocks,
 // so that it hears the page, and sends it what it cannot see from there.
 
-import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type Skb } from "skbuff";
+import { type PageMap, pageMap, stats } from "skbuff/inspect";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import type { Answer, Command, Report, SoloJob } from "./protocol.js";
@@ -42,10 +43,10 @@ function seatsOf(
   const side = arrangement === "side";
   const meshes = side
     ? [
-        engine.mesh(1, workers, { capacity, spread: "in-turn" }),
-        engine.mesh(workers, 1, { capacity, spread: "in-turn" }),
+        new Mesh(engine, 1, workers, { capacity, spread: "in-turn" }),
+        new Mesh(engine, workers, 1, { capacity, spread: "in-turn" }),
       ]
-    : Array.from({ length: workers + 1 }, () => engine.mesh(1, 1, { capacity, spread: "in-turn" }));
+    : Array.from({ length: workers + 1 }, () => new Mesh(engine, 1, 1, { capacity, spread: "in-turn" }));
   const mesh = (i: number): Mesh => meshes[i] as Mesh;
   const seat = (which: Report["role"], place: number, role: Role): Seat => ({ which, place, role, busy: 0 });
   const seats = [seat("source", 0, new Source(engine, mesh(0).sender(0), settings, plan, clock, stopped))];
@@ -77,8 +78,8 @@ export async function runSolo(
 
   function snapshot(): void {
     if (engine.closed) return;
-    map = engine.pageMap(map);
-    const { sent, copied, drops } = engine.stats();
+    map = pageMap(engine, map);
+    const { sent, copied, drops } = stats(engine);
     post({ kind: "snapshot", map, sent, copied, drops: drops.reduce((sum, n) => sum + n, 0) });
   }
 

@@ -2,10 +2,7 @@
 
 import {
   BURST_MOST,
-  CONSUMES,
   E_EXHAUSTED,
-  E_RINGS,
-  E_STALE,
   ERROR_LIMIT,
   EXCHANGE_MOST,
   LAYOUT_VERSION,
@@ -13,7 +10,6 @@ import {
   MAX_THREADS,
   OK,
   PAGE_BYTES,
-  PRODUCES,
   RING_SHIFT,
   SKB_BYTES,
   THREAD_BYTES,
@@ -22,12 +18,12 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
 } from "../assembly/layout.js";
-import { type AuditReport, auditArena, packetsOf } from "./audit.js";
+import { BASE } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
+  checkAlloc,
   checkBurst,
   checkFunction,
-  checkHeadroom,
   checkInteger,
   checkOneOf,
   checkOptions,
@@ -37,7 +33,6 @@ import {
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
-import { Debug, type Leak } from "./debug.js";
 import { describes } from "./describe.js";
 import {
   ArgumentRangeError,
@@ -45,29 +40,18 @@ import {
   EngineClosedError,
   ForeignSkbError,
   InUseError,
-  PoolExhaustedError,
   QueuedSkbError,
-  RingClosedError,
   SharedMemoryError,
   ThreadLimitError,
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
-import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
-import { type PageMap, readPages } from "./pages.js";
+import { packetsOf } from "./holders.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
-import { checkCapacity, RING_OPTIONS, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
-import { readStats, type Stats } from "./stats.js";
-import {
-  checkEngineToken,
-  checkToken,
-  type EngineToken,
-  layoutError,
-  type MeshToken,
-  type RingToken,
-} from "./token.js";
+import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
+import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import {
   type Completion,
@@ -80,8 +64,6 @@ import {
 import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
 import { Waiter } from "./waiter.js";
 
-/** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
-const BASE = PAGE_BYTES;
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
 /** What `sharing` of a ubuf can be. */
@@ -120,8 +102,11 @@ export interface EngineOptions {
    * for each GiB more, and all of the arena is the process's from the start. false if not given.
    */
   prefault?: boolean;
-  /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
-  debug?: boolean;
+  /**
+   * `debug` of "skbuff/inspect" itself: records where each packet was allocated and let go, for errors and leak reports.
+   * Slow. Default: false.
+   */
+  debug?: false | Debugging;
   /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
   onLeak?: (leak: Leak) => void;
   /** Told what a completion callback threw. If not given, it is thrown on the event loop's next turn. */
@@ -207,15 +192,13 @@ export class Engine {
   /** @internal */
   readonly _heap: Heap;
   /** @internal */
-  readonly _debug: Debug | null;
+  readonly _debug: Tracker | null;
   /** ubufs that may complete: while it is 0, no operation need look. @internal */
   _lent = 0;
   /** @internal */
   readonly _regions = new Set<UserRegion>();
-  /** @internal */
-  readonly _rings = new Set<Ring>();
-  /** How many objects of this thread use an end of a ring, by the ring's address plus PRODUCES or CONSUMES. */
-  readonly #ends = new Map<number, number>();
+  /** What is made of it and ends with it: rings, which it need not know. @internal */
+  readonly _parts = new Set<{ release(): void }>();
   /** What tells this arena's tokens from those of others. @internal */
   readonly _identity: number;
   /** Where lists go to the core and come from it. @internal */
@@ -224,8 +207,8 @@ export class Engine {
   readonly _sleeper: Sleeper;
   /** @internal */
   readonly _waiter: Waiter;
-  /** Whose rings the core's scatter chooses from. @internal */
-  _targets: Sender | null = null;
+  /** The sender whose rings the core's scatter chooses from. @internal */
+  _targets: object | null = null;
   readonly #loaded: Loaded;
   /** Whether other threads can be there. */
   #several: boolean;
@@ -255,7 +238,7 @@ export class Engine {
     const { onLeak = warn } = options;
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
-    this._debug = options.debug === true ? new Debug(report) : null;
+    this._debug = trackerOf(options.debug, report);
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
     this._sleeper = new Sleeper(this, this._scratch);
@@ -285,7 +268,7 @@ export class Engine {
     const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
@@ -363,23 +346,23 @@ export class Engine {
   }
 
   #alloc(size: number, options: AllocOptions | undefined): number {
-    const headroom = checkHeadroom(options);
+    const headroom = checkAlloc(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     return this._core.alloc(size, headroom);
   }
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
+   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * const burst = new Array(32);
-   * const n = engine.allocBurst(burst, 256, { headroom: 64 });
+   * const n = engine.allocBurst(burst, 256, 32, { headroom: 64 });
    * n; // → 32
    * engine.releaseBurst(burst, n);
    */
-  allocBurst(out: (Skb | null | undefined)[], size: number, options?: BurstOptions, count?: number): number {
+  allocBurst(out: (Skb | null | undefined)[], size: number, count?: number, options?: BurstOptions): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
     const { headroom, reuse } = checkBurst(options);
@@ -508,7 +491,6 @@ export class Engine {
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
    * @example
-   * engine.wait(); // → "ended"
    * const out = engine.ubuf();
    * engine.wait({ timeout: 10 }); // → "timed-out"
    * out.cancel();
@@ -579,7 +561,7 @@ export class Engine {
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
     const given = checkOptions(options, ATTACH_OPTIONS);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
@@ -669,7 +651,7 @@ export class Engine {
   /** Gives back what this thread has in the arena. */
   #free(): void {
     this._waiter.forget(null, new EngineClosedError());
-    for (const ring of this._rings) ring.release();
+    for (const part of this._parts) part.release();
     this._core.flushMagazines();
     this._core.freeThread(this._lent);
     this.#end();
@@ -709,153 +691,10 @@ export class Engine {
    * @throws EngineClosedError
    * @example
    * engine.flush();
-   * engine.stats().skbs.inMagazines; // → 0
+   * stats(engine).skbs.inMagazines; // → 0
    */
   flush(): void {
     this._core.flushMagazines();
-  }
-
-  /**
-   * Makes a ring. Returns an owned one.
-   *
-   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
-   * @example
-   * const ring = engine.ring({ capacity: 100 });
-   * ring.capacity; // → 128
-   */
-  ring(options?: RingOptions): Ring {
-    this._open();
-    const ring = this._tryRing(checkCapacity(checkOptions(options, RING_OPTIONS).capacity));
-    if (ring === null) throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
-    return ring;
-  }
-
-  /** A ring; null if all that there can be are in use. @internal */
-  _tryRing(capacity: number): Ring | null {
-    const address = this._core.createRing(capacity) >>> 0;
-    if (address === E_RINGS) return null;
-    if (address < ERROR_LIMIT) throw refusal(this, address, null);
-    return this.#ring(address);
-  }
-
-  /**
-   * Opens a ring that another thread made. Returns an owned one.
-   *
-   * @throws TokenError, RingClosedError if nobody has the ring any more
-   * @example
-   * const ring = engine.ring();
-   * const other = engine.openRing(ring.share());
-   * other.enqueue(skb);
-   * ring.size; // → 1
-   */
-  openRing(token: RingToken): Ring {
-    this._open();
-    const { index, generation } = checkToken("ring", token, this._identity);
-    const address = this._core.joinRing(index, generation) >>> 0;
-    if (address === E_STALE) throw new RingClosedError("one that is gone");
-    return this.#ring(address);
-  }
-
-  #ring(address: number): Ring {
-    const ring = new Ring(this, address);
-    this._rings.add(ring);
-    return ring;
-  }
-
-  /** One more object uses an end. @internal */
-  _useEnd(end: number): void {
-    this.#ends.set(end, (this.#ends.get(end) ?? 0) + 1);
-  }
-
-  /** One object less does. Returns whether it was the last. */
-  #leaveEnd(end: number): boolean {
-    const left = (this.#ends.get(end) ?? 0) - 1;
-    if (left > 0) this.#ends.set(end, left);
-    else this.#ends.delete(end);
-    return left === 0;
-  }
-
-  /** An object of a ring has ended. The ends that it was the last to use go with it. @internal */
-  _leaveRing(ring: Ring, address: number): void {
-    this._rings.delete(ring);
-    let ends = 0;
-    for (const end of [PRODUCES, CONSUMES])
-      if ((ring._ends & end) !== 0 && this.#leaveEnd(address + end)) ends |= end;
-    this._core.leaveRing(address, ends);
-  }
-
-  /**
-   * Makes a ring for each pair of `producers` and `consumers`, 1..64 each. Returns an owned mesh.
-   *
-   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
-   * @example
-   * const mesh = engine.mesh(2, 3, { capacity: 64, spread: "in-turn" });
-   * mesh.consumers; // → 3
-   */
-  mesh(producers: number, consumers: number, options?: MeshOptions): Mesh {
-    this._open();
-    return Mesh._make(this, producers, consumers, options);
-  }
-
-  /**
-   * Opens a mesh that another thread made.
-   *
-   * @throws TokenError
-   * @example
-   * const mesh = engine.openMesh(engine.mesh(2, 3).share());
-   * mesh.producers; // → 2
-   */
-  openMesh(token: MeshToken): Mesh {
-    this._open();
-    return Mesh._open(this, token);
-  }
-
-  // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Counters of all threads, and what is free.
-   *
-   * @throws EngineClosedError
-   * @example
-   * skb.release(DropReason.full);
-   * engine.stats().drops[DropReason.full]; // → 1
-   */
-  stats(): Stats {
-    this._open();
-    return readStats(this._core);
-  }
-
-  /**
-   * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
-   * Takes time in proportion to the arena. While other threads change it, only this thread's own packets can be checked:
-   * then `complete` is false, and `unchecked` says what was not.
-   *
-   * @throws EngineClosedError
-   * @example
-   * engine.audit().problems; // → []
-   */
-  audit(): AuditReport {
-    this._open();
-    return auditArena(this._heap, BASE, this.thread);
-  }
-
-  /**
-   * What each page of the arena is, who holds it and how many references it has: for a picture of the arena, or to see
-   * where memory went. Fills `into`, a map of this engine, so that it can be called often; returns it, or a new map.
-   * Takes time in proportion to the pages and packets, some 0.1 ms for 8 MiB.
-   *
-   * Exact while no other thread runs. While others do, each page is as it was at some moment of the reading, and these
-   * moments differ: a packet that was handed over meanwhile may be seen twice or not at all, for this reading.
-   *
-   * @throws EngineClosedError, ArgumentTypeError if `into` is no map of as many pages
-   * @example
-   * const map = engine.pageMap();
-   * skb.addPageFrag(3 * 4096);
-   * engine.pageMap(map).kinds.filter((kind) => kind === PageKind.frag).length; // → 3
-   */
-  pageMap(into?: PageMap): PageMap {
-    this._open();
-    return readPages(this._heap, BASE, into);
   }
 
   /**
@@ -1047,6 +886,29 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
+}
+
+/** What records where packets come from; null without `debug`. @throws ArgumentTypeError */
+function trackerOf(debug: EngineOptions["debug"], onLeak: (leak: Leak) => void): Tracker | null {
+  if (typeof debug !== "function") return null;
+  const tracker = debug(onLeak) as Tracker | undefined;
+  if (typeof tracker?.revived !== "function") throw debugError(debug);
+  return tracker;
+}
+
+function checkDebug(debug: EngineOptions["debug"]): void {
+  if (debug !== undefined && debug !== false && typeof debug !== "function") throw debugError(debug);
+}
+
+function debugError(got: unknown): Error {
+  return new ArgumentTypeError("debug", 'false or `debug`, imported from "skbuff/inspect"', got);
+}
+
+/** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */
+export function checkEngine(engine: Engine): Engine {
+  if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
+  engine._open();
+  return engine;
 }
 
 /** Says which of the options that were given asks for the largest table; if none does, that there is too little memory. */

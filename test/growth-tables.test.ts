@@ -1,6 +1,7 @@
 // Queues, bursts, tables and debug records: what one of them costs does not depend on how many there are.
 
 import { Engine, type Skb, SkbQueue } from "skbuff";
+import { debug } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { expectLinear, fastest, timed } from "./exponent.js";
 
@@ -134,7 +135,7 @@ it("records of debug, at 10^3 to 10^5 references of one packet", async () => {
   // What a stack costs is the environment's matter.
   Error.stackTraceLimit = 1;
   try {
-    const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, debug: true });
+    const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, debug });
     const one = engine.alloc(10);
     expectLinearTime(HUNDRED_THOUSAND, (n) =>
       timed(() => {

@@ -1,6 +1,6 @@
 // Who begins to wait costs the same however many wait already, and who has waited long enough, too.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { exponent, processorMs } from "./exponent.js";
 
@@ -35,7 +35,7 @@ it.each([
   ["nothing", 5],
 ])("waits for %s", async (_what, timeout) => {
   await expectLinear(async (n) => {
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const start = processorMs();
     const waits = Array.from({ length: n }, () => ring.waitAsync(timeout === undefined ? {} : { timeout }));
     if (timeout === undefined) {
@@ -55,7 +55,7 @@ it.each([
 it("many who wait at one ring for a packet each, which come one in each turn", async () => {
   await expectLinear(
     async (n) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const start = processorMs();
       let woken = 0;
       const workers = Array.from({ length: n }, async () => {
@@ -90,8 +90,8 @@ it("detach, for each ubuf that it waits for", async () => {
     async (n) => {
       const worker = await Engine.attach(home.share());
       const region = worker.userRegion(100);
-      const ring = worker.ring({ capacity: n });
-      const here = home.openRing(ring.share());
+      const ring = new Ring(worker, { capacity: n });
+      const here = Ring.attach(home, ring.share());
       for (let i = 0; i < n; i++) {
         const skb = worker.alloc(0);
         skb.addUserFrag(region, 0, 100, worker.ubuf());

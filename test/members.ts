@@ -3,15 +3,16 @@
 
 import {
   type Engine,
-  type Mesh,
+  Mesh,
   type Receiver,
-  type Ring,
+  Ring,
   type Sender,
   type Skb,
   SkbQueue,
   type Ubuf,
   type UserRegion,
 } from "skbuff";
+import { audit, pageMap, stats } from "skbuff/inspect";
 
 /** What the calls may use besides the object they are made on. */
 export interface Props {
@@ -148,7 +149,7 @@ export const ENGINE: Record<string, Call<Engine>> = {
   tryAlloc: (engine) => engine.tryAlloc(1)?.release(),
   allocBurst: (engine) => {
     const out: Skb[] = [];
-    engine.allocBurst(out, 1, {}, 1);
+    engine.allocBurst(out, 1, 1);
     out[0]?.release();
   },
   releaseBurst: (engine, { other }) => engine.releaseBurst([other]),
@@ -157,24 +158,28 @@ export const ENGINE: Record<string, Call<Engine>> = {
   wait: (engine) => engine.wait({ timeout: 0 }),
   waitAsync: (engine) => engine.waitAsync({ timeout: 0 }),
   poll: (engine) => engine.poll(),
-  stats: (engine) => engine.stats(),
-  audit: (engine) => engine.audit(),
-  pageMap: (engine) => engine.pageMap(),
   close: (engine) => engine.close({ force: true }),
   share: (engine) => (engine.shared || engine.closed ? engine.share() : undefined),
   detach: (engine) => engine.detach(),
   detachAsync: (engine) => engine.detachAsync(),
   flush: (engine) => engine.flush(),
-  ring: (engine) => engine.ring().release(),
-  openRing: (engine) => {
-    const ring = engine.ring();
-    engine.openRing(ring.share()).release();
+};
+
+/** What is made of an engine by other classes, and what is read of it. */
+export const MAKING: Record<string, Call<Engine>> = {
+  stats: (engine) => stats(engine),
+  audit: (engine) => audit(engine),
+  pageMap: (engine) => pageMap(engine),
+  "new Ring": (engine) => new Ring(engine).release(),
+  "Ring.attach": (engine) => {
+    const ring = new Ring(engine);
+    Ring.attach(engine, ring.share()).release();
     ring.release();
   },
-  mesh: (engine) => engine.mesh(1, 1).release(),
-  openMesh: (engine) => {
-    const mesh = engine.mesh(1, 1);
-    engine.openMesh(mesh.share()).release();
+  "new Mesh": (engine) => new Mesh(engine, 1, 1).release(),
+  "Mesh.attach": (engine) => {
+    const mesh = new Mesh(engine, 1, 1);
+    Mesh.attach(engine, mesh.share()).release();
     mesh.release();
   },
 };
@@ -191,7 +196,7 @@ export const RING: Record<string, Call<Ring>> = {
   enqueue: (ring, { other }) => ring.enqueue(other),
   enqueueBurst: (ring, { other }) => ring.enqueueBurst([other]),
   dequeue: (ring) => ring.dequeue()?.release(),
-  dequeueBurst: (ring) => ring.dequeueBurst([], {}, 0),
+  dequeueBurst: (ring) => ring.dequeueBurst([], 0),
   // Unshared memory has nobody who could wake this thread, so that it may not block.
   wait: (ring) => {
     ring.close();
@@ -237,7 +242,7 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   size: (receiver) => receiver.size,
   ended: (receiver) => receiver.ended,
   dequeue: (receiver) => receiver.dequeue()?.release(),
-  dequeueBurst: (receiver) => receiver.dequeueBurst([], {}, 1),
+  dequeueBurst: (receiver) => receiver.dequeueBurst([], 1),
   wait: (receiver) => {
     receiver.close();
     return receiver.wait(soon);

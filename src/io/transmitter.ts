@@ -12,7 +12,7 @@ import type { WaitOptions, Wakeup } from "../wait.js";
  * async function send(transmitter, packet) {
  *   while (!transmitter.enqueue(packet)) await transmitter.waitWritableAsync();
  * }
- * await send(engine.ring(), skb);
+ * await send(new Ring(engine), skb);
  * await send(await UdpSender.open(engine, { host: "127.0.0.1", port }), other);
  */
 export interface Transmitter {

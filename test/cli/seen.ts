@@ -1,6 +1,7 @@
 // Looks at the same bytes in packets of different shapes, which must not make a difference.
 
 import { Engine, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { afterAll, beforeAll, expect } from "vitest";
 import { Look, look } from "../../cli/look.js";
 
@@ -83,8 +84,8 @@ export function see(engine: Engine, bytes: Uint8Array, linkType = 1, original = 
   return { ...results[0], addresses: [...results[0].addresses] };
 }
 
-/** `see` with an engine of the suite's own. */
-export function looking(): (bytes: Uint8Array, linkType?: number, original?: number) => Seen {
+/** An engine of the suite's own, to be asked for in its tests. Afterwards nothing of it is out. */
+export function suiteEngine(): () => Engine {
   let engine: Engine;
 
   beforeAll(async () => {
@@ -92,9 +93,15 @@ export function looking(): (bytes: Uint8Array, linkType?: number, original?: num
   });
 
   afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 
-  return (bytes, linkType, original) => see(engine, bytes, linkType, original);
+  return () => engine;
+}
+
+/** `see` with such an engine. */
+export function looking(): (bytes: Uint8Array, linkType?: number, original?: number) => Seen {
+  const engine = suiteEngine();
+  return (bytes, linkType, original) => see(engine(), bytes, linkType, original);
 }

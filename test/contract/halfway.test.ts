@@ -1,6 +1,7 @@
 // What fails half-way gives back what it took: joining, rings, meshes and bursts are made to fail at each of their steps.
 
-import { Engine, type Skb } from "skbuff";
+import { Engine, Mesh, Ring, type Skb } from "skbuff";
+import { audit, debug, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine, inside } from "../engines.js";
 import { codeOf, used } from "../packets.js";
@@ -21,7 +22,7 @@ function failEach(engine: Engine, run: () => { release(): void }): number {
       return nth - 1;
     }
     expect(code).toBe("ERR_SKB_EXHAUSTED");
-    expect(engine.audit()).toMatchObject({ problems: [], ringPages: 0, dataPages: 0 });
+    expect(audit(engine)).toMatchObject({ problems: [], ringPages: 0, dataPages: 0 });
   }
 }
 
@@ -29,8 +30,8 @@ forEachEngine((_name, make) => {
   describe("what fails half-way", () => {
     it("is a ring, a mesh or a region without pages", async () => {
       const engine = await make();
-      expect(failEach(engine, () => engine.ring())).toBe(1);
-      expect(failEach(engine, () => engine.mesh(2, 3))).toBe(6);
+      expect(failEach(engine, () => new Ring(engine))).toBe(1);
+      expect(failEach(engine, () => new Mesh(engine, 2, 3))).toBe(6);
       expect(failEach(engine, () => engine.userRegion(10000))).toBe(1);
       expect(failEach(engine, () => engine.alloc(4000, { headroom: 10 }))).toBe(2);
     });
@@ -38,23 +39,23 @@ forEachEngine((_name, make) => {
     it("is a mesh that finds no place for its last ring in the table", async () => {
       const engine = await make({ rings: 4 });
       for (let round = 0; round < 5; round++) {
-        expect(codeOf(() => engine.mesh(5, 1))).toBe("ERR_SKB_EXHAUSTED");
-        expect(engine.audit().ringPages).toBe(0);
+        expect(codeOf(() => new Mesh(engine, 5, 1))).toBe("ERR_SKB_EXHAUSTED");
+        expect(audit(engine).ringPages).toBe(0);
       }
-      engine.mesh(2, 2).release();
+      new Mesh(engine, 2, 2).release();
     });
 
     it.each(["sender", "receiver"] as const)("is a %s, when one of its rings is gone", async (place) => {
       const engine = await make();
-      const mesh = place === "sender" ? engine.mesh(1, 3) : engine.mesh(3, 1);
+      const mesh = place === "sender" ? new Mesh(engine, 1, 3) : new Mesh(engine, 3, 1);
       // Of its rings only the first stays, for it is all that the other side's place has.
       const other = place === "sender" ? mesh.receiver(0) : mesh.sender(0);
       mesh.release();
       for (let round = 0; round < 5; round++)
         expect(codeOf(() => mesh[place](0))).toBe("ERR_SKB_RING_CLOSED");
-      expect(engine.audit().ringPages).toBe(1);
+      expect(audit(engine).ringPages).toBe(1);
       other.release();
-      expect(engine.audit().ringPages).toBe(0);
+      expect(audit(engine).ringPages).toBe(0);
     });
 
     it("is a burst of allocations: what there is, is returned, and no more is out", async () => {
@@ -66,7 +67,7 @@ forEachEngine((_name, make) => {
           const n = engine.allocBurst(out, size);
           inside(engine).failAllocation(0);
           expect(out.filter((skb) => skb !== null).length).toBe(n);
-          expect(engine.stats().skbs.used).toBe(n);
+          expect(stats(engine).skbs.used).toBe(n);
           engine.releaseBurst(out, n);
           expect(used(engine)).toEqual(NOTHING);
         }
@@ -86,7 +87,7 @@ forEachEngine((_name, make) => {
       try {
         // Often enough to use up all blocks.
         for (let round = 0; round < 5; round++)
-          await expect(Engine.attach(token, { debug: true })).rejects.toThrow("on purpose");
+          await expect(Engine.attach(token, { debug })).rejects.toThrow("on purpose");
       } finally {
         globalThis.FinalizationRegistry = real;
       }

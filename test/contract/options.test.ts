@@ -1,6 +1,7 @@
 // An option that is misspelt is refused, wherever options are taken, and the one that was meant is named.
 
-import { Engine, type EngineToken } from "skbuff";
+import { Engine, type EngineToken, Mesh, Ring } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -11,8 +12,8 @@ type Call = (options: never) => unknown;
 type Row = readonly [name: string, misspelt: string, meant: string, call: Call];
 
 function rowsOf(engine: Engine, token: EngineToken): Row[] {
-  const ring = engine.ring();
-  const mesh = engine.mesh(1, 1);
+  const ring = new Ring(engine);
+  const mesh = new Mesh(engine, 1, 1);
   const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
   const skb = engine.alloc(10).putZeros(10);
   const rows: Row[] = [];
@@ -25,13 +26,13 @@ function rowsOf(engine: Engine, token: EngineToken): Row[] {
   add("alloc", (options) => engine.alloc(10, options), { headRoom: "headroom" });
   add("tryAlloc", (options) => engine.tryAlloc(10, options), { headRoom: "headroom" });
   const burst = { headRoom: "headroom", resue: "reuse" };
-  add("allocBurst", (options) => engine.allocBurst([null], 10, options), burst);
+  add("allocBurst", (options) => engine.allocBurst([null], 10, undefined, options), burst);
   add("ubuf", (options) => engine.ubuf(undefined, options), { desk: "desc", Sharing: "sharing" });
-  add("ring", (options) => engine.ring(options), { Capacity: "capacity" });
-  add("mesh", (options) => engine.mesh(1, 1, options), { capactiy: "capacity", spreed: "spread" });
+  add("ring", (options) => new Ring(engine, options), { Capacity: "capacity" });
+  add("mesh", (options) => new Mesh(engine, 1, 1, options), { capactiy: "capacity", spreed: "spread" });
   add("extract", (options) => skb.extract(0, 1, options), { headRoom: "headroom" });
   for (const [name, from] of Object.entries({ ring, receiver }))
-    add(`${name}.dequeueBurst`, (options) => from.dequeueBurst([], options), { reUse: "reuse" });
+    add(`${name}.dequeueBurst`, (options) => from.dequeueBurst([], undefined, options), { reUse: "reuse" });
   const waits = { timeOut: "timeout", spinn: "spin", completion: "completions" };
   for (const [name, from] of Object.entries({ ring, receiver })) {
     add(`${name}.wait`, (options) => from.wait(options), waits);
@@ -75,25 +76,45 @@ forEachEngine((_name, make) => {
       }
       // Nothing was closed, nor is anything left of what was refused.
       expect(engine.closed).toBe(false);
-      expect(engine.stats().skbs.used).toBe(1);
-      expect(engine.stats().ubufs).toBe(0);
+      expect(stats(engine).skbs.used).toBe(1);
+      expect(stats(engine).ubufs).toBe(0);
       engine.close({ force: true });
     });
 
     it("that is like no other is refused with those that there are", async () => {
       const engine = await make();
-      expect(await said((options) => engine.ring(options), { size: 8 })).toBe(
+      expect(await said((options) => new Ring(engine, options), { size: 8 })).toBe(
         '"options" expected capacity, got "size"',
       );
-      expect(await said((options) => engine.allocBurst([], 1, options), { zeroed: true })).toBe(
+      expect(await said((options) => engine.allocBurst([], 1, undefined, options), { zeroed: true })).toBe(
         '"options" expected headroom or reuse, got "zeroed"',
       );
     });
 
+    it("that is misspelt beside one that is right is refused, too", async () => {
+      const engine = await make();
+      const ring = new Ring(engine);
+      const skb = engine.alloc(10).putZeros(10);
+      const wanted = '"options" expected headroom, got "headRoom"';
+      // Of options for each packet all names are looked at in one call of 16.
+      for (const alloc of [engine.alloc.bind(engine), engine.tryAlloc.bind(engine)]) {
+        const seen: string[] = [];
+        for (let i = 0; i < 16; i++)
+          seen.push(await said((options) => alloc(1, options)?.release(), { headroom: 1, headRoom: 2 }));
+        expect(seen.filter((message) => message !== "nothing")).toEqual([wanted]);
+      }
+      const both = { headroom: 1, headRoom: 2 };
+      expect(await said((options) => skb.extract(0, 1, options), both)).toBe(wanted);
+      expect(await said((options) => ring.dequeueBurst([], 0, options), { reuse: true, reUse: false })).toBe(
+        '"options" expected reuse, got "reUse"',
+      );
+      engine.close({ force: true });
+    });
+
     it.each([
       ["force", (engine: Engine, options: never) => engine.close(options)],
-      ["reuse", (engine: Engine, options: never) => engine.allocBurst([], 1, options)],
-      ["reuse", (engine: Engine, options: never) => engine.ring().dequeueBurst([], options)],
+      ["reuse", (engine: Engine, options: never) => engine.allocBurst([], 1, undefined, options)],
+      ["reuse", (engine: Engine, options: never) => new Ring(engine).dequeueBurst([], undefined, options)],
     ])("%s is true or false", async (option, call) => {
       const engine = await make();
       expect(await said((options) => call(engine, options), { [option]: "yes" })).toContain(

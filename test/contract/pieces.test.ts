@@ -1,6 +1,7 @@
 // Bytes that have to be copied need pages, not pages in a row: where there are only single ones, a frag becomes several.
 
 import type { Engine, Skb, UserRegion } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
 import { bytesAt, codeOf, expectBytes, used } from "../packets.js";
@@ -80,7 +81,7 @@ forEachEngine((name, make) => {
         expect(one.frags).toBeLessThanOrEqual(17);
       }
       expect(ubuf.status).toBe("copied");
-      expect(engine.audit().problems).toEqual([]);
+      expect(audit(engine).problems).toEqual([]);
       engine.releaseBurst([...made, ...kept]);
       region.release();
       expect(used(engine)).toMatchObject({ skbs: 0, dataPages: 0 });
@@ -102,7 +103,7 @@ forEachEngine((name, make) => {
       for (const one of made) {
         expectBytes(one.toBytes(), bytesAt(0, at), "copied");
         expect(one.listLength).toBe(6);
-        expect(engine.audit().problems).toEqual([]);
+        expect(audit(engine).problems).toEqual([]);
       }
       engine.releaseBurst([...made, ...kept]);
       region.release();
@@ -138,9 +139,35 @@ forEachEngine((name, make) => {
     expectBytes(skb.toBytes(), bytesAt(0, 5000), "the first part");
     expectBytes(rest.toBytes(), bytesAt(5000, 13 * PAGE - 5000), "the second part");
     expectBytes(part.toBytes(), bytesAt(13 * PAGE + 3000, 40_000), "the part");
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     engine.releaseBurst([skb, other, rest, part, ...kept]);
     region.release();
+  });
+
+  it.each([
+    ["split", (skb: Skb, at: number) => skb.split(at)],
+    ["extract", (skb: Skb, at: number) => skb.extract(at, skb.length - at)],
+  ])("%s copies more than the head has entries for into members", async (_how, cut) => {
+    const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
+    const n = 30 * PAGE;
+    const region = engine.userRegion(2 * n);
+    const kept = scatter(engine, 2);
+    // The cut goes through a frag of the head, and of a member.
+    for (const at of [20 * PAGE + 5, n + 20 * PAGE + 5]) {
+      const [skb, member] = [engine.alloc(64), engine.alloc(64)];
+      const ubufs = [skb, member].map((one, i) => lend(engine, one, region, i * n, n, 6 * PAGE, "copy"));
+      skb.addFragList(member);
+      const rest = cut(skb, at);
+      expectBytes(rest.toBytes(), bytesAt(at, 2 * n - at), "the second part");
+      if (_how === "split") expectBytes(skb.toBytes(), bytesAt(0, at), "the first part");
+      else expectBytes(skb.toBytes(), bytesAt(0, 2 * n), "the whole");
+      expect(ubufs.some(({ status }) => status === "copied")).toBe(true);
+      expect(audit(engine).problems).toEqual([]);
+      engine.releaseBurst([skb, rest]);
+    }
+    engine.releaseBurst(kept);
+    region.release();
+    expect(used(engine)).toMatchObject({ skbs: 0, dataPages: 0 });
   });
 
   it("unclone makes shared runs its own, page by page", async () => {
@@ -159,7 +186,7 @@ forEachEngine((name, make) => {
     expect(skb.readU32(13 * PAGE)).toBe(0xdeadbeef);
     skb.storeBits(0, bytesAt(0, 30 * PAGE));
     expectBytes(skb.toBytes(), bytesAt(0, 30 * PAGE), "its own");
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     engine.releaseBurst([skb, twin, ...kept]);
   });
 });

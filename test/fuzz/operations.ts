@@ -1,6 +1,7 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
 import type { Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
 import { ModelPacket, ModelUbuf, noMeta } from "./model.js";
@@ -271,7 +272,7 @@ export const OPERATIONS: Record<string, Operation> = {
     const n = 1 + (c % 3);
     const { pair } = m.both("allocBurst", (side) => {
       const out: Skb[] = [];
-      m.engines[side].allocBurst(out, size(b), { headroom: 16 }, n);
+      m.engines[side].allocBurst(out, size(b), n, { headroom: 16 });
       return out;
     });
     return pair === null ? [] : pair[0].map((skb, i) => m.add([skb, pair[1][i] as Skb], new ModelPacket()));
@@ -669,7 +670,7 @@ export const OPERATIONS: Record<string, Operation> = {
     return [];
   },
   stats: (m) => {
-    m.both("stats", (side) => JSON.stringify(m.engines[side].stats()));
+    m.both("stats", (side) => JSON.stringify(stats(m.engines[side])));
     return [];
   },
 };

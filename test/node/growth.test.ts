@@ -2,11 +2,13 @@
 
 import { PassThrough, Writable } from "node:stream";
 import { Engine, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { type Outbox, StreamReceiver, StreamSender, UdpReceiver } from "skbuff/node";
 import { WebSocketSender, WebStreamSender } from "skbuff/web";
 import { describe, expect, it } from "vitest";
 import { Fifo } from "../../src/io/fifo.js";
 import { expectLinear, exponent, fastest, processorMs, timed } from "../exponent.js";
+import { fakeSocket, State } from "./fake-socket.js";
 
 const MANY = [1000, 10_000, 100_000, 1_000_000];
 
@@ -56,7 +58,7 @@ it("a backlog of datagrams costs as much a packet as a short one", async () => {
         const time = timed(() => {
           for (let i = 0; i < n; i++) receiver.socket.emit("message", bytes, info);
           for (let i = 0; i < n; ) {
-            const some = receiver.dequeueBurst(out, { reuse: true });
+            const some = receiver.dequeueBurst(out, out.length, { reuse: true });
             engine.releaseBurst(out, some);
             i += some;
           }
@@ -172,20 +174,12 @@ describe("a packet costs the same however many wait", () => {
       return [new StreamSender(engine, never, { inFlight, framing: "length16" }), () => never.destroy()];
     },
     "for a WebSocket to open": (engine) => {
-      const socket = {
-        binaryType: "arraybuffer",
-        readyState: 0,
-        bufferedAmount: 0,
-        send: () => {},
-        close: () => {},
-        addEventListener: () => {},
-        removeEventListener: () => {},
-      };
+      const socket = fakeSocket(State.connecting);
       const sender = new WebSocketSender(engine, socket, { inFlight });
       return [
         sender,
         () => {
-          socket.readyState = 3;
+          socket.readyState = State.closed;
           void sender.waitWritableAsync();
         },
       ];
@@ -205,7 +199,7 @@ describe("a packet costs the same however many wait", () => {
         const [sender, fail] = make(engine);
         const time = await timedAsync(async () => {
           for (let i = 0; i < n; ) {
-            engine.allocBurst(skbs, 0, { reuse: true });
+            engine.allocBurst(skbs, 0, skbs.length, { reuse: true });
             const taken = sender.enqueueBurst(skbs);
             engine.releaseBurst(skbs.slice(taken));
             i += taken;
@@ -213,7 +207,7 @@ describe("a packet costs the same however many wait", () => {
           }
         });
         fail();
-        while (engine.stats().skbs.used > 0) await new Promise(setImmediate);
+        while (stats(engine).skbs.used > 0) await new Promise(setImmediate);
         return time;
       },
       [1000, 8000, 64_000],

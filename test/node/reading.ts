@@ -1,6 +1,7 @@
 // What the tests of captures do again and again: read all of one, and compare it with what the naive parser says.
 
 import { Engine, type EngineOptions, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import {
   CaptureError,
   CaptureReader,
@@ -84,6 +85,13 @@ export function expectCaptureError(error: unknown, hint: string): CaptureError {
   return error as CaptureError;
 }
 
+/** The same for an error whose message has to have `text` in it. */
+export function expectCaptureSays(error: unknown, text: string): CaptureError {
+  const checked = expectCaptureError(error, text);
+  expect(checked.message).toContain(text);
+  return checked;
+}
+
 /** Runs `use` with an engine, which has nothing out afterwards. */
 export async function withEngine<T>(
   options: EngineOptions,
@@ -92,7 +100,7 @@ export async function withEngine<T>(
   const engine = await Engine.create({ threads: 1, ...options });
   try {
     const result = await use(engine);
-    expect(engine.audit()).toMatchObject({ problems: [], clean: true });
+    expect(audit(engine)).toMatchObject({ problems: [], clean: true });
     expect(engine.close()).toEqual([]);
     return result;
   } finally {

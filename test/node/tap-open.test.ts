@@ -3,7 +3,8 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Engine, type EngineOptions, type Ring } from "skbuff";
+import { Engine, type EngineOptions, Ring } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { CaptureReader, CaptureWriter, Tap } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, expectTyped } from "../packets.js";
@@ -25,7 +26,8 @@ async function rejection(promise: Promise<Tap>): Promise<string> {
 
 /** Nothing is out, nobody is attached, and rings and threads can be had as before. */
 function expectClean(engine: Engine): void {
-  expect(engine.audit()).toMatchObject({ problems: [], complete: true });
+  expect(audit(engine)).toMatchObject({ problems: [], complete: true, ringPages: 0 });
+  expect(stats(engine).threads.length).toBe(1);
   expect(engine.close()).toEqual([]);
 }
 
@@ -70,7 +72,7 @@ describe("opening a tap", () => {
       [{ rings: 1 }, "ERR_SKB_EXHAUSTED"],
     ] as const) {
       const engine = await create(options);
-      const ring: Ring | null = "rings" in options && options.rings === 1 ? engine.ring() : null;
+      const ring: Ring | null = "rings" in options && options.rings === 1 ? new Ring(engine) : null;
       const [old, fresh] = [folder.file(CAPTURE), folder.fresh()];
       for (const file of [old, fresh]) expect(await rejection(Tap.open(engine, file))).toBe(code);
       expect([readFileSync(old), existsSync(fresh)]).toEqual([CAPTURE, false]);
@@ -164,6 +166,14 @@ describe("a program with a tap", () => {
     expect(out).toBe("over\n");
   });
 
+  it("whose engine is closed meanwhile hears it, and ends", () => {
+    const out = said(`
+      const opening = Tap.open(engine, ${JSON.stringify(folder.fresh())});
+      engine.close({ force: true });
+      console.log((await opening.catch((error) => error)).code);`);
+    expect(out).toBe("ERR_SKB_CLOSED\n");
+  });
+
   it("hears that workers are not allowed, and ends", () => {
     const file = folder.file(CAPTURE);
     const permission =
@@ -171,7 +181,7 @@ describe("a program with a tap", () => {
     const out = said(
       `
       const error = await Tap.open(engine, ${JSON.stringify(file)}).catch((error) => error);
-      console.log(error.code, error.cause?.code, engine.audit().clean, engine.close().length);`,
+      console.log(error.code, error.cause?.code, audit(engine).clean, engine.close().length);`,
       permission,
       "--allow-fs-read=*",
       "--allow-fs-write=*",

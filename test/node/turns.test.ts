@@ -1,7 +1,8 @@
 // Nothing that senders and receivers do starves the event loop, and nothing calls itself once for each packet.
 
 import { PassThrough, Readable, Writable } from "node:stream";
-import { Engine, type Skb } from "skbuff";
+import { Engine, Ring, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import {
   readablePackets,
@@ -11,6 +12,7 @@ import {
   writablePackets,
 } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fakeSocket, State } from "./fake-socket.js";
 import { turn, until } from "./support.js";
 
 let engine: Engine;
@@ -18,7 +20,7 @@ beforeEach(async () => {
   engine = await Engine.create({ memory: 8 << 20 });
 });
 afterEach(() => {
-  expect(engine.audit().problems).toEqual([]);
+  expect(audit(engine).problems).toEqual([]);
   expect(engine.close()).toEqual([]);
 });
 
@@ -40,7 +42,7 @@ async function expectTurns(run: (over: () => boolean) => Promise<void>): Promise
 describe("timers run while packets keep coming", () => {
   it("from a readable stream of packets, that a loop reads", () =>
     expectTurns(async (over) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const fill = (): boolean => ring.enqueue(engine.alloc(1));
       fill();
       for await (const skb of readablePackets(ring) as unknown as AsyncIterable<Skb>) {
@@ -53,7 +55,7 @@ describe("timers run while packets keep coming", () => {
 
   it("into a writable stream of packets", () =>
     expectTurns(async (over) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const writer = writablePackets(ring).getWriter();
       while (!over()) {
         await writer.write(engine.alloc(1));
@@ -65,7 +67,7 @@ describe("timers run while packets keep coming", () => {
 
   it("through a pipe from one into the other", () =>
     expectTurns(async (over) => {
-      const [there, back] = [engine.ring({ capacity: 64 }), engine.ring({ capacity: 64 })];
+      const [there, back] = [new Ring(engine, { capacity: 64 }), new Ring(engine, { capacity: 64 })];
       for (let i = 0; i < 8; i++) there.enqueue(engine.alloc(1));
       const reflect = {
         enqueue: (skb: Skb) => {
@@ -213,15 +215,7 @@ describe("a chain has any length: each completion sends the next packet", () => 
   });
 
   it("into a PassThrough, a web stream and a WebSocket", async () => {
-    const socket = {
-      binaryType: "arraybuffer",
-      readyState: 1,
-      bufferedAmount: 0,
-      send: () => {},
-      close: () => {},
-      addEventListener: () => {},
-      removeEventListener: () => {},
-    };
+    const socket = fakeSocket(State.open);
     for (const sender of [
       new StreamSender(engine, new PassThrough().resume()),
       new WebStreamSender(engine, new WritableStream()),

@@ -1,6 +1,7 @@
 // Coming: tokens, thread blocks, cores of different kinds, and the ends of rings.
 
-import { Engine, type EngineToken, type Receiver, type Sender, type Skb } from "skbuff";
+import { Engine, type EngineToken, Mesh, type Receiver, Ring, type Sender, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { bytesAt, codeOf, expectBytes } from "../packets.js";
 import { type Agent, type RemoteError, rejection } from "./agent.js";
@@ -12,7 +13,7 @@ describe("attaching", () => {
     const workers = [agent(), agent(), agent()];
     const numbers = [await workers[0]?.attach(engine), await workers[1]?.attach(engine)];
     expect([engine.thread, ...numbers]).toEqual([1, 2, 3]);
-    expect(engine.stats().threads.map(({ thread }) => thread)).toEqual([1, 2, 3]);
+    expect(stats(engine).threads.map(({ thread }) => thread)).toEqual([1, 2, 3]);
     const error = await workers[2]?.fails((seat, token) => seat.skbuff.Engine.attach(token), engine.share());
     expect(error).toMatchObject({ name: "ThreadLimitError", code: "ERR_SKB_THREADS" });
     expect(error?.message).toContain("at most 3");
@@ -47,14 +48,19 @@ describe("attaching", () => {
     words[1] = token.layout + 1;
     expect(await rejection(Engine.attach(odd))).toBe("ERR_SKB_TOKEN");
     words[1] = token.layout;
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
   });
 
   it("refuses garbage", async () => {
     const engine = await shared();
     const token = engine.share() as EngineToken & Record<string, unknown>;
     const garbage: unknown[] = [undefined, null, 0, "engine", 1n, true, () => token, [], {}, new Map()];
-    garbage.push({ skbuff: "engine" }, { skbuff: "ring" }, engine.ring().share(), engine.mesh(1, 1).share());
+    garbage.push(
+      { skbuff: "engine" },
+      { skbuff: "ring" },
+      new Ring(engine).share(),
+      new Mesh(engine, 1, 1).share(),
+    );
     for (const wild of garbage)
       expect(await rejection(Engine.attach(wild as EngineToken)), typeof wild).toBe("ERR_SKB_TOKEN");
     const memories = [
@@ -77,7 +83,7 @@ describe("attaching", () => {
         expect(code, `${String(base)}, ${core}`).toBe("ERR_SKB_TOKEN");
       }
     }
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
   });
 
   it("refuses wild options", async () => {
@@ -130,10 +136,13 @@ describe("cores", () => {
     const engine = await shared({ core: here, memory: 2 * 1024 * 1024 });
     const [worker] = (await attached(engine, 1, () => there)) as [Agent];
     expect(await worker.run((seat) => seat.engine.core)).toBe(there);
-    const [out, back] = [engine.ring({ capacity: 64 }), engine.ring({ capacity: 64 })];
+    const [out, back] = [new Ring(engine, { capacity: 64 }), new Ring(engine, { capacity: 64 })];
     const echo = worker.run(
       (seat, fromToken, toToken) => {
-        const [from, to] = [seat.engine.openRing(fromToken), seat.engine.openRing(toToken)];
+        const [from, to] = [
+          seat.skbuff.Ring.attach(seat.engine, fromToken),
+          seat.skbuff.Ring.attach(seat.engine, toToken),
+        ];
         seat.rings.push(from, to);
         let n = 0;
         while (from.wait() !== "ended") {
@@ -191,10 +200,10 @@ describe("ends of rings", () => {
   it("belong to one thread each, until it releases the ring", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     expect(ring.enqueue(engine.alloc(1))).toBe(true);
     await worker.run((seat, token) => {
-      seat.rings = [seat.engine.openRing(token)];
+      seat.rings = [seat.skbuff.Ring.attach(seat.engine, token)];
       seat.skbs = [seat.engine.alloc(5).putZeros(5)];
     }, ring.share());
     for (const name of ["enqueue", "enqueueBurst", "waitWritable"] as const) {
@@ -213,7 +222,7 @@ describe("ends of rings", () => {
     const takes = [() => ring.dequeue(), () => ring.dequeueBurst([null]), () => ring.wait({ timeout: 1 })];
     for (const run of takes) expect(codeOf(run)).toBe("ERR_SKB_RING_ROLE");
     expect(await rejection(ring.waitAsync())).toBe("ERR_SKB_RING_ROLE");
-    const again = engine.openRing(ring.share());
+    const again = Ring.attach(engine, ring.share());
     ring.release();
     expect(await worker.run((seat) => seat.rings[0]?.enqueueBurst(seat.skbs))).toBe(1);
     expect(again.size).toBe(2);
@@ -226,11 +235,11 @@ describe("ends of rings", () => {
   it("stay with a thread while another of its objects uses them", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const mesh = engine.mesh(1, 1);
+    const mesh = new Mesh(engine, 1, 1);
     const [receiver, other] = [mesh.receiver(0), mesh.receiver(0)];
     expect([receiver.dequeue(), other.dequeue()]).toEqual([null, null]);
     await worker.run((seat, token) => {
-      const there = seat.engine.openMesh(token);
+      const there = seat.skbuff.Mesh.attach(seat.engine, token);
       seat.pending = Promise.resolve([there.sender(0), there.receiver(0)]);
     }, mesh.share());
     const takes = (): Promise<RemoteError | undefined> =>

@@ -1,6 +1,7 @@
 // Going: who may leave and when, and that everything comes back.
 
-import { Engine, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { Engine, Ring, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { SOON_MS } from "../environment.js";
 import { caught, codeOf } from "../packets.js";
@@ -15,7 +16,7 @@ function lend(worker: Agent, token: RingToken): Promise<void> {
     seat.ubuf = seat.engine.ubuf((completion) => seat.told.push(completion), { desc: 5 });
     const skb = seat.engine.alloc(10);
     skb.addUserFrag(seat.region, 0, 50, seat.ubuf);
-    const ring = seat.engine.openRing(ringToken);
+    const ring = seat.skbuff.Ring.attach(seat.engine, ringToken);
     seat.rings.push(ring);
     if (!ring.enqueue(skb)) throw new Error("the ring is full");
   }, token);
@@ -26,7 +27,7 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const refusal = async (): Promise<readonly string[] | undefined> => {
       const error = await worker.fails((seat) => seat.engine.detach());
       if (error !== undefined) expect([error.name, error.code]).toEqual(["InUseError", "ERR_SKB_IN_USE"]);
@@ -61,7 +62,7 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     await lend(worker, ring.share());
     await worker.run((seat) => seat.region.release());
     const detach = (timeout?: number): Promise<unknown> =>
@@ -84,10 +85,10 @@ describe("detaching", () => {
     await expect(detach()).rejects.toMatchObject({ remote: { code: "ERR_SKB_IN_USE" } });
     await worker.run((seat) => seat.skbs.pop()?.release());
     const gone = detach();
-    await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
+    await until(() => stats(engine).threads[1]?.asleep === true, "the worker sleeps");
     await sleep(20);
     const skb = ring.dequeue() as Skb;
-    expect([skb.zeroCopy, engine.stats().threads.length]).toEqual([true, 2]);
+    expect([skb.zeroCopy, stats(engine).threads.length]).toEqual([true, 2]);
     const released = performance.now();
     skb.release();
     await gone;
@@ -109,7 +110,7 @@ describe("detaching", () => {
       return skbs.length;
     };
     const most = capacity();
-    const { total } = engine.stats().pages;
+    const { total } = stats(engine).pages;
     for (let round = 0; round < 10; round++) {
       const worker = agent();
       for (let again = 0; again < 5; again++) {
@@ -121,14 +122,14 @@ describe("detaching", () => {
           const ubufs = [own.ubuf(), own.ubuf()];
           own.releaseBurst(skbs);
           for (const ubuf of ubufs) ubuf.cancel();
-          return own.stats().threads[1]?.magazines.skbs;
+          return seat.inspect.stats(own).threads[1]?.magazines.skbs;
         });
         expect(hidden).toBeGreaterThan(0);
         await worker.leave();
-        expect(engine.stats().threads.map(({ thread, asleep }) => ({ thread, asleep }))).toEqual([
+        expect(stats(engine).threads.map(({ thread, asleep }) => ({ thread, asleep }))).toEqual([
           { thread: 1, asleep: false },
         ]);
-        expect(engine.audit()).toMatchObject({ complete: true, problems: [] });
+        expect(audit(engine)).toMatchObject({ complete: true, problems: [] });
       }
       await worker.stop();
     }
@@ -142,16 +143,16 @@ describe("detaching", () => {
     const engine = await shared({ threads: 2 });
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     await worker.run((seat, token) => {
-      seat.ring = seat.engine.openRing(token);
+      seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
       seat.pending = seat.ring.waitAsync().catch((error) => error.code);
     }, ring.share());
-    await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
+    await until(() => stats(engine).threads[1]?.asleep === true, "the worker sleeps");
     await worker.run((seat) => seat.engine.detach());
     expect(await worker.run((seat) => seat.pending)).toBe("ERR_SKB_CLOSED");
     await worker.attach(engine);
-    expect(engine.stats().threads[1]?.asleep).toBe(false);
+    expect(stats(engine).threads[1]?.asleep).toBe(false);
     await worker.run((seat) => seat.engine.detach());
     ring.release();
     expectAllBack(engine);
@@ -161,9 +162,9 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     await worker.run((seat, token) => {
-      seat.ring = seat.engine.openRing(token);
+      seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
     }, ring.share());
     ring.enqueue(engine.alloc(10).putZeros(7));
     engine.detach();
@@ -173,8 +174,8 @@ describe("detaching", () => {
         const length = skb?.length;
         skb?.release();
         seat.ring.release();
-        const { clean, complete } = seat.engine.audit();
-        const threads = seat.engine.stats().threads.length;
+        const { clean, complete } = seat.inspect.audit(seat.engine);
+        const threads = seat.inspect.stats(seat.engine).threads.length;
         return { length, clean, complete, threads, out: seat.engine.close() };
       }),
     ).toEqual({ length: 7, clean: true, complete: true, threads: 1, out: [] });
@@ -217,8 +218,8 @@ describe("a ubuf that nobody carries any more, but whose completion has not arri
     const owner = await Engine.attach(engine.share());
     const region = owner.userRegion(100);
     const ubuf = owner.ubuf();
-    const ring = engine.ring();
-    const theirs = owner.openRing(ring.share());
+    const ring = new Ring(engine);
+    const theirs = Ring.attach(owner, ring.share());
     const skb = owner.alloc(0);
     skb.addUserFrag(region, 0, 100, ubuf);
     theirs.enqueue(skb);

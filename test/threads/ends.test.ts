@@ -1,14 +1,19 @@
 // A worker that ends without leaving, by an error, process.exit() or a return, gives back what it has by itself.
 
 import { Worker } from "node:worker_threads";
-import { Engine, type EngineOptions } from "skbuff";
+import { Engine, type EngineOptions, Ring } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import "skbuff/js";
 
 const OPTIONS: EngineOptions = { memory: 4 * 1024 * 1024, shared: true, threads: 2 };
 
 /** Runs a worker until it has ended. Returns what it said. */
-async function run(engine: Engine, how: string, rings = [engine.ring(), engine.ring()]): Promise<unknown[]> {
+async function run(
+  engine: Engine,
+  how: string,
+  rings = [new Ring(engine), new Ring(engine)],
+): Promise<unknown[]> {
   const [to, from] = rings.map((ring) => ring.share());
   const worker = new Worker(new URL("./ends.mjs", import.meta.url), {
     workerData: { engine: engine.share(), to, from, how },
@@ -29,9 +34,9 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
       const engine = await Engine.create({ ...OPTIONS, core });
       // There is one block besides this thread's, so each has to have given it back.
       for (let round = 0; round < 3; round++) {
-        const rings = [engine.ring(), engine.ring()];
+        const rings = [new Ring(engine), new Ring(engine)];
         expect(await run(engine, how, rings)).toEqual(SAYS[how] ?? []);
-        const { threads, skbs } = engine.stats();
+        const { threads, skbs } = stats(engine);
         expect(threads.length).toBe(1);
         expect(skbs.used).toBe(how === "detaches first" ? 0 : 1);
         // Its ends are free, and what it had sent is whole.
@@ -40,7 +45,7 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
         carried?.release();
         expect(rings[1]?.enqueue(engine.alloc(1))).toBe(true);
         rings[1]?.dequeue()?.release();
-        expect(engine.audit()).toMatchObject({ problems: [], complete: true, packets: [] });
+        expect(audit(engine)).toMatchObject({ problems: [], complete: true, packets: [] });
         for (const ring of rings) ring.release();
       }
       // Of the ubufs those are left that completed after the end of whose they were: the next thread there frees them.
@@ -48,8 +53,8 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
       expect(last.wait({ timeout: 0 })).toBe("ended");
       last.alloc(1).release();
       last.detach();
-      expect(engine.stats().ubufTable.used).toBe(0);
-      expect(engine.audit()).toMatchObject({
+      expect(stats(engine).ubufTable.used).toBe(0);
+      expect(audit(engine)).toMatchObject({
         problems: [],
         clean: true,
         ubufs: 0,
@@ -63,14 +68,14 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
   it("has many engines gives back all, and is warned of nothing", async () => {
     const engine = await Engine.create({ ...OPTIONS, core, threads: 21 });
     expect(await run(engine, "has many engines")).toEqual([]);
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
     engine.close();
   });
 
   it("forgets its engine gives it back even so", async () => {
     const engine = await Engine.create({ ...OPTIONS, core });
     expect(await run(engine, "forgets its engine")).toEqual([]);
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
     engine.close();
   });
 });
@@ -81,6 +86,6 @@ it("the 16 of a pool can be started as needed, again and again", async () => {
     await Promise.all(
       [0, 1, 2, 3].map(async () => expect(await run(engine, "throws")).toEqual(["on purpose"])),
     );
-  expect(engine.stats().threads.length).toBe(1);
+  expect(stats(engine).threads.length).toBe(1);
   engine.close({ force: true });
 });

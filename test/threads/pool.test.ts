@@ -1,6 +1,7 @@
 // What threads hide from each other, and that nobody is told that the pool is empty while it is not.
 
-import { type Engine, PoolExhaustedError, type Skb } from "skbuff";
+import { type Engine, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { caught } from "../packets.js";
 import type { Agent } from "./agent.js";
@@ -20,7 +21,7 @@ function fill(worker: Agent, size: number, word: Int32Array): Promise<unknown> {
   return worker.run(
     (seat, bytes, flag) => {
       const { engine } = seat;
-      const most = engine.stats().magazineMost;
+      const most = stats(engine).magazineMost;
       const skbs: Skb[] = [];
       for (let i = 0; i < 3 * most; i++) {
         const skb = engine.tryAlloc(bytes);
@@ -47,7 +48,7 @@ describe("what others hide", () => {
     [4, 3900],
   ])("is little, and named: %i threads, packets of %i bytes", async (n, size) => {
     const engine = await shared({ memory: 2 * 1024 * 1024, skbs: 400 });
-    const rings = Array.from({ length: n }, () => engine.ring({ capacity: 1 }));
+    const rings = Array.from({ length: n }, () => new Ring(engine, { capacity: 1 }));
     const { skbs: alone } = takeAll(engine, size);
     const total = alone.length;
     engine.releaseBurst(alone);
@@ -56,7 +57,7 @@ describe("what others hide", () => {
     const word = new Int32Array(new SharedArrayBuffer(8));
     const standing = workers.map((worker) => fill(worker, size, word));
     for (let seen = 0; seen < n; seen = Atomics.load(word, 1)) await sleep(1);
-    const { threads, magazineMost } = engine.stats();
+    const { threads, magazineMost } = stats(engine);
     const others = threads.filter(({ thread }) => thread !== engine.thread);
     expect(others.length).toBe(n);
     const hiddenSkbs = others.map(({ magazines }) => magazines.skbs);
@@ -90,7 +91,7 @@ describe("what others hide", () => {
             // Half of them wait for packets, the others say that they will be idle.
             if (token === null) seat.engine.flush();
             else {
-              seat.rings.push(seat.engine.openRing(token));
+              seat.rings.push(seat.skbuff.Ring.attach(seat.engine, token));
               seat.rings[0]?.wait({ timeout: 200 });
             }
           },
@@ -154,9 +155,9 @@ describe("while each takes less than its share, nobody is refused", () => {
     } = RACES[name] as (typeof RACES)[string];
     const engine = await shared({ memory: 1280 * 1024, skbs, ubufs: 64, rings: 4, magazine });
     const workers = await attached(engine, 3, (i) => (i === 1 ? "js" : "wasm"));
-    const stats = engine.stats();
+    const before = stats(engine);
     const most = Math.floor(
-      Math.min(share(stats.pages.total, stats.skbs.total), (stats.skbs.total - 6 * magazine) / 3),
+      Math.min(share(before.pages.total, before.skbs.total), (before.skbs.total - 6 * magazine) / 3),
     );
     expect(most).toBeGreaterThan(5);
     const race = (): Promise<number[]> =>
@@ -199,11 +200,11 @@ describe("while each takes less than its share, nobody is refused", () => {
     // Where cores are few and busy, threads may take turns for so long that nobody takes what another has.
     do {
       await race();
-      expect(engine.stats().exhausted).toBe(0);
-    } while (other !== size && engine.stats().reclaims === 0);
+      expect(stats(engine).exhausted).toBe(0);
+    } while (other !== size && stats(engine).reclaims === 0);
     await Promise.all(workers.map((worker) => worker.leave()));
     expectAllBack(engine);
-    const everything = engine.userRegion(engine.stats().pages.total * 4096);
+    const everything = engine.userRegion(stats(engine).pages.total * 4096);
     everything.release();
   });
 });
@@ -217,15 +218,15 @@ describe("a steady pipeline", () => {
         Agent,
         Agent,
       ];
-      const ring = engine.ring({ capacity: 128 });
+      const ring = new Ring(engine, { capacity: 128 });
       const total = core === "wasm" ? 1_000_000 : 200_000;
       const sent = producer.run(
         (seat, token, n) => {
-          const out = seat.engine.openRing(token);
+          const out = seat.skbuff.Ring.attach(seat.engine, token);
           seat.rings.push(out);
           const burst: Skb[] = [];
           for (let done = 0; done < n; ) {
-            const got = seat.engine.allocBurst(burst, 64, { reuse: true }, Math.min(32, n - done));
+            const got = seat.engine.allocBurst(burst, 64, Math.min(32, n - done), { reuse: true });
             if (got === 0) {
               // The consumer has what it was sent, or is about to give it back.
               out.waitWritable(128, { timeout: 5 });
@@ -244,12 +245,12 @@ describe("a steady pipeline", () => {
         total,
       );
       const received = consumer.run((seat, token) => {
-        const from = seat.engine.openRing(token);
+        const from = seat.skbuff.Ring.attach(seat.engine, token);
         seat.rings.push(from);
         const burst: Skb[] = [];
         let next = 0;
         while (from.wait() !== "ended") {
-          const n = from.dequeueBurst(burst, { reuse: true }, 64);
+          const n = from.dequeueBurst(burst, 64, { reuse: true });
           for (let i = 0; i < n; i++)
             if ((burst[i] as Skb).mark !== next++)
               throw new Error(`packet ${burst[i]?.mark}, not ${next - 1}`);
@@ -260,8 +261,8 @@ describe("a steady pipeline", () => {
       expect(await received).toBe(total);
       // Exhaustion that lasts would be no end of it.
       await sent;
-      expect(engine.stats()).toMatchObject({ enqueued: total, dequeued: total });
-      expect(engine.stats().exchanges).toBeGreaterThan(total / 1000);
+      expect(stats(engine)).toMatchObject({ enqueued: total, dequeued: total });
+      expect(stats(engine).exchanges).toBeGreaterThan(total / 1000);
       await Promise.all([producer.leave(), consumer.leave()]);
       ring.release();
       expectAllBack(engine);

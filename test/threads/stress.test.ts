@@ -3,7 +3,8 @@
 // SKBUFF_STRESS_SECONDS=600 runs ten minutes; SKBUFF_STRESS_SEED=... begins the same again.
 
 import { Worker } from "node:worker_threads";
-import type { Engine, Mesh, Ring } from "skbuff";
+import { type Engine, Mesh, Ring } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { amount } from "../amount.js";
 import { expectAllBack, shared, until } from "./stage.js";
@@ -63,10 +64,10 @@ class Watch {
   constructor(readonly engine: Engine) {}
 
   look(): void {
-    const { problems, complete, unchecked } = this.engine.audit();
+    const { problems, complete, unchecked } = audit(this.engine);
     expect(problems, `seed ${SEED}`).toEqual([]);
     expect(unchecked.length === 0, `seed ${SEED}`).toBe(complete);
-    const { skbs, threads, magazineMost } = this.engine.stats();
+    const { skbs, threads, magazineMost } = stats(this.engine);
     expect(skbs.total).toBeGreaterThan(0);
     for (const { magazines } of threads) expect(magazines.skbs).toBeLessThanOrEqual(magazineMost);
     this.audits++;
@@ -84,9 +85,9 @@ describe.each([
     `pass packets for ${SECONDS / 2} s, seed ${SEED}`,
     async () => {
       const engine = await shared({ core, memory: 4 * 1024 * 1024, skbs: 2000, ubufs: 1000, rings: 64 });
-      const rings = Array.from({ length: cores.length + 1 }, () => engine.ring({ capacity: 64 }));
+      const rings = Array.from({ length: cores.length + 1 }, () => new Ring(engine, { capacity: 64 }));
       const places = cores.length + 1;
-      const mesh = engine.mesh(places, places, { capacity: 16, spread: "in-turn" });
+      const mesh = new Mesh(engine, places, places, { capacity: 16, spread: "in-turn" });
       const watch = new Watch(engine);
       const passers = cores.map((kind, i) =>
         passer(engine, [rings[i] as Ring, rings[i + 1] as Ring], {
@@ -158,7 +159,7 @@ describe.each([
         JSON.stringify(sums),
       );
       expectAllBack(engine);
-      const everything = engine.userRegion(engine.stats().pages.total * 4096);
+      const everything = engine.userRegion(stats(engine).pages.total * 4096);
       everything.release();
     },
     SECONDS * 2000 + 120_000,
