@@ -138,6 +138,7 @@ describe("a program with a tap", () => {
   function said(code: string, ...flags: string[]): string {
     const program = `
       import { Engine } from "skbuff";
+      import { audit } from "skbuff/inspect";
       import { CaptureReader, Tap } from "skbuff/node";
       const engine = await Engine.create({ memory: 4 << 20 });
       ${code}`;
