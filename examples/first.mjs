@@ -1,4 +1,5 @@
 import { Engine } from "skbuff";
+import { audit } from "skbuff/inspect";
 
 const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
 
@@ -23,5 +24,5 @@ skb.release();
 
 // What is still out has a name. Nothing is, so this closes.
 region.release();
-console.log(`audit: ${engine.audit().clean ? "clean" : "not clean"}`);
+console.log(`audit: ${audit(engine).clean ? "clean" : "not clean"}`);
 engine.close();

@@ -164,7 +164,7 @@ describe("compressed", () => {
 
   /** What gzip makes of bytes that it does not compress, in blocks of `size` bytes (RFC 1951, 3.2.4). */
   function stored(bytes: Buffer, size: number): Buffer {
-    const parts = [GZIP_HEADER];
+    const parts: Buffer[] = [GZIP_HEADER];
     for (let at = 0; at < bytes.length; at += size) {
       const block = bytes.subarray(at, at + size);
       const head = Buffer.alloc(5);
