@@ -1,10 +1,10 @@
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { Engine, Mesh } from "skbuff";
+import { audit } from "skbuff/inspect";
 
 if (isMainThread) {
   const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
-  const there = new Mesh(engine, 1, 2); // one sender, two workers; the packets of a flow keep their order
-  const back = new Mesh(engine, 2, 1);
+  const [there, back] = [new Mesh(engine, 1, 2), new Mesh(engine, 2, 1)]; // a flow's packets stay in order
   const tokens = { engine: engine.share(), there: there.share(), back: back.share() };
   for (const i of [0, 1]) new Worker(new URL(import.meta.url), { workerData: { ...tokens, i } });
   const [sender, receiver] = [there.sender(0), back.receiver(0)];
@@ -22,7 +22,7 @@ if (isMainThread) {
       if (skb.mark === skb.checksum()) good++;
       skb.release();
     }
-    console.log(`${good} packets came back, audit: ${engine.audit().clean ? "clean" : "not clean"}`);
+    console.log(`${good} packets came back, audit: ${audit(engine).clean ? "clean" : "not clean"}`);
   };
   await Promise.all([send(), receive()]);
 } else {

@@ -106,6 +106,7 @@ async function bundle() {
     // starts them, wherever the bundler has put that.
     entryPoints: {
       index: "src/index.ts",
+      inspect: "src/inspect/index.ts",
       js: "src/js.ts",
       node: "src/node/index.ts",
       web: "src/web/index.ts",
@@ -144,7 +145,7 @@ async function command() {
     format: "esm",
     platform: "node",
     target: "node20",
-    external: ["skbuff", "skbuff/node"],
+    external: ["skbuff", "skbuff/inspect", "skbuff/node"],
     // What is bundled of the older kind asks for Node's modules in the older way.
     banner: {
       js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',

@@ -18,7 +18,7 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
 } from "../assembly/layout.js";
-import { type AuditReport, auditArena, packetsOf } from "./audit.js";
+import { BASE } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
   checkAlloc,
@@ -33,7 +33,6 @@ import {
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
-import { Debug, type Leak } from "./debug.js";
 import { describes } from "./describe.js";
 import {
   ArgumentRangeError,
@@ -46,12 +45,12 @@ import {
   ThreadLimitError,
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
-import { type PageMap, readPages } from "./pages.js";
+import { packetsOf } from "./holders.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
 import { RELEASED, Skb } from "./skb.js";
-import { readStats, type Stats } from "./stats.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
+import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import {
   type Completion,
@@ -63,8 +62,6 @@ import {
 } from "./ubuf.js";
 import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
 
-/** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
-const BASE = PAGE_BYTES;
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
 /** What `sharing` of a ubuf can be. */
@@ -80,7 +77,7 @@ export interface EngineOptions {
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
@@ -103,8 +100,11 @@ export interface EngineOptions {
    * for each GiB more, and all of the arena is the process's from the start. Default: false.
    */
   prefault?: boolean;
-  /** Records where each packet was allocated and let go, for errors and leak reports. Slow. Default: false. */
-  debug?: boolean;
+  /**
+   * `debug` of "skbuff/inspect" itself: records where each packet was allocated and let go, for errors and leak reports.
+   * Slow. Default: false.
+   */
+  debug?: false | Debugging;
   /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
   onLeak?: (leak: Leak) => void;
   /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
@@ -190,7 +190,7 @@ export class Engine {
   /** @internal */
   readonly _heap: Heap;
   /** @internal */
-  readonly _debug: Debug | null;
+  readonly _debug: Tracker | null;
   /** ubufs that may complete: while it is 0, no operation need look. @internal */
   _lent = 0;
   /** @internal */
@@ -234,7 +234,7 @@ export class Engine {
     const { onLeak = warn } = options;
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
-    this._debug = options.debug === true ? new Debug(report) : null;
+    this._debug = trackerOf(options.debug, report);
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
     this._waiter = new Waiter(this, this._scratch);
@@ -263,7 +263,7 @@ export class Engine {
     const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
@@ -557,7 +557,7 @@ export class Engine {
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
     const given = checkOptions(options, ATTACH_OPTIONS);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
@@ -672,58 +672,10 @@ export class Engine {
    * @throws EngineClosedError
    * @example
    * engine.flush();
-   * engine.stats().skbs.inMagazines; // → 0
+   * stats(engine).skbs.inMagazines; // → 0
    */
   flush(): void {
     this._core.flushMagazines();
-  }
-
-  // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Counters of all threads, and what is free.
-   *
-   * @throws EngineClosedError
-   * @example
-   * skb.release(DropReason.full);
-   * engine.stats().drops[DropReason.full]; // → 1
-   */
-  stats(): Stats {
-    this._open();
-    return readStats(this._core);
-  }
-
-  /**
-   * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
-   * Takes time in proportion to the arena. While other threads change it, only this thread's own packets can be checked:
-   * then `complete` is false, and `unchecked` says what was not.
-   *
-   * @throws EngineClosedError
-   * @example
-   * engine.audit().problems; // → []
-   */
-  audit(): AuditReport {
-    this._open();
-    return auditArena(this._heap, BASE, this.thread);
-  }
-
-  /**
-   * What each page of the arena is, who holds it and how many references it has: for a picture of the arena, or to see
-   * where memory went. Fills `into`, a map of this engine, so that it can be called often; returns it, or a new map.
-   * Takes time in proportion to the pages and packets, some 0.1 ms for 8 MiB.
-   *
-   * Exact while no other thread runs. While others do, each page is as it was at some moment of the reading, and these
-   * moments differ: a packet that was handed over meanwhile may be seen twice or not at all, for this reading.
-   *
-   * @throws EngineClosedError, ArgumentTypeError if `into` is no map of as many pages
-   * @example
-   * const map = engine.pageMap();
-   * skb.addPageFrag(3 * 4096);
-   * engine.pageMap(map).kinds.filter((kind) => kind === PageKind.frag).length; // → 3
-   */
-  pageMap(into?: PageMap): PageMap {
-    this._open();
-    return readPages(this._heap, BASE, into);
   }
 
   /**
@@ -910,6 +862,22 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
+}
+
+/** What records where packets come from; null without `debug`. @throws ArgumentTypeError */
+function trackerOf(debug: EngineOptions["debug"], onLeak: (leak: Leak) => void): Tracker | null {
+  if (typeof debug !== "function") return null;
+  const tracker = debug(onLeak) as Tracker | undefined;
+  if (typeof tracker?.revived !== "function") throw debugError(debug);
+  return tracker;
+}
+
+function checkDebug(debug: EngineOptions["debug"]): void {
+  if (debug !== undefined && debug !== false && typeof debug !== "function") throw debugError(debug);
+}
+
+function debugError(got: unknown): Error {
+  return new ArgumentTypeError("debug", 'false or `debug`, imported from "skbuff/inspect"', got);
 }
 
 /** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */

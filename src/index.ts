@@ -5,8 +5,6 @@
  * @module skbuff
  */
 
-export type { AuditReport, LivePacket } from "./audit.js";
-export type { Leak } from "./debug.js";
 export {
   type AllocOptions,
   type AttachOptions,
@@ -39,12 +37,11 @@ export {
   UnsupportedError,
 } from "./errors.js";
 export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
-export { PageKind, type PageMap, PageOwner } from "./pages.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
-export type { Counters, Magazines, PoolStats, Stats, ThreadStats } from "./stats.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
+export type { Debugging, Leak } from "./tracker.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 export type { WaitOptions, Woken } from "./waiter.js";

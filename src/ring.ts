@@ -408,7 +408,7 @@ export class Ring {
    * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * ring.release();
-   * engine.stats().skbs.used; // → 1
+   * stats(engine).skbs.used; // → 1
    */
   release(): void {
     if (this._address === 0 || this._engine.closed) return;

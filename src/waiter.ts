@@ -25,6 +25,7 @@ export interface WaitOptions {
    * lately: what comes soon is found in a hundredth of the time, for the price of the CPU's. Only for waits that block.
    * Default: true.
    * Default: true.
+   * Default: true.
    */
   spin?: boolean;
   /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Default: false. */

@@ -16,20 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  DropReason,
-  Engine,
-  Mesh,
-  PageKind,
-  PageOwner,
-  Receiver,
-  Ring,
-  Sender,
-  Skb,
-  SkbQueue,
-  Ubuf,
-  UserRegion,
-} from "skbuff";
+import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { audit, debug, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import * as node from "skbuff/node";
 import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -71,7 +59,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "io/", "node/", "web/"]
+const examples = ["", "inspect/", "io/", "node/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
@@ -143,8 +131,12 @@ async function run(code: string): Promise<void> {
     Ring,
     SkbQueue,
     DropReason,
+    audit,
+    debug,
     PageKind,
+    pageMap,
     PageOwner,
+    stats,
     capture,
     fresh: join(folder, "fresh.pcapng"),
     payload,
@@ -166,7 +158,7 @@ async function run(code: string): Promise<void> {
     await new AsyncFunction(...Object.keys(scope), `"use strict"; {\n${asserting(code)}\n}`)(
       ...Object.values(scope),
     );
-    if (!engine.closed) expect(engine.audit().problems).toEqual([]);
+    if (!engine.closed) expect(audit(engine).problems).toEqual([]);
   } finally {
     for (const object of made.reverse()) {
       // An example may have shown how closing fails.

@@ -1,6 +1,7 @@
 // Queues, bursts, tables and debug records: what one of them costs does not depend on how many there are.
 
 import { Engine, type Skb, SkbQueue } from "skbuff";
+import { debug } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { expectLinear, fastest, timed } from "./exponent.js";
 
@@ -105,18 +106,21 @@ it("regions, at 10^2 to 10^4", async () => {
   expect(engine.close()).toEqual([]);
 });
 
-it("runs of pages, at 10^3 to 10^5", async () => {
+// Fewer fit the cache with all that describes them, and cost a quarter.
+const RUNS = [20_000, 45_000, 100_000];
+
+it("runs of pages, at 10^4 to 10^5", async () => {
   const engine = await Engine.create({ memory: 1024 * 1024 * 1024, threads: 1, skbs: 2 ** 17 });
-  const all = new Array<Skb>(HUNDRED_THOUSAND.at(-1) as number);
+  const all = new Array<Skb>(RUNS.at(-1) as number);
   // None is passed for each one more ...
-  expectLinearTime(HUNDRED_THOUSAND, (n) =>
+  expectLinearTime(RUNS, (n) =>
     timed(() => {
       for (let i = 0; i < n; i++) all[i] = engine.alloc(5000);
       engine.releaseBurst(all, n);
     }),
   );
   // ... nor if one above them was freed in between.
-  expectLinearTime(HUNDRED_THOUSAND, (n) =>
+  expectLinearTime(RUNS, (n) =>
     timed(() => {
       for (let i = 0; i < n; i++) {
         const first = engine.alloc(5000);
@@ -134,7 +138,7 @@ it("records of debug, at 10^3 to 10^5 references of one packet", async () => {
   // What a stack costs is the environment's matter.
   Error.stackTraceLimit = 1;
   try {
-    const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, debug: true });
+    const engine = await Engine.create({ memory: 1024 * 1024, threads: 1, debug });
     const one = engine.alloc(10);
     expectLinearTime(HUNDRED_THOUSAND, (n) =>
       timed(() => {

@@ -12,6 +12,7 @@ import {
   type Ubuf,
   type UserRegion,
 } from "skbuff";
+import { audit, pageMap, stats } from "skbuff/inspect";
 
 /** What the calls may use besides the object they are made on. */
 export interface Props {
@@ -157,9 +158,6 @@ export const ENGINE: Record<string, Call<Engine>> = {
   wait: (engine) => engine.wait({ timeout: 0 }),
   waitAsync: (engine) => engine.waitAsync({ timeout: 0 }),
   poll: (engine) => engine.poll(),
-  stats: (engine) => engine.stats(),
-  audit: (engine) => engine.audit(),
-  pageMap: (engine) => engine.pageMap(),
   close: (engine) => engine.close({ force: true }),
   share: (engine) => (engine.shared || engine.closed ? engine.share() : undefined),
   detach: (engine) => engine.detach(),
@@ -167,8 +165,11 @@ export const ENGINE: Record<string, Call<Engine>> = {
   flush: (engine) => engine.flush(),
 };
 
-/** What is made of an engine by other classes. */
+/** What is made of an engine by other classes, and what is read of it. */
 export const MAKING: Record<string, Call<Engine>> = {
+  stats: (engine) => stats(engine),
+  audit: (engine) => audit(engine),
+  pageMap: (engine) => pageMap(engine),
   "new Ring": (engine) => new Ring(engine).release(),
   "Ring.attach": (engine) => {
     const ring = new Ring(engine);

@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What the functions below share, in the page. */
 const PRELUDE = `
   const { Engine, Ring } = await import("/dist/index.js");
+  const { audit } = await import("/dist/inspect.js");
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, readablePackets, writablePackets } =
     await import("/dist/web.js");
   const engine = await Engine.create({ memory: 8 * 1024 * 1024 });
@@ -54,7 +55,7 @@ const PRELUDE = `
     return i;
   };
   const finish = (what) => {
-    const clean = engine.audit().clean && completions.every((status) => status === "sent");
+    const clean = audit(engine).clean && completions.every((status) => status === "sent");
     const left = engine.close();
     return { isolated: crossOriginIsolated, shared: engine.shared, clean, left: left.length, lent: completions.length, ...what };
   };`;

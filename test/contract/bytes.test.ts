@@ -1,6 +1,7 @@
 // Every operation that reads, moves, cuts, shares or joins bytes, on every shape of packet under every hold.
 
 import type { Engine, Skb, SkbuffError } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { borders, bytesAt, caught, codeOf, eachPacket, expectBytes, naiveSum, World } from "../packets.js";
@@ -16,7 +17,7 @@ function eachCut(
       const [skb, twin] = again();
       visit(w, skb, bytes, at, hint);
       if (twin !== null) expectBytes(twin.toBytes(), bytes, `${hint}: the twin`);
-      expect(engine.audit().problems, hint).toEqual([]);
+      expect(audit(engine).problems, hint).toEqual([]);
       skb.release();
       twin?.release();
     }
@@ -263,9 +264,9 @@ forEachEngine((_name, make) => {
     it("copy is linear and its own", async () => {
       const engine = await make();
       eachPacket(engine, (w, skb, bytes, _other, name) => {
-        const copied = engine.stats().bytesCopied;
+        const copied = stats(engine).bytesCopied;
         const twin = w.keep(skb.copy());
-        expect(engine.stats().bytesCopied - copied, name).toBe(bytes.length);
+        expect(stats(engine).bytesCopied - copied, name).toBe(bytes.length);
         expect([twin.linear, twin.cloned, twin.zeroCopy], name).toEqual([true, false, false]);
         expect(twin.headroom, name).toBe(skb.headroom);
         expectBytes(twin.toBytes(), bytes, name);
@@ -356,9 +357,9 @@ forEachEngine((_name, make) => {
       });
       const w = new World(engine);
       const roomy = w.grow(w.linear(10, { room: 200 }), 50);
-      const { skbs } = engine.stats();
+      const { skbs } = stats(engine);
       expect(roomy.condense()).toBe(true);
-      expect(engine.stats().skbs).toEqual(skbs);
+      expect(stats(engine).skbs).toEqual(skbs);
       expectBytes(roomy.bytes, bytesAt(0, 60), "condensed");
       w.clean();
     });
@@ -426,9 +427,9 @@ forEachEngine((_name, make) => {
       const engine = await make();
       const skb = engine.alloc(0);
       skb.addPageFrag(20_000).set(bytesAt(0, 20_000));
-      const before = engine.stats().bytesCopied;
+      const before = stats(engine).bytesCopied;
       const parts = Array.from({ length: 19 }, (_, i) => skb.extract(i * 1000 + 7, 1000));
-      expect(engine.stats().bytesCopied).toBe(before);
+      expect(stats(engine).bytesCopied).toBe(before);
       // Shared pages are nobody's to write.
       expect(caught(() => parts[0]?.writeU8(0, 1))).toMatchObject({ code: "ERR_SKB_SHARED" });
       skb.release();
@@ -439,8 +440,8 @@ forEachEngine((_name, make) => {
       // The last that holds the pages may write them.
       parts[18]?.writeU8(0, 1);
       parts[18]?.release();
-      expect(engine.audit().problems).toEqual([]);
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(audit(engine).problems).toEqual([]);
+      expect(stats(engine).skbs.used).toBe(0);
     });
 
     it("append puts bytes at the end, wherever that is", async () => {

@@ -1,6 +1,7 @@
 // Wild arguments: every one of them is refused with an error of the library, and nothing changes.
 
 import { type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, caught, describePacket, expectTyped, snapshot, World } from "../packets.js";
@@ -187,9 +188,9 @@ forEachEngine((_name, make) => {
     }
     expect(bad).toEqual([]);
     expect(snapshot(skb)).toEqual(before);
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     w.clean();
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
     expect(w.completions).toEqual([{ desc: 1, status: "sent" }]);
     return n;
   };
@@ -330,7 +331,7 @@ forEachEngine((_name, make) => {
     const engine = await make();
     const error = caught(() => engine.allocBurst(Object.freeze([]) as unknown as Skb[], 1, 3));
     expectTyped(error, "frozen");
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
   });
 
   it("a burst into an array that takes some, and holds packets of before", async () => {
@@ -341,7 +342,7 @@ forEachEngine((_name, make) => {
       caught(() => engine.allocBurst(frozen, 1)),
       "frozen",
     );
-    expect([live.length, engine.stats().skbs.used]).toEqual([3, 1]);
+    expect([live.length, stats(engine).skbs.used]).toEqual([3, 1]);
     // Two are taken before the place that takes none, behind which a packet of before stands.
     const some: Skb[] = [];
     some[3] = live;
@@ -350,7 +351,7 @@ forEachEngine((_name, make) => {
       caught(() => engine.allocBurst(some, 1)),
       "some",
     );
-    expect([live.length, some.slice(0, 2).map((skb) => skb.alive), engine.stats().skbs.used]).toEqual([
+    expect([live.length, some.slice(0, 2).map((skb) => skb.alive), stats(engine).skbs.used]).toEqual([
       3,
       [false, false],
       1,
@@ -377,7 +378,7 @@ forEachEngine((_name, make) => {
     engine.releaseBurst(packets);
     await Promise.resolve();
     expect(errors.map((error) => (error as { code: string }).code)).toEqual(["ERR_SKB_STALE"]);
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
     region.release();
   });
 
@@ -391,7 +392,7 @@ forEachEngine((_name, make) => {
       stale.release();
       const queued = w.linear(1);
       queue.pushTail(queued);
-      const before = engine.stats();
+      const before = stats(engine);
       for (const wild of [stale, queued, skbs[0], null, undefined, {}]) {
         for (const at of [1, total - 1]) {
           const burst = skbs.slice();
@@ -403,12 +404,12 @@ forEachEngine((_name, make) => {
           expect(skbs.every((skb) => skb.alive && skb.length === 4)).toBe(true);
         }
       }
-      expect(engine.stats()).toEqual(before);
+      expect(stats(engine)).toEqual(before);
       engine.releaseBurst(skbs);
       expect(skbs.some((skb) => skb.alive)).toBe(false);
       expect(queue.purge()).toBe(1);
     }
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
   });
 });
 

@@ -1,6 +1,7 @@
 // An option that is misspelt is refused, wherever options are taken, and the one that was meant is named.
 
 import { Engine, type EngineToken, Mesh, Ring } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -75,8 +76,8 @@ forEachEngine((_name, make) => {
       }
       // Nothing was closed, nor is anything left of what was refused.
       expect(engine.closed).toBe(false);
-      expect(engine.stats().skbs.used).toBe(1);
-      expect(engine.stats().ubufs).toBe(0);
+      expect(stats(engine).skbs.used).toBe(1);
+      expect(stats(engine).ubufs).toBe(0);
       engine.close({ force: true });
     });
 

@@ -1,6 +1,7 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
 import type { Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
 import { ModelPacket, ModelUbuf, noMeta } from "./model.js";
@@ -669,7 +670,7 @@ export const OPERATIONS: Record<string, Operation> = {
     return [];
   },
   stats: (m) => {
-    m.both("stats", (side) => JSON.stringify(m.engines[side].stats()));
+    m.both("stats", (side) => JSON.stringify(stats(m.engines[side])));
     return [];
   },
 };

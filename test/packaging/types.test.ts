@@ -61,6 +61,24 @@ export async function use(token?: EngineToken): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/inspect"],
+    lib: ["es2022"],
+    types: [],
+    program: `import { Engine, type Leak } from "skbuff";
+import { type AuditReport, audit, debug, PageKind, type PageMap, pageMap, type Stats, stats } from "skbuff/inspect";
+export async function use(): Promise<number> {
+  const engine = await Engine.create({ debug, onLeak: (leak: Leak) => void leak.allocatedAt });
+  await Engine.attach(engine.share(), { debug: false });
+  // @ts-expect-error: it is the function
+  await Engine.create({ debug: true });
+  const report: AuditReport = audit(engine);
+  const map: PageMap = pageMap(engine, pageMap(engine));
+  const read: Stats = stats(engine);
+  return report.packets.length + read.skbs.used + (map.kinds[0] === PageKind.free ? 1 : 0);
+}
+`,
+  },
+  {
     entries: ["skbuff/node"],
     lib: ["es2022"],
     types: ["node"],
