@@ -35,7 +35,7 @@ for (const path of Object.keys(manifest.exports)) {
   if (path.endsWith(".json")) continue;
   const module = `skbuff${path.slice(1)}`;
   for (const [name, value] of Object.entries(await import(module)))
-    exported.push({ module, name, value } as never);
+    if (!name.startsWith("_")) exported.push({ module, name, value } as never);
 }
 
 afterAll(() => rmSync(folder, { recursive: true }));
