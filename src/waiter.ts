@@ -18,14 +18,18 @@ export interface End {
 
 /** How long to wait, and how. */
 export interface WaitOptions {
-  /** Milliseconds to wait at most; without limit if not given. */
+  /** Milliseconds to wait at most. Default: no limit. */
   timeout?: number;
   /**
    * Whether to look for up to some 100 microseconds (500 in the JS core) before sleeping, less if that was in vain
-   * lately. So, if not given: what comes soon is found in a hundredth of the time, for the price of the CPU's. Only for waits that block.
+   * lately: what comes soon is found in a hundredth of the time, for the price of the CPU's. Only for waits that block.
+   * Default: true.
+   * Default: true.
+   * Default: true.
+   * Default: true.
    */
   spin?: boolean;
-  /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Not if not given. */
+  /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Default: false. */
   completions?: boolean;
 }
 
