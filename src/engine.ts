@@ -75,31 +75,31 @@ const RINGS_MOST = 4096;
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
+  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. Never grows. Default: 64 MiB. */
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`. Default: `auto`. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
+  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
   shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two; one for each 2 KiB of memory if not given. */
+  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
   skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
+  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
   ubufs?: number;
   /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. 16 if not given, fewer in less than 3 MiB, so
+   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
    * that they take no more than an eighth.
    */
   threads?: number;
-  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
+  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. Default: 64. */
   rings?: number;
-  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
+  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Default: chosen by the size of the arena. */
   magazine?: number;
   /**
    * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
-   * for each GiB more, and all of the arena is the process's from the start. false if not given.
+   * for each GiB more, and all of the arena is the process's from the start. Default: false.
    */
   prefault?: boolean;
   /**
@@ -107,9 +107,9 @@ export interface EngineOptions {
    * Slow. Default: false.
    */
   debug?: false | Debugging;
-  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
+  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
   onLeak?: (leak: Leak) => void;
-  /** Told what a completion callback threw. If not given, it is thrown on the event loop's next turn. */
+  /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
   onError?: (error: unknown) => void;
 }
 
@@ -131,7 +131,7 @@ const ENGINE_OPTIONS: Names<EngineOptions> = {
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
   /**
-   * The core of this thread, whatever the others have; the one of the thread that shared it if not given. `js` needs
+   * The core of this thread, whatever the others have. Default: the one of the thread that shared it. `js` needs
    * `import "skbuff/js"` on this thread.
    */
   core?: "wasm" | "js";
@@ -141,7 +141,7 @@ const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: 
 
 /** How a thread leaves. */
 export interface DetachOptions {
-  /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
+  /** What to do about ubufs that packets still carry: `refuse` to detach, or `wait` for them. Default: `refuse`. */
   completions?: "refuse" | "wait";
   /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
@@ -153,7 +153,7 @@ const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true,
 
 /** How a packet is made. */
 export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. 0 if not given. */
+  /** Bytes in front of the packet for headers to come. Default: 0. */
   headroom?: number;
 }
 
@@ -162,7 +162,7 @@ export interface BurstOptions extends AllocOptions {
   /**
    * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
    * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
-   * alive again.
+   * alive again. Default: false.
    */
   reuse?: boolean;
 }
@@ -379,7 +379,7 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). `count` is `skbs.length` if not given. Takes them: all,
+   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). Default: `count` is `skbs.length`. Takes them: all,
    * or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
