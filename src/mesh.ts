@@ -1,12 +1,20 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Mesh: packets from several threads to several threads, through a ring for each pair.
 
-import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES, TARGETS_MOST } from "../assembly/layout.js";
+import {
+  BURST_FAILED,
+  BURST_MOST,
+  CONSUMES,
+  E_CLOSED,
+  E_ROLE,
+  PRODUCES,
+  TARGETS_MOST,
+} from "../assembly/layout.js";
 import { stage, unstage } from "./burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
 import { checkEngine, type Engine } from "./engine.js";
-import { ArgumentTypeError, PoolExhaustedError } from "./errors.js";
+import { ArgumentTypeError, PoolExhaustedError, RingClosedError } from "./errors.js";
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import {
   checkCapacity,
@@ -157,6 +165,30 @@ export class Mesh {
   share(): MeshToken {
     this.#engine._open();
     return this.#token;
+  }
+
+  /**
+   * Closes all of its rings, for whoever has them: nothing goes in from here on, and receivers end when they have drained them.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const receiver = mesh.receiver(0);
+   * mesh.close();
+   * receiver.ended; // → true
+   */
+  close(): void {
+    this.#engine._open();
+    for (const token of this.#token.rings.flat()) {
+      try {
+        const ring = Ring.attach(this.#engine, token);
+        ring.close();
+        ring.release();
+      } catch (error) {
+        // Nobody has it any more.
+        if (!(error instanceof RingClosedError)) throw error;
+      }
+    }
   }
 
   /**
@@ -396,12 +428,30 @@ export class Sender {
   }
 
   /**
-   * `release()`.
+   * Closes this sender's rings, and rejects with `reason` what waits by way of it. What is in the rings has gone to the receivers.
+   * Default of `reason`: a RingClosedError.
    *
    * @example
-   * new Mesh(engine, 1, 1).sender(0)[Symbol.dispose]();
+   * const sender = new Mesh(engine, 1, 1).sender(0);
+   * sender.abort();
+   * sender.closed; // → true
+   */
+  abort(reason?: unknown): void {
+    for (const ring of this.#rings) ring.abort(reason);
+  }
+
+  /**
+   * `close()`, so that receivers end, then `release()`.
+   *
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const receiver = mesh.receiver(0);
+   * mesh.sender(0)[Symbol.dispose]();
+   * receiver.ended; // → true
    */
   [Symbol.dispose](): void {
+    // Closing is not for whoever has released it.
+    if (this.#rings.some((ring) => ring._address !== 0) && !this.#engine.closed) this.close();
     this.release();
   }
 }
@@ -595,12 +645,32 @@ export class Receiver {
   }
 
   /**
-   * `release()`.
+   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default of `reason`: a
+   * RingClosedError. Does nothing after `release()`.
+   *
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const sender = mesh.sender(0);
+   * sender.enqueue(skb);
+   * mesh.receiver(0).abort();
+   * sender.closed; // → true
+   */
+  abort(reason?: unknown): void {
+    for (const ring of this.#rings) {
+      if (ring._address === 0 || this.#engine.closed) continue;
+      ring._use(CONSUMES);
+      ring.abort(reason);
+    }
+  }
+
+  /**
+   * `abort()`, then `release()`.
    *
    * @example
    * new Mesh(engine, 1, 1).receiver(0)[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
+    this.abort();
     this.release();
   }
 }

@@ -7,8 +7,8 @@ import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js"
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
-import { keepSource } from "./source.js";
-import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
+import { keepSource } from "./datagram-address.js";
+import { BUFFER_MOST, checkHost, close, find, opened, type UdpType } from "./udp-open.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -90,9 +90,10 @@ export class UdpReceiver extends Inbox {
   #full = 0;
   #exhausted = 0;
   #errors = 0;
-  #closing: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
-  private constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
+  /** Takes the socket. @internal */
+  constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
     super(engine);
     this.socket = socket;
     const { address, port } = socket.address();
@@ -123,18 +124,16 @@ export class UdpReceiver extends Inbox {
     if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
     if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
     checkOneOf("source", given.source ?? true, [true, false]);
-    const place = host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type);
-    const settings = {
-      type: place.type,
-      ...(receiveBuffer === undefined ? {} : { recvBufferSize: receiveBuffer }),
-    };
+    const place =
+      host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type, undefined);
     const socket = await opened(
-      settings,
-      "listening",
+      engine,
+      { type: place.type, receiveBuffer },
+      { address: place.address, port },
+      null,
       `one at ${host ?? "any address"}, port ${port}`,
-      (one) => one.bind(port, place.address),
+      undefined,
     );
-    checkStillOpen(engine, socket);
     return new UdpReceiver(engine, socket, given);
   }
 
@@ -155,25 +154,14 @@ export class UdpReceiver extends Inbox {
     };
   }
 
-  /**
-   * Closes the socket. What is there can still be taken out; then the receiver has ended. Closing again does nothing.
-   *
-   * @example
-   * const receiver = await UdpReceiver.open(engine, { port: 0 });
-   * await receiver.close();
-   * await receiver.waitAsync(); // → "ended"
-   */
-  close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      this._finish(null);
-      try {
-        this.socket.close(resolve);
-      } catch {
-        // Somebody else has closed it.
-        resolve();
-      }
-    });
-    return this.#closing;
+  /** @internal */
+  override _destroy(): void {
+    this.#closed ??= close(this.socket);
+  }
+
+  /** @internal */
+  override get _gone(): Promise<void> {
+    return this.#closed ?? Promise.resolve();
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
@@ -182,6 +170,8 @@ export class UdpReceiver extends Inbox {
       void this.close();
       return;
     }
+    // The socket may have more to send.
+    if (this._over) return;
     if (this.size >= this.#backlog) {
       this.#full++;
       return;

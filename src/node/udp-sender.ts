@@ -9,7 +9,8 @@ import { Outbox } from "../io/outbox.js";
 import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
+import { type DatagramAddress, destinationOf, hasDestination } from "./datagram-address.js";
+import { BUFFER_MOST, checkHost, close, find, opened, type UdpType } from "./udp-open.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
 const LONGEST_4 = 65507;
@@ -83,20 +84,26 @@ export class UdpSender extends Outbox {
   readonly socket: Socket;
   readonly #longest: number;
   readonly #onError: ((error: TransportError) => void) | undefined;
-  #sent = 0;
-  #bytes = 0;
-  #failed = 0;
   #tooLong = 0;
   #errors = 0;
-  #inFlight = 0;
   #inFlightBytes = 0;
   #untold = 0;
-  #closing: Promise<void> | undefined;
-  #drained: (() => void) | undefined;
+  readonly #type: UdpType;
+  /** Where the socket is connected to; null if each packet says where it is to go. */
+  readonly #peer: { readonly address: string; readonly port: number } | null;
 
-  private constructor(engine: Engine, socket: Socket, type: UdpType, options: Partial<UdpSenderOptions>) {
+  /** Takes the socket. @internal */
+  constructor(
+    engine: Engine,
+    socket: Socket,
+    type: UdpType,
+    peer: { readonly address: string; readonly port: number } | null,
+    options: Pick<Partial<UdpSenderOptions>, "inFlight" | "onError">,
+  ) {
     super(engine, options.inFlight ?? 64);
     this.socket = socket;
+    this.#type = type;
+    this.#peer = peer;
     this.#longest = type === "udp6" ? LONGEST_6 : LONGEST_4;
     this.#onError = options.onError;
     socket.on("error", (error) => {
@@ -123,16 +130,11 @@ export class UdpSender extends Outbox {
     checkInteger("inFlight", inFlight, 1, 0x10000);
     checkFunction("onError", given.onError);
     if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
-    const place = await find(host, type);
-    const settings = {
-      type: place.type,
-      ...(sendBuffer === undefined ? {} : { sendBufferSize: sendBuffer }),
-    };
-    const socket = await opened(settings, "connect", `one connected to ${host}, port ${port}`, (one) =>
-      one.connect(port, place.address),
-    );
-    checkStillOpen(engine, socket);
-    return new UdpSender(engine, socket, place.type, given);
+    const place = await find(host, type, undefined);
+    const peer = { address: place.address, port };
+    const wanted = `one connected to ${host}, port ${port}`;
+    const socket = await opened(engine, { type: place.type, sendBuffer }, null, peer, wanted, undefined);
+    return new UdpSender(engine, socket, place.type, peer, given);
   }
 
   /**
@@ -145,49 +147,38 @@ export class UdpSender extends Outbox {
    */
   stats(): UdpSenderStats {
     return {
-      sent: this.#sent,
-      bytes: this.#bytes,
-      failed: this.#failed,
+      sent: this._sent,
+      bytes: this._bytes,
+      failed: this._failed,
       tooLong: this.#tooLong,
       errors: this.#errors,
-      inFlight: this.#inFlight,
+      inFlight: this._inFlight,
       inFlightBytes: this.#inFlightBytes,
       untold: this.#untold,
     };
   }
 
-  /**
-   * Takes nothing any more, waits until the system has all that was taken, and closes the socket. Closing again does
-   * nothing.
-   *
-   * @example
-   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
-   * sender.enqueue(skb);
-   * await sender.close();
-   * sender.stats().sent; // → 1
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
+  /** @internal */
+  override _end(): void {}
+
+  /** Node calls back for what the system has not taken. @internal */
+  override _destroy(): void {
+    void close(this.socket);
   }
 
-  async #shut(): Promise<void> {
-    // Not before `#closing` is set, which is what those who wait look at.
-    await null;
-    this._waiters.wake();
-    if (this.#inFlight + this.#untold > 0) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
-    }
-    await new Promise<void>((resolve) => {
-      try {
-        this.socket.close(resolve);
-      } catch {
-        // Somebody else has closed it.
-        resolve();
-      }
-    });
+  /** @internal */
+  override _isSettled(): boolean {
+    return this._inFlight + this.#untold === 0;
+  }
+
+  /** A datagram that could not be sent was told to `onError`, and is no failure of the sender. @internal */
+  override _hasLost(): boolean {
+    return false;
+  }
+
+  /** @internal */
+  override _leave(): Promise<void> {
+    return close(this.socket);
   }
 
   /** What the system has not taken yet. It mostly takes a datagram at once, and says so later. @internal */
@@ -207,8 +198,19 @@ export class UdpSender extends Outbox {
   }
 
   /** @internal */
-  override _ended(): Error | null {
-    return this.#closing === undefined ? null : new TransportError("sender", "an open one", "a closed one");
+  override _refusal(skb: Skb): Error | null {
+    const error = super._refusal(skb);
+    if (error !== null) return error;
+    if (!hasDestination(skb)) {
+      return this.#peer === null
+        ? new TransportError("destination", "one for each packet of a socket without a peer", "none")
+        : null;
+    }
+    const { address, family, port } = destinationOf(skb) as DatagramAddress;
+    if (this.#peer !== null && (address !== this.#peer.address || port !== this.#peer.port))
+      return new TransportError("destination", "the peer of the socket", `${address}, port ${port}`);
+    const own = this.#type === "udp6" ? "IPv6" : "IPv4";
+    return family === own ? null : new TransportError("destination", `an ${own} address`, address);
   }
 
   /** @internal */
@@ -220,23 +222,27 @@ export class UdpSender extends Outbox {
       letGo(skb, DropReason.badLength);
       return;
     }
-    this.#inFlight++;
+    this._inFlight++;
     this.#inFlightBytes += n;
     let kept: Skb | null = skb;
     try {
-      const pieces = skb.segments();
-      this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) => {
-        this.#done(kept, n, error);
-      });
+      const segments = skb.segments();
+      const pieces = segments.length > PIECES_MOST ? [skb.toBytes()] : segments;
+      const done = (error: Error | null): void => this.#done(kept, n, error);
+      if (this.#peer !== null) this.socket.send(pieces, done);
+      else {
+        const { port, address } = destinationOf(skb) as DatagramAddress;
+        this.socket.send(pieces, port, address, done);
+      }
     } catch (error) {
       // Told later, as everything: who then sends the next one would call itself for ever.
       process.nextTick(() => this.#done(skb, n, error as Error));
       return;
     }
     // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
-    if (this.#inFlight > this._capacity && this._load === 0) {
+    if (this._inFlight > this._capacity && this._load === 0) {
       kept = null;
-      this.#inFlight--;
+      this._inFlight--;
       this.#inFlightBytes -= n;
       this.#untold++;
       this._used--;
@@ -245,19 +251,17 @@ export class UdpSender extends Outbox {
   }
 
   #done(skb: Skb | null, n: number, error: Error | null): void {
-    if (skb === null) this.#untold--;
-    else {
+    if (skb === null) {
+      this.#untold--;
+      this._inFlight++;
+    } else {
       this._used--;
-      this.#inFlight--;
       this.#inFlightBytes -= n;
     }
-    if (error === null) {
-      this.#sent++;
-      this.#bytes += n;
-    } else this.#failed++;
+    this._count(1, n, error !== null);
     this._waiters.wake();
     if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
-    if (this.#inFlight + this.#untold === 0) this.#drained?.();
+    this._settle();
     if (error !== null) this.#tell("a datagram that the system takes", error);
   }
 

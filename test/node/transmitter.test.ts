@@ -30,7 +30,7 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
   await udp.close();
   await stream.close();
   expect([ring.size, udp.stats().sent, stream.stats().sent]).toEqual([24, 24, 24]);
-  receiver.release();
+  receiver.abort();
   await receiver.close();
   sender.release();
   mesh.release();
