@@ -17,6 +17,7 @@ export {
   ArgumentRangeError,
   ArgumentTypeError,
   EngineClosedError,
+  type ErrorCode,
   ForeignSkbError,
   FragLimitError,
   HeldSkbError,

@@ -27,6 +27,7 @@ export interface WaitOptions {
    * Default: true.
    * Default: true.
    * Default: true.
+   * Default: true.
    */
   spin?: boolean;
   /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Default: false. */
