@@ -212,6 +212,10 @@ export const RING: Record<string, Call<Ring>> = {
   share: (ring) => ring.share(),
   release: (ring) => ring.release(),
   "[dispose]": (ring) => (ring as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (ring) => {
+    ring.close();
+    for await (const skb of ring.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (ring) => {
     ring.close();
     for await (const skb of ring) skb.release();
@@ -250,6 +254,10 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   close: (receiver) => receiver.close(),
   release: (receiver) => receiver.release(),
   "[dispose]": (receiver) => (receiver as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (receiver) => {
+    receiver.close();
+    for await (const skb of receiver.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (receiver) => {
     receiver.close();
     for await (const skb of receiver) skb.release();
