@@ -42,6 +42,7 @@ export type ErrorCode =
   | "ERR_SKB_SHARED_MEMORY"
   | "ERR_SKB_STALE"
   | "ERR_SKB_THREADS"
+  | "ERR_SKB_TIMEOUT"
   | "ERR_SKB_TOKEN"
   | "ERR_SKB_TRANSPORT"
   | "ERR_SKB_TYPE"
