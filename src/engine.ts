@@ -18,6 +18,7 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
 } from "../assembly/layout.js";
+import type { SignalLike } from "./abort.js";
 import { BASE } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
@@ -79,7 +80,7 @@ export interface EngineOptions {
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`. Default: `auto`. Default: `auto`.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
@@ -146,7 +147,7 @@ export interface DetachOptions {
   /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
   /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignal;
+  signal?: SignalLike;
 }
 
 const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };

@@ -5,6 +5,7 @@
  * @module skbuff
  */
 
+export type { SignalLike } from "./abort.js";
 export {
   type AllocOptions,
   type AttachOptions,
@@ -17,6 +18,7 @@ export {
   ArgumentRangeError,
   ArgumentTypeError,
   EngineClosedError,
+  type ErrorCode,
   ForeignSkbError,
   FragLimitError,
   HeldSkbError,

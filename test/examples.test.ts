@@ -197,14 +197,8 @@ describe("each method has an example, of", () => {
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } = web;
   const files = { CaptureReader, CaptureWriter, Tap };
   const sockets = {
-    Inbox,
-    Outbox,
-    StreamInbox,
-    StreamReceiver,
-    StreamSender,
-    UdpReceiver,
-    UdpSender,
-    UdpSocket,
+    ...{ Inbox, Outbox, StreamInbox, StreamReceiver, StreamSender },
+    ...{ UdpReceiver, UdpSender, UdpSocket },
   };
   const webs = { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender };
   it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs }))("%s", (name, type) => {

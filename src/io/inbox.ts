@@ -212,7 +212,7 @@ export abstract class Inbox {
 
   /**
    * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
-   * on. Default of `reason`: a TransportError. Does nothing once it has ended, nor the second time.
+   * on. Once it is closed, or has come to its end, it only releases what is there. Default of `reason`: a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
@@ -221,8 +221,7 @@ export abstract class Inbox {
    * await waiting; // → "no time left"
    */
   abort(reason: unknown = new TransportError("receiver", "an open one", "an aborted one")): void {
-    const ended = this.#over && this.#queue.length === 0;
-    if (!ended) this.#failure = { reason };
+    if (!this.#over) this.#failure = { reason };
     this.#over = true;
     // Before anything wakes them.
     this.#waiters.fail(reason);

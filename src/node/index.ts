@@ -24,12 +24,24 @@ export { CaptureReader, type CaptureReaderOptions, type CaptureReaderStats } fro
 export type { Resolution } from "./capture-records.js";
 export { CaptureWriter, type CaptureWriterOptions, type CaptureWriterStats } from "./capture-writer.js";
 export { threadCpuTime } from "./cpu.js";
-export { type DatagramAddress, destinationOf, setDestination, sourceOf } from "./datagram-address.js";
 export { CaptureError } from "./errors.js";
 export { type StreamConnectOptions, StreamReceiver } from "./stream-receiver.js";
 export { StreamSender, type StreamSenderOptions, type StreamSenderStats } from "./stream-sender.js";
 export { Tap, type TapOptions, type TapStats } from "./tap.js";
-export type { MulticastOptions, UdpType } from "./udp-open.js";
+export {
+  answerTo,
+  destinationOf,
+  setDestination,
+  sourceOf,
+  type UdpAddress,
+  type UdpDestination,
+} from "./udp-address.js";
+export type { UdpType } from "./udp-open.js";
 export { UdpReceiver, type UdpReceiverOptions, type UdpReceiverStats } from "./udp-receiver.js";
 export { UdpSender, type UdpSenderOptions, type UdpSenderStats } from "./udp-sender.js";
-export { UdpSocket, type UdpSocketOptions, type UdpSocketStats } from "./udp-socket.js";
+export {
+  type UdpMulticastOptions,
+  UdpSocket,
+  type UdpSocketOptions,
+  type UdpSocketStats,
+} from "./udp-socket.js";

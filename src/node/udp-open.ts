@@ -1,13 +1,12 @@
-// How a UDP socket comes up, and where its host is.
+// How UDP sockets come up: where a host is, and a socket that is bound or connected.
 
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
-import { onAbort } from "../abort.js";
-import { checkInteger, checkOneOf, checkOptions, checkString, type Names } from "../check.js";
+import { onAbort, type SignalLike } from "../abort.js";
+import { checkOneOf, checkString } from "../check.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
 
 /** Bytes: what the system takes for the size of a buffer is an int. */
@@ -28,131 +27,105 @@ export function checkHost(host: string | undefined, type: UdpType | undefined): 
   return checkString("host", host);
 }
 
-/** Looks a host up, once. @throws TransportError, the reason of `signal` (as rejections) */
-export async function find(
-  host: string,
-  type: UdpType | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Place> {
-  const version = isIP(host);
-  if (version !== 0 && type === undefined) return { address: host, type: version === 6 ? "udp6" : "udp4" };
-  try {
-    const looked = lookup(host, type === undefined ? 0 : type === "udp6" ? 6 : 4);
-    const { address, family } = await orAborted(looked, signal);
-    return { address, type: type ?? (family === 6 ? "udp6" : "udp4") };
-  } catch (error) {
-    if (signal?.aborted === true) throw signal.reason;
-    throw new TransportError("host", "one that has an address", codeOf(error), { cause: error });
-  }
-}
-
-/** `promise`, unless `signal` is aborted before. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** What `promise` gives, unless the signal is aborted before: then its reason. */
+function unlessAborted<T>(promise: Promise<T>, signal: SignalLike | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => reject(signal.reason));
+    if (signal.aborted) reject(signal.reason);
     promise.then(resolve, reject).finally(forget);
   });
 }
 
-/** What a socket is told before it is anywhere, and once it is. */
-export interface UdpSettings {
-  readonly type: UdpType;
-  readonly sendBuffer?: number | undefined;
-  readonly receiveBuffer?: number | undefined;
-  readonly reuseAddr?: boolean | undefined;
-  readonly broadcast?: boolean | undefined;
-  readonly ttl?: number | undefined;
-  readonly multicast?: MulticastOptions | undefined;
+/** @throws the reason of a signal that is aborted */
+function checkAborted(signal: SignalLike | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
 }
 
-/** How multicast datagrams are sent and received. */
-export interface MulticastOptions {
-  /** Addresses of the groups whose datagrams are received. Default: none. */
-  groups?: readonly string[];
-  /** Routers that a datagram may pass, 0..255. Default: the system's, 1. */
-  ttl?: number;
-  /** Whether sockets of this machine get what this one sends. Default: the system's, true. */
-  loopback?: boolean;
-  /**
-   * By which interface groups are joined and datagrams are sent: an address of it, or for IPv6 `::%eth0`. Default: the system's
-   * choice.
-   */
-  interface?: string;
-}
-
-const MULTICAST: Names<MulticastOptions> = { groups: true, ttl: true, loopback: true, interface: true };
-
-/** Returns `multicast` if it is in order. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkMulticast(multicast: MulticastOptions | undefined): MulticastOptions | undefined {
-  if (multicast === undefined) return undefined;
-  const { groups = [], ttl, loopback } = checkOptions(multicast, MULTICAST);
-  if (!Array.isArray(groups)) throw new ArgumentTypeError("groups", "an array", groups);
-  for (const group of groups) checkString("group", group);
-  if (ttl !== undefined) checkInteger("ttl", ttl, 0, 255);
-  if (loopback !== undefined) checkOneOf("loopback", loopback, [true, false]);
-  if (multicast.interface !== undefined) checkString("interface", multicast.interface);
-  return multicast;
+/** Looks a host up, once. @throws TransportError, the reason of the signal (as rejections) */
+export async function find(host: string, type: UdpType | undefined, signal?: SignalLike): Promise<Place> {
+  checkAborted(signal);
+  const version = isIP(host);
+  if (version !== 0 && type === undefined) return { address: host, type: version === 6 ? "udp6" : "udp4" };
+  try {
+    const asked = lookup(host, type === undefined ? 0 : type === "udp6" ? 6 : 4);
+    const { address, family } = await unlessAborted(asked, signal);
+    return { address, type: type ?? (family === 6 ? "udp6" : "udp4") };
+  } catch (error) {
+    checkAborted(signal);
+    throw new TransportError("host", "one that has an address", codeOf(error), { cause: error });
+  }
 }
 
 /**
- * A socket that is bound to `local`, if there is one, and connected to `peer`, if there is one.
+ * A socket that `open` has brought up. If it can't, or the engine was closed meanwhile, nothing is left open.
  *
- * @throws TransportError, the reason of `signal` (as rejections): then nothing is left open
+ * @throws what `open` throws; EngineClosedError (as rejections)
  */
 export async function opened(
   engine: Engine,
-  settings: UdpSettings,
-  local: { readonly address: string | undefined; readonly port: number } | null,
-  peer: { readonly address: string; readonly port: number } | null,
-  wanted: string,
-  signal: AbortSignal | undefined,
+  options: SocketOptions,
+  open: (socket: Socket) => Promise<void>,
 ): Promise<Socket> {
-  const { sendBuffer, receiveBuffer, reuseAddr } = settings;
-  const socket = createSocket({
-    type: settings.type,
-    // Every address is one by now: to look it up would put off each datagram by a turn.
-    lookup: (address, _options, done) => done(null, address, 0),
-    ...(sendBuffer === undefined ? {} : { sendBufferSize: sendBuffer }),
-    ...(receiveBuffer === undefined ? {} : { recvBufferSize: receiveBuffer }),
-    ...(reuseAddr === undefined ? {} : { reuseAddr }),
-  });
+  // Addresses were looked up already. Node's own way takes a turn of the event loop even for those, and until then the system
+  // would not have the bytes that were sent: whoever sends relies on that.
+  const literal = { lookup: lookedUp } as unknown as SocketOptions;
+  const socket = createSocket({ ...options, ...literal });
   try {
-    if (local !== null) {
-      const listening = once(socket, "listening");
-      socket.bind(local.port, local.address);
-      await orAborted(listening, signal);
-      tell(socket, settings);
-    }
-    if (peer !== null) {
-      const connected = once(socket, "connect");
-      socket.connect(peer.port, peer.address);
-      await orAborted(connected, signal);
-    }
+    await open(socket);
+    engine._open();
+    return socket;
   } catch (error) {
-    close(socket);
+    socket.close();
+    throw error;
+  }
+}
+
+function lookedUp(
+  address: string,
+  family: number,
+  done: (error: null, address: string, family: number) => void,
+): void {
+  done(null, address, family);
+}
+
+/**
+ * Waits for the event that `start` brings.
+ *
+ * @throws TransportError, the reason of the signal (as rejections)
+ */
+export async function reached(
+  socket: Socket,
+  until: "connect" | "listening",
+  wanted: string,
+  start: () => void,
+  signal?: SignalLike,
+): Promise<void> {
+  await attempted(wanted, signal, async () => {
+    const event = once(socket, until);
+    // Whoever is told first that it is aborted need not wait for this one.
+    event.catch(() => {});
+    start();
+    await unlessAborted(event, signal);
+  });
+}
+
+/** Runs what the system may refuse. @throws TransportError, the reason of the signal (as rejections) */
+export async function attempted(
+  wanted: string,
+  signal: SignalLike | undefined,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
     if (signal?.aborted === true) throw signal.reason;
     throw new TransportError("socket", wanted, codeOf(error), { cause: error });
   }
-  // The engine may have been closed while the socket came up.
-  if (engine.closed) close(socket);
-  engine._open();
-  return socket;
-}
-
-function tell(socket: Socket, { broadcast, ttl, multicast }: UdpSettings): void {
-  if (broadcast !== undefined) socket.setBroadcast(broadcast);
-  if (ttl !== undefined) socket.setTTL(ttl);
-  if (multicast === undefined) return;
-  const { groups = [], ttl: hops, loopback, interface: by } = multicast;
-  if (hops !== undefined) socket.setMulticastTTL(hops);
-  if (loopback !== undefined) socket.setMulticastLoopback(loopback);
-  if (by !== undefined) socket.setMulticastInterface(by);
-  for (const group of groups) socket.addMembership(group, by);
 }
 
 /** Closes a socket. Resolves when it is closed, also if somebody else has done it. */
-export function close(socket: Socket): Promise<void> {
+export function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     try {
       socket.close(resolve);

@@ -7,8 +7,8 @@ import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js"
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
-import { keepSource } from "./datagram-address.js";
-import { BUFFER_MOST, checkHost, close, find, opened, type UdpType } from "./udp-open.js";
+import { keepSource } from "./udp-address.js";
+import { BUFFER_MOST, checkHost, closed, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -92,8 +92,7 @@ export class UdpReceiver extends Inbox {
   #errors = 0;
   #closed: Promise<void> | undefined;
 
-  /** Takes the socket. @internal */
-  constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
+  private constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
     super(engine);
     this.socket = socket;
     const { address, port } = socket.address();
@@ -104,6 +103,11 @@ export class UdpReceiver extends Inbox {
     this.#source = options.source ?? true;
     socket.on("message", (bytes, info) => this.#receive(bytes, info));
     socket.on("error", () => this.#errors++);
+  }
+
+  /** The half of a socket that receives. It listens already. @internal */
+  static _of(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>): UdpReceiver {
+    return new UdpReceiver(engine, socket, options);
   }
 
   /**
@@ -117,22 +121,19 @@ export class UdpReceiver extends Inbox {
   static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
     checkEngine(engine);
     const given = checkOptions(options, RECEIVER_OPTIONS);
-    const { host, type, backlog, headroom, receiveBuffer } = given;
+    const { host, type, receiveBuffer } = given;
     checkHost(host ?? "any", type);
     const port = checkInteger("port", given.port, 0, 0xffff);
-    if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
-    if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
-    if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
+    checkReceiving(given);
     checkOneOf("source", given.source ?? true, [true, false]);
-    const place =
-      host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type, undefined);
-    const socket = await opened(
-      engine,
-      { type: place.type, receiveBuffer },
-      { address: place.address, port },
-      null,
-      `one at ${host ?? "any address"}, port ${port}`,
-      undefined,
+    const place = host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type);
+    const settings = {
+      type: place.type,
+      ...(receiveBuffer === undefined ? {} : { recvBufferSize: receiveBuffer }),
+    };
+    const wanted = `one at ${host ?? "any address"}, port ${port}`;
+    const socket = await opened(engine, settings, (one) =>
+      reached(one, "listening", wanted, () => one.bind(port, place.address)),
     );
     return new UdpReceiver(engine, socket, given);
   }
@@ -156,7 +157,7 @@ export class UdpReceiver extends Inbox {
 
   /** @internal */
   override _destroy(): void {
-    this.#closed ??= close(this.socket);
+    this.#closed ??= closed(this.socket);
   }
 
   /** @internal */
@@ -170,7 +171,7 @@ export class UdpReceiver extends Inbox {
       void this.close();
       return;
     }
-    // The socket may have more to send.
+    // Its other half, which sends, may still need the socket.
     if (this._over) return;
     if (this.size >= this.#backlog) {
       this.#full++;
@@ -186,4 +187,11 @@ export class UdpReceiver extends Inbox {
     this.#bytes += skb.length;
     this._put(skb);
   }
+}
+
+/** @throws ArgumentRangeError, ArgumentTypeError @internal */
+export function checkReceiving({ backlog, headroom, receiveBuffer }: Partial<UdpReceiverOptions>): void {
+  if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
+  if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
+  if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
 }

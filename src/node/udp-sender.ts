@@ -2,15 +2,17 @@
 // UdpSender: packets into a connected UDP socket, a datagram each.
 
 import type { Socket } from "node:dgram";
+import type { SignalLike } from "../abort.js";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
+import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
 import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { type DatagramAddress, destinationOf, hasDestination } from "./datagram-address.js";
-import { BUFFER_MOST, checkHost, close, find, opened, type UdpType } from "./udp-open.js";
+import { familyAt, formOf, hasForm, isForm, portAt, TO, textAt } from "./address-form.js";
+import { BUFFER_MOST, checkHost, closed, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
 const LONGEST_4 = 65507;
@@ -83,26 +85,24 @@ export class UdpSender extends Outbox {
   /** Node's socket, for its settings: TTL, broadcast, multicast interface. Connected; do not close it. */
   readonly socket: Socket;
   readonly #longest: number;
+  readonly #family: 4 | 6;
+  readonly #peer: UdpPeer | null;
   readonly #onError: ((error: TransportError) => void) | undefined;
   #tooLong = 0;
   #errors = 0;
   #inFlightBytes = 0;
   #untold = 0;
-  readonly #type: UdpType;
-  /** Where the socket is connected to; null if each packet says where it is to go. */
-  readonly #peer: { readonly address: string; readonly port: number } | null;
 
-  /** Takes the socket. @internal */
-  constructor(
+  private constructor(
     engine: Engine,
     socket: Socket,
     type: UdpType,
-    peer: { readonly address: string; readonly port: number } | null,
-    options: Pick<Partial<UdpSenderOptions>, "inFlight" | "onError">,
+    peer: UdpPeer | null,
+    options: Partial<UdpSenderOptions>,
   ) {
     super(engine, options.inFlight ?? 64);
     this.socket = socket;
-    this.#type = type;
+    this.#family = type === "udp6" ? 6 : 4;
     this.#peer = peer;
     this.#longest = type === "udp6" ? LONGEST_6 : LONGEST_4;
     this.#onError = options.onError;
@@ -110,6 +110,17 @@ export class UdpSender extends Outbox {
       this.#errors++;
       this.#tell("no error from the network", error);
     });
+  }
+
+  /** The half of a socket that sends. It is connected to the peer already, or bound if there is none. @internal */
+  static _of(
+    engine: Engine,
+    socket: Socket,
+    type: UdpType,
+    peer: UdpPeer | null,
+    options: Partial<UdpSenderOptions>,
+  ): UdpSender {
+    return new UdpSender(engine, socket, type, peer, options);
   }
 
   /**
@@ -124,16 +135,17 @@ export class UdpSender extends Outbox {
   static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
     checkEngine(engine);
     const given = checkOptions(options, SENDER_OPTIONS);
-    const { type, sendBuffer, inFlight = 64 } = given;
+    const { type, sendBuffer } = given;
     const host = checkHost(given.host, type);
     const port = checkInteger("port", given.port, 1, 0xffff);
-    checkInteger("inFlight", inFlight, 1, 0x10000);
-    checkFunction("onError", given.onError);
-    if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
-    const place = await find(host, type, undefined);
-    const peer = { address: place.address, port };
-    const wanted = `one connected to ${host}, port ${port}`;
-    const socket = await opened(engine, { type: place.type, sendBuffer }, null, peer, wanted, undefined);
+    checkSending(given);
+    const place = await find(host, type);
+    const settings = {
+      type: place.type,
+      ...(sendBuffer === undefined ? {} : { sendBufferSize: sendBuffer }),
+    };
+    const peer = { host, port, address: place.address };
+    const socket = await opened(engine, settings, (one) => connected(one, peer));
     return new UdpSender(engine, socket, place.type, peer, given);
   }
 
@@ -163,7 +175,7 @@ export class UdpSender extends Outbox {
 
   /** Node calls back for what the system has not taken. @internal */
   override _destroy(): void {
-    void close(this.socket);
+    void closed(this.socket);
   }
 
   /** @internal */
@@ -178,7 +190,7 @@ export class UdpSender extends Outbox {
 
   /** @internal */
   override _leave(): Promise<void> {
-    return close(this.socket);
+    return closed(this.socket);
   }
 
   /** What the system has not taken yet. It mostly takes a datagram at once, and says so later. @internal */
@@ -199,18 +211,28 @@ export class UdpSender extends Outbox {
 
   /** @internal */
   override _refusal(skb: Skb): Error | null {
-    const error = super._refusal(skb);
-    if (error !== null) return error;
-    if (!hasDestination(skb)) {
-      return this.#peer === null
-        ? new TransportError("destination", "one for each packet of a socket without a peer", "none")
-        : null;
-    }
-    const { address, family, port } = destinationOf(skb) as DatagramAddress;
-    if (this.#peer !== null && (address !== this.#peer.address || port !== this.#peer.port))
-      return new TransportError("destination", "the peer of the socket", `${address}, port ${port}`);
-    const own = this.#type === "udp6" ? "IPv6" : "IPv4";
-    return family === own ? null : new TransportError("destination", `an ${own} address`, address);
+    return super._refusal(skb) ?? this.#misaddressed(skb);
+  }
+
+  /** What is wrong with where the packet is to go; null if nothing is. */
+  #misaddressed(skb: Skb): Error | null {
+    const { _core: core, _heap: heap } = this._engine;
+    const cb = core.cbAddress(skb._handle) >>> 0;
+    const peer = this.#peer;
+    if (!hasForm(heap, cb, TO))
+      return peer === null ? new ArgumentTypeError("destination", "one, as there is no peer", null) : null;
+    const port = portAt(heap, cb);
+    if (port === 0) return new ArgumentRangeError("port", "1..65535", port);
+    if (familyAt(heap, cb) !== this.#family)
+      return new ArgumentTypeError("destination", `an IPv${this.#family} address`, textAt(heap, cb));
+    // Node sends nowhere else by a socket that is connected.
+    if (peer === null || (port === peer.port && isForm(heap, cb, formOf(peer.address) as Uint32Array)))
+      return null;
+    return new ArgumentTypeError(
+      "destination",
+      `the peer, ${peer.address}, port ${peer.port}`,
+      `${textAt(heap, cb)}, port ${port}`,
+    );
   }
 
   /** @internal */
@@ -226,13 +248,14 @@ export class UdpSender extends Outbox {
     this.#inFlightBytes += n;
     let kept: Skb | null = skb;
     try {
-      const segments = skb.segments();
-      const pieces = segments.length > PIECES_MOST ? [skb.toBytes()] : segments;
+      const pieces = skb.segments();
+      const bytes = pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces;
       const done = (error: Error | null): void => this.#done(kept, n, error);
-      if (this.#peer !== null) this.socket.send(pieces, done);
+      if (this.#peer !== null) this.socket.send(bytes, done);
       else {
-        const { port, address } = destinationOf(skb) as DatagramAddress;
-        this.socket.send(pieces, port, address, done);
+        const cb = this._engine._core.cbAddress(skb._handle) >>> 0;
+        const heap = this._engine._heap;
+        this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), done);
       }
     } catch (error) {
       // Told later, as everything: who then sends the next one would call itself for ever.
@@ -268,6 +291,32 @@ export class UdpSender extends Outbox {
   #tell(wanted: string, error: Error): void {
     this.#onError?.(new TransportError("socket", wanted, codeOf(error), { cause: error }));
   }
+}
+
+/** Whom a socket is connected to. @internal */
+export interface UdpPeer {
+  /** As it was named. */
+  readonly host: string;
+  readonly port: number;
+  /** Where that is. */
+  readonly address: string;
+}
+
+/** Connects a socket. @throws TransportError, the reason of the signal (as rejections) @internal */
+export function connected(
+  socket: Socket,
+  { host, port, address }: UdpPeer,
+  signal?: SignalLike,
+): Promise<void> {
+  const wanted = `one connected to ${host}, port ${port}`;
+  return reached(socket, "connect", wanted, () => socket.connect(port, address), signal);
+}
+
+/** @throws ArgumentRangeError, ArgumentTypeError @internal */
+export function checkSending({ inFlight, sendBuffer, onError }: Partial<UdpSenderOptions>): void {
+  if (inFlight !== undefined) checkInteger("inFlight", inFlight, 1, 0x10000);
+  checkFunction("onError", onError);
+  if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
 }
 
 /** What the system's error says of the packet that it met. */
