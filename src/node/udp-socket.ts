@@ -365,6 +365,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * await socket[Symbol.asyncDispose]();
    */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#receiver._finish(null);
     await this.#sender[Symbol.asyncDispose]();
     await this.#receiver[Symbol.asyncDispose]();
   }
