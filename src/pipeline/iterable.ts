@@ -1,0 +1,82 @@
+// An input made of whatever can be iterated over and gives packets: an array, a generator, a stream of packets.
+
+import { ArgumentTypeError } from "../errors.js";
+import type { Wakeup } from "../ring.js";
+import { Skb } from "../skb.js";
+import { atOnce } from "../turns.js";
+import type { PacketInput } from "./plan.js";
+
+type Result = IteratorResult<Skb, unknown>;
+
+export class IterableInput implements PacketInput {
+  readonly #iterator: AsyncIterator<Skb> | Iterator<Skb>;
+  #next: Skb | null = null;
+  /** What the iterator has been asked for and has not answered. */
+  #asked: Promise<Result> | null = null;
+  #ended = false;
+  #over = false;
+
+  constructor(packets: AsyncIterable<Skb> | Iterable<Skb>) {
+    this.#iterator =
+      Symbol.asyncIterator in packets ? packets[Symbol.asyncIterator]() : packets[Symbol.iterator]();
+  }
+
+  dequeueBurst(out: (Skb | null | undefined)[]): number {
+    if (this.#next === null) return 0;
+    out[0] = this.#next;
+    this.#next = null;
+    return 1;
+  }
+
+  async waitAsync(options?: { signal?: AbortSignal }): Promise<Wakeup> {
+    if (this.#next !== null) return atOnce("ready");
+    if (this.#ended) return "ended";
+    const asked = this.#asked ?? Promise.resolve(this.#iterator.next());
+    this.#asked = asked;
+    const result = await unlessAborted(asked, options?.signal);
+    this.#asked = null;
+    if (result.done === true) {
+      this.#ended = true;
+      return "ended";
+    }
+    this.#next = checkPacket(result.value);
+    return atOnce("ready");
+  }
+
+  /** Ends the iteration. What it still gives is released. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#next?.alive === true) this.#next.release();
+    this.#next = null;
+    this.#asked?.then(
+      ({ value }) => {
+        if (value instanceof Skb && value.alive) value.release();
+      },
+      () => {},
+    );
+    if (this.#ended) return;
+    this.#ended = true;
+    // Whatever it answers: nobody is there any more to be told.
+    void (async () => this.#iterator.return?.())().catch(() => {});
+  }
+}
+
+function checkPacket(value: unknown): Skb {
+  if (value instanceof Skb) return value;
+  throw new ArgumentTypeError("source", "packets", value);
+}
+
+/** What `promise` resolves to, unless the signal is aborted before. @throws its reason */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
