@@ -1,7 +1,7 @@
 // A looker's thread: finds the headers of every packet, verifies its checksums, and tells its flow.
 
 import { workerData } from "node:worker_threads";
-import { DropReason, Engine, RingClosedError, type Skb } from "skbuff";
+import { DropReason, Engine, Mesh, RingClosedError, type Skb } from "skbuff";
 import { linkTypeOf, originalLengthOf } from "skbuff/node";
 import { countLook, Flows, noCounts } from "./counts.js";
 import { ETHERNET, Look, look } from "./look.js";
@@ -9,8 +9,8 @@ import { BURST, type LookerReport, type LookerWork, Reporter } from "./roles.js"
 
 const { engine: token, there, back, i } = workerData as LookerWork;
 const engine = await Engine.attach(token);
-const receiver = engine.openMesh(there).receiver(i);
-const sender = engine.openMesh(back).sender(i);
+const receiver = Mesh.attach(engine, there).receiver(i);
+const sender = Mesh.attach(engine, back).sender(i);
 const found = new Look();
 const counts = noCounts();
 const flows = new Flows();
@@ -35,7 +35,7 @@ function send(n: number): void {
 
 try {
   while (receiver.wait() !== "ended") {
-    const n = receiver.dequeueBurst(batch, { reuse: true }, BURST);
+    const n = receiver.dequeueBurst(batch, BURST, { reuse: true });
     for (let k = 0; k < n; k++) {
       const skb = batch[k] as Skb;
       look(skb, linkTypeOf(skb) ?? ETHERNET, originalLengthOf(skb), found);
@@ -50,7 +50,7 @@ try {
   // The main thread closes the way out if there is nobody any more to take what comes.
   if (!(error instanceof RingClosedError)) reporter.fail(error);
   receiver.close();
-  for (let n = 1; n > 0; n = receiver.dequeueBurst(batch, { reuse: true }, BURST))
+  for (let n = 1; n > 0; n = receiver.dequeueBurst(batch, BURST, { reuse: true }))
     for (const skb of batch) if (skb.alive) skb.release(DropReason.notSpecified);
 }
 sender.close();

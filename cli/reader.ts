@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
-import { DropReason, Engine, PoolExhaustedError, RingClosedError, type Skb } from "skbuff";
+import { DropReason, Engine, Mesh, PoolExhaustedError, RingClosedError, type Skb } from "skbuff";
 import { CaptureReader, timeOf } from "skbuff/node";
 import { chained, NO_PACKETS } from "./digest.js";
 import { Pace } from "./pace.js";
@@ -27,7 +27,7 @@ const {
 } = workerData as ReaderWork;
 
 const engine = await Engine.attach(token);
-const sender = engine.openMesh(there).sender(0);
+const sender = Mesh.attach(engine, there).sender(0);
 const pace = new Pace(speed, gapMost);
 const word = new Int32Array(new SharedArrayBuffer(4));
 const batch: Skb[] = [];

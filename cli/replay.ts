@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Engine, type Mesh } from "skbuff";
+import { Engine, Mesh } from "skbuff";
 import { threadCpuTime } from "skbuff/node";
 import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
 import { type Input, lookAtInput, Output } from "./files.js";
@@ -283,8 +283,8 @@ async function run(
 ): Promise<{ result: Result; tapped: boolean }> {
   const { workers, speed, loop, memory, longest, signal } = options;
   const engine = await Engine.create({ memory, threads: Math.min(workers + 8, 64), rings: 2 * workers + 8 });
-  const there = engine.mesh(1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
-  const back = engine.mesh(workers, 1, { capacity: RING_PACKETS });
+  const there = new Mesh(engine, 1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
+  const back = new Mesh(engine, workers, 1, { capacity: RING_PACKETS });
   const links = { engine: engine.share(), there: there.share(), back: back.share() };
   const own = options.target === "own" ? new OwnReceiver() : null;
   const target = own === null ? (options.target as Target | null) : await own.open();

@@ -5,7 +5,7 @@ import { ftruncateSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { DropReason, Engine, PoolExhaustedError, type Skb } from "skbuff";
+import { DropReason, Engine, Mesh, PoolExhaustedError, type Skb } from "skbuff";
 import { StreamSender, Tap, type Transmitter, UdpSender } from "skbuff/node";
 import { Order } from "./order.js";
 import {
@@ -121,7 +121,7 @@ function isStopped(): boolean {
 }
 
 const engine = await Engine.attach(token);
-const receiver = engine.openMesh(back).receiver(0);
+const receiver = Mesh.attach(engine, back).receiver(0);
 const order = new Order();
 const due: Skb[] = [];
 const batch: Skb[] = [];
@@ -319,7 +319,7 @@ try {
 reporter.ready();
 let turned = clock();
 while ((await receiver.waitAsync()) !== "ended") {
-  const n = receiver.dequeueBurst(batch, { reuse: true }, BURST);
+  const n = receiver.dequeueBurst(batch, BURST, { reuse: true });
   for (let i = 0; i < n; i++) order.add(batch[i] as Skb, due);
   await sendDue();
   await checkTap();

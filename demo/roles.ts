@@ -239,7 +239,7 @@ export class Stage extends Role {
 
   step(): boolean {
     if (this.#n === 0) {
-      this.#n = this.#receiver.dequeueBurst(this.#burst, { reuse: true });
+      this.#n = this.#receiver.dequeueBurst(this.#burst, this.#burst.length, { reuse: true });
       if (this.#n === 0) {
         if (!this.#receiver.ended) return false;
         this.#sender.close();
@@ -301,7 +301,7 @@ export class Sink extends Role {
   }
 
   step(): boolean {
-    const n = this.#receiver.dequeueBurst(this.#burst, { reuse: true });
+    const n = this.#receiver.dequeueBurst(this.#burst, this.#burst.length, { reuse: true });
     if (n === 0) {
       this.ended = this.#receiver.ended;
       return this.ended;

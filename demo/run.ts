@@ -1,7 +1,7 @@
 // One run of the pipeline, as the page sees it: it starts the threads, and asks or hears what they do. Three kinds: threads
 // on shared memory, one thread on unshared memory, and threads that send each other messages.
 
-import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type PageMap, type Skb } from "skbuff";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import {
@@ -132,8 +132,8 @@ class SharedRun implements Run {
     const options = { capacity: plan.capacity, spread: "in-turn" } as const;
     const side = arrangement === "side";
     this.#meshes = side
-      ? [engine.mesh(1, workers, options), engine.mesh(workers, 1, options)]
-      : Array.from({ length: workers + 1 }, () => engine.mesh(1, 1, options));
+      ? [new Mesh(engine, 1, workers, options), new Mesh(engine, workers, 1, options)]
+      : Array.from({ length: workers + 1 }, () => new Mesh(engine, 1, 1, options));
     const tokens = this.#meshes.map((mesh) => mesh.share());
     const end = (i: number, place: number): ThreadJob["from"] => {
       const mesh = tokens[i];

@@ -1,7 +1,7 @@
 // The whole pipeline on one thread, over unshared memory: for pages that are not cross-origin isolated. It never blocks,
 // so that it hears the page, and sends it what it cannot see from there.
 
-import { Engine, type Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type PageMap, type Skb } from "skbuff";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import type { Answer, Command, Report, SoloJob } from "./protocol.js";
@@ -42,10 +42,10 @@ function seatsOf(
   const side = arrangement === "side";
   const meshes = side
     ? [
-        engine.mesh(1, workers, { capacity, spread: "in-turn" }),
-        engine.mesh(workers, 1, { capacity, spread: "in-turn" }),
+        new Mesh(engine, 1, workers, { capacity, spread: "in-turn" }),
+        new Mesh(engine, workers, 1, { capacity, spread: "in-turn" }),
       ]
-    : Array.from({ length: workers + 1 }, () => engine.mesh(1, 1, { capacity, spread: "in-turn" }));
+    : Array.from({ length: workers + 1 }, () => new Mesh(engine, 1, 1, { capacity, spread: "in-turn" }));
   const mesh = (i: number): Mesh => meshes[i] as Mesh;
   const seat = (which: Report["role"], place: number, role: Role): Seat => ({ which, place, role, busy: 0 });
   const seats = [seat("source", 0, new Source(engine, mesh(0).sender(0), settings, plan, clock, stopped))];

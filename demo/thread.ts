@@ -1,6 +1,6 @@
 // A thread of the pipeline on shared memory: it blocks while it has nothing to do.
 
-import { Engine } from "skbuff";
+import { Engine, Mesh } from "skbuff";
 import "skbuff/js";
 import type { Answer, Report, ThreadJob } from "./protocol.js";
 import { clockOf, type Role, Sink, Source, Stage } from "./roles.js";
@@ -47,8 +47,8 @@ export async function runThread(job: ThreadJob, post: (answer: Answer) => void):
 
 function roleOf(engine: Engine, { role, settings, plan, epoch, from, to, control }: ThreadJob): Role {
   const clock = clockOf(epoch);
-  const sender = to && engine.openMesh(to.mesh).sender(to.place);
-  const receiver = from && engine.openMesh(from.mesh).receiver(from.place);
+  const sender = to && Mesh.attach(engine, to.mesh).sender(to.place);
+  const receiver = from && Mesh.attach(engine, from.mesh).receiver(from.place);
   if (receiver === null && sender !== null)
     return new Source(engine, sender, settings, plan, clock, () => Atomics.load(control, 0) === 1);
   if (receiver !== null && sender !== null) return new Stage(receiver, sender, settings, plan);

@@ -1,10 +1,10 @@
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { Engine } from "skbuff";
+import { Engine, Mesh } from "skbuff";
 
 if (isMainThread) {
   const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
-  const there = engine.mesh(1, 2); // one sender, two workers; the packets of a flow keep their order
-  const back = engine.mesh(2, 1);
+  const there = new Mesh(engine, 1, 2); // one sender, two workers; the packets of a flow keep their order
+  const back = new Mesh(engine, 2, 1);
   const tokens = { engine: engine.share(), there: there.share(), back: back.share() };
   for (const i of [0, 1]) new Worker(new URL(import.meta.url), { workerData: { ...tokens, i } });
   const [sender, receiver] = [there.sender(0), back.receiver(0)];
@@ -27,8 +27,8 @@ if (isMainThread) {
   await Promise.all([send(), receive()]);
 } else {
   const engine = await Engine.attach(workerData.engine);
-  const receiver = engine.openMesh(workerData.there).receiver(workerData.i);
-  const sender = engine.openMesh(workerData.back).sender(workerData.i);
+  const receiver = Mesh.attach(engine, workerData.there).receiver(workerData.i);
+  const sender = Mesh.attach(engine, workerData.back).sender(workerData.i);
   while (receiver.wait() === "ready") {
     const skb = receiver.dequeue();
     skb.mark = skb.checksum();

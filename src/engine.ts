@@ -2,10 +2,7 @@
 
 import {
   BURST_MOST,
-  CONSUMES,
   E_EXHAUSTED,
-  E_RINGS,
-  E_STALE,
   ERROR_LIMIT,
   EXCHANGE_MOST,
   LAYOUT_VERSION,
@@ -13,7 +10,6 @@ import {
   MAX_THREADS,
   OK,
   PAGE_BYTES,
-  PRODUCES,
   RING_SHIFT,
   SKB_BYTES,
   THREAD_BYTES,
@@ -45,28 +41,17 @@ import {
   EngineClosedError,
   ForeignSkbError,
   InUseError,
-  PoolExhaustedError,
   QueuedSkbError,
-  RingClosedError,
   SharedMemoryError,
   ThreadLimitError,
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
-import { Mesh, type MeshOptions, type Sender } from "./mesh.js";
 import { type PageMap, readPages } from "./pages.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
-import { checkCapacity, RING_OPTIONS, Ring, type RingOptions } from "./ring.js";
 import { RELEASED, Skb } from "./skb.js";
 import { readStats, type Stats } from "./stats.js";
-import {
-  checkEngineToken,
-  checkToken,
-  type EngineToken,
-  layoutError,
-  type MeshToken,
-  type RingToken,
-} from "./token.js";
+import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import { atOnce } from "./turns.js";
 import {
   type Completion,
@@ -210,18 +195,16 @@ export class Engine {
   _lent = 0;
   /** @internal */
   readonly _regions = new Set<UserRegion>();
-  /** @internal */
-  readonly _rings = new Set<Ring>();
-  /** How many objects of this thread use an end of a ring, by the ring's address plus PRODUCES or CONSUMES. */
-  readonly #ends = new Map<number, number>();
+  /** What is made of it and ends with it: rings, which it need not know. @internal */
+  readonly _parts = new Set<{ release(): void }>();
   /** What tells this arena's tokens from those of others. @internal */
   readonly _identity: number;
   /** Where lists go to the core and come from it. @internal */
   readonly _scratch: number;
   /** @internal */
   readonly _waiter: Waiter;
-  /** Whose rings the core's scatter chooses from. @internal */
-  _targets: Sender | null = null;
+  /** The sender whose rings the core's scatter chooses from. @internal */
+  _targets: object | null = null;
   readonly #loaded: Loaded;
   /** Whether other threads can be there. */
   #several: boolean;
@@ -365,16 +348,16 @@ export class Engine {
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
+   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * const burst = new Array(32);
-   * const n = engine.allocBurst(burst, 256, { headroom: 64 });
+   * const n = engine.allocBurst(burst, 256, 32, { headroom: 64 });
    * n; // → 32
    * engine.releaseBurst(burst, n);
    */
-  allocBurst(out: (Skb | null | undefined)[], size: number, options?: BurstOptions, count?: number): number {
+  allocBurst(out: (Skb | null | undefined)[], size: number, count?: number, options?: BurstOptions): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
     const { headroom, reuse } = checkBurst(options);
@@ -649,7 +632,7 @@ export class Engine {
   /** Gives back what this thread has in the arena. */
   #free(): void {
     this._waiter.forget(null, new EngineClosedError());
-    for (const ring of this._rings) ring.release();
+    for (const part of this._parts) part.release();
     this._core.flushMagazines();
     this._core.freeThread(this._lent);
     this.#end();
@@ -693,101 +676,6 @@ export class Engine {
    */
   flush(): void {
     this._core.flushMagazines();
-  }
-
-  /**
-   * Makes a ring. Returns an owned one.
-   *
-   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
-   * @example
-   * const ring = engine.ring({ capacity: 100 });
-   * ring.capacity; // → 128
-   */
-  ring(options?: RingOptions): Ring {
-    this._open();
-    const ring = this._tryRing(checkCapacity(checkOptions(options, RING_OPTIONS).capacity));
-    if (ring === null) throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
-    return ring;
-  }
-
-  /** A ring; null if all that there can be are in use. @internal */
-  _tryRing(capacity: number): Ring | null {
-    const address = this._core.createRing(capacity) >>> 0;
-    if (address === E_RINGS) return null;
-    if (address < ERROR_LIMIT) throw refusal(this, address, null);
-    return this.#ring(address);
-  }
-
-  /**
-   * Opens a ring that another thread made. Returns an owned one.
-   *
-   * @throws TokenError, RingClosedError if nobody has the ring any more
-   * @example
-   * const ring = engine.ring();
-   * const other = engine.openRing(ring.share());
-   * other.enqueue(skb);
-   * ring.size; // → 1
-   */
-  openRing(token: RingToken): Ring {
-    this._open();
-    const { index, generation } = checkToken("ring", token, this._identity);
-    const address = this._core.joinRing(index, generation) >>> 0;
-    if (address === E_STALE) throw new RingClosedError("one that is gone");
-    return this.#ring(address);
-  }
-
-  #ring(address: number): Ring {
-    const ring = new Ring(this, address);
-    this._rings.add(ring);
-    return ring;
-  }
-
-  /** One more object uses an end. @internal */
-  _useEnd(end: number): void {
-    this.#ends.set(end, (this.#ends.get(end) ?? 0) + 1);
-  }
-
-  /** One object less does. Returns whether it was the last. */
-  #leaveEnd(end: number): boolean {
-    const left = (this.#ends.get(end) ?? 0) - 1;
-    if (left > 0) this.#ends.set(end, left);
-    else this.#ends.delete(end);
-    return left === 0;
-  }
-
-  /** An object of a ring has ended. The ends that it was the last to use go with it. @internal */
-  _leaveRing(ring: Ring, address: number): void {
-    this._rings.delete(ring);
-    let ends = 0;
-    for (const end of [PRODUCES, CONSUMES])
-      if ((ring._ends & end) !== 0 && this.#leaveEnd(address + end)) ends |= end;
-    this._core.leaveRing(address, ends);
-  }
-
-  /**
-   * Makes a ring for each pair of `producers` and `consumers`, 1..64 each. Returns an owned mesh.
-   *
-   * @throws PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
-   * @example
-   * const mesh = engine.mesh(2, 3, { capacity: 64, spread: "in-turn" });
-   * mesh.consumers; // → 3
-   */
-  mesh(producers: number, consumers: number, options?: MeshOptions): Mesh {
-    this._open();
-    return Mesh._make(this, producers, consumers, options);
-  }
-
-  /**
-   * Opens a mesh that another thread made.
-   *
-   * @throws TokenError
-   * @example
-   * const mesh = engine.openMesh(engine.mesh(2, 3).share());
-   * mesh.producers; // → 2
-   */
-  openMesh(token: MeshToken): Mesh {
-    this._open();
-    return Mesh._open(this, token);
   }
 
   // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
@@ -1022,6 +910,13 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
+}
+
+/** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */
+export function checkEngine(engine: Engine): Engine {
+  if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
+  engine._open();
+  return engine;
 }
 
 /** Says which of the options that were given asks for the largest table; if none does, that there is too little memory. */

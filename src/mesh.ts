@@ -5,14 +5,15 @@ import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES, TARGETS_MOST } fr
 import { stage, unstage } from "./burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
-import type { Engine } from "./engine.js";
+import { checkEngine, type Engine } from "./engine.js";
 import { ArgumentTypeError, PoolExhaustedError } from "./errors.js";
 import {
   checkCapacity,
+  createRing,
   type DequeueOptions,
   heldOf,
   RING_OPTIONS,
-  type Ring,
+  Ring,
   type RingOptions,
   type Wakeup,
 } from "./ring.js";
@@ -33,11 +34,11 @@ export interface MeshOptions extends RingOptions {
 const MESH_OPTIONS: Names<MeshOptions> = { ...RING_OPTIONS, spread: true };
 
 /**
- * Rings from each of several producers to each of several consumers. Made by `engine.mesh`; each thread opens it with
- * `engine.openMesh` and takes its place as a sender or a receiver.
+ * Rings from each of several producers to each of several consumers. Made on one thread; each of the others opens it with
+ * `Mesh.attach` and takes its place as a sender or a receiver.
  *
  * @example
- * const mesh = engine.mesh(1, 2);
+ * const mesh = new Mesh(engine, 1, 2);
  * const sender = mesh.sender(0);
  * skb.hash = 7;
  * other.hash = 7;
@@ -53,19 +54,35 @@ export class Mesh {
   readonly #engine: Engine;
   readonly #token: MeshToken;
   /** What keeps the rings alive while nobody has opened them; only where the mesh was made. */
-  #rings: Ring[];
+  #rings: Ring[] = [];
 
+  /**
+   * Makes a ring for each pair of `producers` and `consumers`, 1..64 each. Returns an owned mesh.
+   *
+   * @throws PoolExhaustedError, EngineClosedError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const mesh = new Mesh(engine, 2, 3, { capacity: 64, spread: "in-turn" });
+   * mesh.consumers; // → 3
+   */
+  constructor(engine: Engine, producers: number, consumers: number, options?: MeshOptions);
   /** @internal */
-  constructor(engine: Engine, token: MeshToken, rings: Ring[]) {
-    this.#engine = engine;
-    this.#token = token;
-    this.#rings = rings;
-    this.producers = token.rings.length;
-    this.consumers = token.consumers;
+  constructor(engine: Engine, producers: 0, consumers: 0, options: undefined, token: MeshToken);
+  constructor(
+    engine: Engine,
+    producers: number,
+    consumers: number,
+    options?: MeshOptions,
+    token?: MeshToken,
+  ) {
+    this.#engine = checkEngine(engine);
+    this.#token = token ?? this.#make(producers, consumers, options);
+    this.producers = this.#token.rings.length;
+    this.consumers = this.#token.consumers;
   }
 
-  /** @internal */
-  static _make(engine: Engine, producers: number, consumers: number, options?: MeshOptions): Mesh {
+  /** Makes the rings. Returns what tells another thread of them. */
+  #make(producers: number, consumers: number, options: MeshOptions | undefined): MeshToken {
+    const engine = this.#engine;
     checkInteger("producers", producers, 1, TARGETS_MOST);
     checkInteger("consumers", consumers, 1, TARGETS_MOST);
     const given = checkOptions(options, MESH_OPTIONS);
@@ -74,22 +91,29 @@ export class Mesh {
     checkOneOf("spread", spread, ["hash", "in-turn"]);
     const wanted = producers * consumers;
     const rings = all(wanted, (i) => {
-      const ring = engine._tryRing(capacity);
-      if (ring === null)
-        throw new PoolExhaustedError("ring", `${i} (of what \`rings\` makes room for)`, wanted);
-      return ring;
+      const ring = createRing(engine, capacity);
+      if (ring === 0) throw new PoolExhaustedError("ring", `${i} (of what \`rings\` makes room for)`, wanted);
+      return new Ring(engine, undefined, ring);
     });
     const rows = Array.from({ length: producers }, (_, p) =>
       rings.slice(p * consumers, (p + 1) * consumers).map((ring) => ring.share()),
     );
     const identity = engine._identity;
-    const token = { skbuff: "mesh", identity, consumers, inTurn: spread === "in-turn", rings: rows } as const;
-    return new Mesh(engine, token, rings);
+    this.#rings = rings;
+    return { skbuff: "mesh", identity, consumers, inTurn: spread === "in-turn", rings: rows };
   }
 
-  /** @internal */
-  static _open(engine: Engine, token: MeshToken): Mesh {
-    return new Mesh(engine, checkToken("mesh", token, engine._identity), []);
+  /**
+   * Opens a mesh that another thread made.
+   *
+   * @throws TokenError, EngineClosedError, ArgumentTypeError
+   * @example
+   * const mesh = Mesh.attach(engine, new Mesh(engine, 2, 3).share());
+   * mesh.producers; // → 2
+   */
+  static attach(engine: Engine, token: MeshToken): Mesh {
+    const { _identity: identity } = checkEngine(engine);
+    return new Mesh(engine, 0, 0, undefined, checkToken("mesh", token, identity));
   }
 
   /**
@@ -97,13 +121,13 @@ export class Mesh {
    *
    * @throws ArgumentRangeError, RingClosedError if the mesh is gone
    * @example
-   * const sender = engine.mesh(2, 2).sender(1);
+   * const sender = new Mesh(engine, 2, 2).sender(1);
    * sender.enqueue(skb); // → true
    */
   sender(i: number): Sender {
     this.#engine._open();
     const row = this.#token.rings[checkInteger("i", i, 0, this.producers - 1)] ?? [];
-    const rings = all(row.length, (c) => this.#engine.openRing(row[c] as RingToken));
+    const rings = all(row.length, (c) => Ring.attach(this.#engine, row[c] as RingToken));
     return new Sender(this.#engine, rings, this.#token.inTurn);
   }
 
@@ -112,24 +136,24 @@ export class Mesh {
    *
    * @throws ArgumentRangeError, RingClosedError if the mesh is gone
    * @example
-   * const receiver = engine.mesh(2, 2).receiver(0);
+   * const receiver = new Mesh(engine, 2, 2).receiver(0);
    * receiver.dequeue(); // → null
    */
   receiver(i: number): Receiver {
     this.#engine._open();
     checkInteger("i", i, 0, this.consumers - 1);
     const rows = this.#token.rings;
-    const rings = all(rows.length, (p) => this.#engine.openRing(rows[p]?.[i] as RingToken));
+    const rings = all(rows.length, (p) => Ring.attach(this.#engine, rows[p]?.[i] as RingToken));
     return new Receiver(this.#engine, rings);
   }
 
   /**
-   * What another thread needs for `engine.openMesh`. Send it with `postMessage`.
+   * What another thread needs for `Mesh.attach`. Send it with `postMessage`.
    *
    * @throws EngineClosedError
    * @example
-   * const mesh = engine.mesh(1, 2);
-   * engine.openMesh(mesh.share()).consumers; // → 2
+   * const mesh = new Mesh(engine, 1, 2);
+   * Mesh.attach(engine, mesh.share()).consumers; // → 2
    */
   share(): MeshToken {
     this.#engine._open();
@@ -141,7 +165,7 @@ export class Mesh {
    * last of them to be released frees the rings.
    *
    * @example
-   * engine.mesh(1, 2).release();
+   * new Mesh(engine, 1, 2).release();
    */
   release(): void {
     for (const ring of this.#rings) ring.release();
@@ -152,7 +176,7 @@ export class Mesh {
    * `release()`.
    *
    * @example
-   * engine.mesh(1, 2)[Symbol.dispose]();
+   * new Mesh(engine, 1, 2)[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
     this.release();
@@ -163,7 +187,7 @@ export class Mesh {
  * One producer's place in a mesh.
  *
  * @example
- * const mesh = engine.mesh(1, 2, { spread: "in-turn" });
+ * const mesh = new Mesh(engine, 1, 2, { spread: "in-turn" });
  * const sender = mesh.sender(0);
  * sender.enqueueBurst([skb, other]); // → 2
  * mesh.receiver(0).size; // → 1
@@ -196,7 +220,7 @@ export class Sender {
    *
    * @throws as `ring.enqueue`
    * @example
-   * const mesh = engine.mesh(1, 2);
+   * const mesh = new Mesh(engine, 1, 2);
    * mesh.sender(0).enqueue(skb); // → true
    */
   enqueue(skb: Skb): boolean {
@@ -209,7 +233,7 @@ export class Sender {
    *
    * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 the next call throws
    * @example
-   * const mesh = engine.mesh(1, 1, { capacity: 1 });
+   * const mesh = new Mesh(engine, 1, 1, { capacity: 1 });
    * const burst = [skb, other];
    * mesh.sender(0).enqueueBurst(burst); // → 1
    * burst[0] === other; // → true
@@ -304,7 +328,7 @@ export class Sender {
    *
    * @throws as `ring.waitWritable`
    * @example
-   * const sender = engine.mesh(1, 2).sender(0);
+   * const sender = new Mesh(engine, 1, 2).sender(0);
    * sender.waitWritable(); // → "ready"
    */
   waitWritable(room?: number, options?: WaitOptions): Wakeup {
@@ -319,7 +343,7 @@ export class Sender {
    *
    * @throws as `ring.waitWritableAsync`
    * @example
-   * const sender = engine.mesh(1, 2).sender(0);
+   * const sender = new Mesh(engine, 1, 2).sender(0);
    * await sender.waitWritableAsync(); // → "ready"
    */
   async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
@@ -353,7 +377,7 @@ export class Sender {
    *
    * @throws RingClosedError after `release()`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.sender(0).close();
    * mesh.receiver(0).ended; // → true
    */
@@ -365,7 +389,7 @@ export class Sender {
    * Gives the place up, without closing it: another thread may take it. Doing it again does nothing.
    *
    * @example
-   * engine.mesh(1, 1).sender(0).release();
+   * new Mesh(engine, 1, 1).sender(0).release();
    */
   release(): void {
     if (this.#engine._targets === this) this.#engine._targets = null;
@@ -376,7 +400,7 @@ export class Sender {
    * `release()`.
    *
    * @example
-   * engine.mesh(1, 1).sender(0)[Symbol.dispose]();
+   * new Mesh(engine, 1, 1).sender(0)[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
     this.release();
@@ -387,7 +411,7 @@ export class Sender {
  * One consumer's place in a mesh.
  *
  * @example
- * const mesh = engine.mesh(2, 1);
+ * const mesh = new Mesh(engine, 2, 1);
  * mesh.sender(1).enqueue(skb);
  * const receiver = mesh.receiver(0);
  * receiver.wait(); // → "ready"
@@ -420,7 +444,7 @@ export class Receiver {
    *
    * @throws as `ring.dequeue`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.sender(0).enqueue(skb);
    * mesh.receiver(0).dequeue().length; // → 100
    */
@@ -438,14 +462,14 @@ export class Receiver {
    *
    * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example
-   * const mesh = engine.mesh(2, 1);
+   * const mesh = new Mesh(engine, 2, 1);
    * mesh.sender(0).enqueue(skb);
    * mesh.sender(1).enqueue(other);
    * const burst = new Array(32);
    * mesh.receiver(0).dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
+  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
     const reuse = checkReuse(options);
@@ -478,7 +502,7 @@ export class Receiver {
    *
    * @throws as `ring.wait`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.sender(0).close();
    * mesh.receiver(0).wait(); // → "ended"
    */
@@ -499,7 +523,7 @@ export class Receiver {
    *
    * @throws as `ring.waitAsync`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.sender(0).enqueue(skb);
    * await mesh.receiver(0).waitAsync(); // → "ready"
    */
@@ -524,7 +548,7 @@ export class Receiver {
    *
    * @throws as `dequeue`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * const sender = mesh.sender(0);
    * sender.enqueueBurst([skb, other]);
    * sender.close();
@@ -546,7 +570,7 @@ export class Receiver {
    *
    * @throws RingClosedError after `release()`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.receiver(0).close();
    * mesh.sender(0).waitWritable(); // → "ended"
    */
@@ -558,7 +582,7 @@ export class Receiver {
    * Gives the place up, without closing it: another thread may take it. Doing it again does nothing.
    *
    * @example
-   * engine.mesh(1, 1).receiver(0).release();
+   * new Mesh(engine, 1, 1).receiver(0).release();
    */
   release(): void {
     for (const ring of this.#rings) ring.release();
@@ -568,7 +592,7 @@ export class Receiver {
    * `release()`.
    *
    * @example
-   * engine.mesh(1, 1).receiver(0)[Symbol.dispose]();
+   * new Mesh(engine, 1, 1).receiver(0)[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
     this.release();

@@ -83,7 +83,7 @@ export const PageKind = {
  * Who holds a page: nobody, a thread by its number (1..64), `several`, or from `ring` on the ring of that number.
  *
  * @example
- * const ring = engine.ring();
+ * const ring = new Ring(engine);
  * engine.pageMap().owners.filter((owner) => owner >= PageOwner.ring).length; // → 1
  */
 export const PageOwner = {

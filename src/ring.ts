@@ -6,19 +6,28 @@ import {
   BURST_MOST,
   CONSUMES,
   E_CLOSED,
+  E_RINGS,
   E_ROLE,
+  E_STALE,
+  ERROR_LIMIT,
   OK,
   PRODUCES,
   RING_MOST,
 } from "../assembly/layout.js";
 import { stage, unload, unstage } from "./burst.js";
-import { checkInteger, checkReuse, type Names, U32_MOST } from "./check.js";
+import { checkInteger, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
-import type { Engine } from "./engine.js";
-import { ArgumentTypeError, EngineClosedError, RingClosedError, RingRoleError } from "./errors.js";
+import { checkEngine, type Engine } from "./engine.js";
+import {
+  ArgumentTypeError,
+  EngineClosedError,
+  PoolExhaustedError,
+  RingClosedError,
+  RingRoleError,
+} from "./errors.js";
 import { refusal } from "./refusal.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
-import type { RingToken } from "./token.js";
+import { checkToken, type RingToken } from "./token.js";
 import { Loop } from "./turns.js";
 import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
 
@@ -46,12 +55,12 @@ export function checkCapacity(capacity = 1024): number {
 }
 
 /**
- * A bounded queue of packets from one thread to another (rte_ring). Made by `engine.ring`, opened on the other thread by
- * `engine.openRing`. A packet in it belongs to the ring, not to a thread. The first thread to enqueue is the producer,
+ * A bounded queue of packets from one thread to another (rte_ring). Made on one thread, opened on the other by
+ * `Ring.attach`. A packet in it belongs to the ring, not to a thread. The first thread to enqueue is the producer,
  * the first to dequeue the consumer, until they release the ring.
  *
  * @example
- * const ring = engine.ring({ capacity: 64 });
+ * const ring = new Ring(engine, { capacity: 64 });
  * ring.enqueue(skb); // → true
  * skb.alive; // → false
  * const packet = ring.dequeue();
@@ -68,11 +77,43 @@ export class Ring {
   /** Which ends were used by way of this object: PRODUCES, CONSUMES. @internal */
   _ends = 0;
 
+  /**
+   * Makes a ring. Returns an owned one.
+   *
+   * @throws PoolExhaustedError, EngineClosedError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const ring = new Ring(engine, { capacity: 100 });
+   * ring.capacity; // → 128
+   */
+  constructor(engine: Engine, options?: RingOptions);
   /** @internal */
-  constructor(engine: Engine, address: number) {
-    this._engine = engine;
-    this._address = address;
-    this.capacity = engine._core.ringCapacity(address);
+  constructor(engine: Engine, options: undefined, address: number);
+  constructor(engine: Engine, options?: RingOptions, address?: number) {
+    this._engine = checkEngine(engine);
+    this._address =
+      address ?? createRing(engine, checkCapacity(checkOptions(options, RING_OPTIONS).capacity));
+    if (this._address === 0)
+      throw new PoolExhaustedError("ring", "0 (all that `rings` made room for are in use)");
+    this.capacity = engine._core.ringCapacity(this._address);
+    engine._parts.add(this);
+  }
+
+  /**
+   * Opens a ring that another thread made. Returns an owned one.
+   *
+   * @throws TokenError, RingClosedError if nobody has the ring any more, EngineClosedError, ArgumentTypeError
+   * @example
+   * const ring = new Ring(engine);
+   * const other = Ring.attach(engine, ring.share());
+   * other.enqueue(skb);
+   * ring.size; // → 1
+   */
+  static attach(engine: Engine, token: RingToken): Ring {
+    const { _core: core, _identity: identity } = checkEngine(engine);
+    const { index, generation } = checkToken("ring", token, identity);
+    const address = core.joinRing(index, generation) >>> 0;
+    if (address === E_STALE) throw new RingClosedError("one that is gone");
+    return new Ring(engine, undefined, address);
   }
 
   // ─── State ───────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +142,7 @@ export class Ring {
    * @throws RingClosedError, RingRoleError, HeldSkbError if somebody else holds it through `get()`, StaleSkbError,
    * QueuedSkbError, ForeignSkbError, ArgumentTypeError; the packet stays yours
    * @example
-   * const ring = engine.ring({ capacity: 1 });
+   * const ring = new Ring(engine, { capacity: 1 });
    * ring.enqueue(skb); // → true
    * ring.enqueue(other); // → false
    * other.alive; // → true
@@ -125,7 +166,7 @@ export class Ring {
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueueBurst([skb, other]); // → 2
    * ring.size; // → 2
    */
@@ -174,7 +215,7 @@ export class Ring {
    *
    * @throws RingRoleError, RingClosedError after `release()`
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.dequeue(); // → null
    */
   dequeue(): Skb | null {
@@ -191,18 +232,18 @@ export class Ring {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on (rte_ring_dequeue_burst). Returns how many; the rest of `out`
-   * stays as it is. `count` is `out.length` if not given; for more, `out` grows.
+   * stays as it is. `count`: Default: `out.length`; for more, `out` grows.
    *
    * @throws RingRoleError, RingClosedError after `release()`, ArgumentTypeError, ArgumentRangeError
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueueBurst([skb, other]);
    * const burst = new Array(32);
    * const n = ring.dequeueBurst(burst);
    * n; // → 2
    * engine.releaseBurst(burst, n);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
+  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const reuse = checkReuse(options);
     return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), reuse);
@@ -237,7 +278,7 @@ export class Ring {
    *
    * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError on a thread that must not block
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * ring.wait(); // → "ready"
    * ring.dequeue().release();
@@ -255,7 +296,7 @@ export class Ring {
    *
    * @throws as `wait`, as rejections
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * await ring.waitAsync(); // → "ready"
    */
@@ -270,7 +311,7 @@ export class Ring {
    *
    * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError, ArgumentRangeError
    * @example
-   * const ring = engine.ring({ capacity: 2 });
+   * const ring = new Ring(engine, { capacity: 2 });
    * ring.waitWritable(2); // → "ready"
    * ring.enqueue(skb);
    * ring.waitWritable(2, { timeout: 1 }); // → "timed-out"
@@ -285,7 +326,7 @@ export class Ring {
    *
    * @throws as `waitWritable`, as rejections
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * await ring.waitWritableAsync(); // → "ready"
    */
   async waitWritableAsync(room = this._half, options?: WaitOptions): Promise<Wakeup> {
@@ -299,7 +340,7 @@ export class Ring {
    *
    * @throws RingRoleError, RingClosedError after `release()`
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueueBurst([skb, other]);
    * ring.close();
    * let n = 0;
@@ -328,7 +369,7 @@ export class Ring {
    *
    * @throws RingClosedError after `release()`
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.close();
    * ring.ended; // → true
    */
@@ -338,13 +379,13 @@ export class Ring {
   }
 
   /**
-   * What another thread needs to open the ring with `engine.openRing`. Send it with `postMessage`. It is good while
+   * What another thread needs to open the ring with `Ring.attach`. Send it with `postMessage`. It is good while
    * anybody has the ring.
    *
    * @throws RingClosedError after `release()`
    * @example
-   * const ring = engine.ring();
-   * engine.openRing(ring.share()).capacity; // → 1024
+   * const ring = new Ring(engine);
+   * Ring.attach(engine, ring.share()).capacity; // → 1024
    */
   share(): RingToken {
     const address = this._live();
@@ -364,7 +405,7 @@ export class Ring {
    * again does nothing.
    *
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * ring.release();
    * engine.stats().skbs.used; // → 1
@@ -374,7 +415,7 @@ export class Ring {
     const address = this._address;
     this._engine._waiter.forget(this, new RingClosedError("one that was released"));
     this._address = 0;
-    this._engine._leaveRing(this, address);
+    leaveRing(this._engine, this, address);
     if (this._engine._lent !== 0) this._engine._deliver();
   }
 
@@ -382,7 +423,7 @@ export class Ring {
    * `release()`.
    *
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
@@ -402,7 +443,8 @@ export class Ring {
     const address = this._live();
     if ((this._ends & end) === 0) {
       this._ends |= end;
-      this._engine._useEnd(address + end);
+      const users = endsOf(this._engine);
+      users.set(address + end, (users.get(address + end) ?? 0) + 1);
     }
     return address;
   }
@@ -451,6 +493,43 @@ export class Ring {
     if (woken !== "ready") return woken;
     return (room === 0 ? this.ended : this.closed) ? "ended" : "ready";
   }
+}
+
+/** Makes a ring of a capacity that is a power of two. Returns its address, or 0 if all that there can be are in use. */
+export function createRing(engine: Engine, capacity: number): number {
+  const address = engine._core.createRing(capacity) >>> 0;
+  if (address === E_RINGS) return 0;
+  if (address < ERROR_LIMIT) throw refusal(engine, address, null);
+  return address;
+}
+
+/** How many objects of this thread use an end of a ring, by the ring's address plus PRODUCES or CONSUMES; for each engine. */
+const ends = new WeakMap<Engine, Map<number, number>>();
+
+function endsOf(engine: Engine): Map<number, number> {
+  let those = ends.get(engine);
+  if (those === undefined) {
+    those = new Map();
+    ends.set(engine, those);
+  }
+  return those;
+}
+
+/** An object of a ring has ended. The ends that it was the last to use go with it. */
+function leaveRing(engine: Engine, ring: Ring, address: number): void {
+  engine._parts.delete(ring);
+  const users = endsOf(engine);
+  let left = 0;
+  for (const end of [PRODUCES, CONSUMES]) {
+    if ((ring._ends & end) === 0) continue;
+    const others = (users.get(address + end) ?? 0) - 1;
+    if (others > 0) users.set(address + end, others);
+    else {
+      users.delete(address + end);
+      left |= end;
+    }
+  }
+  engine._core.leaveRing(address, left);
 }
 
 /** The packet for which a burst was refused: the first that somebody else holds. */

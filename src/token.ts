@@ -22,7 +22,7 @@ export interface EngineToken {
   readonly module: WebAssembly.Module | undefined;
 }
 
-/** What `ring.share()` returns: send it to a thread that is attached to the same engine, for `engine.openRing`. */
+/** What `ring.share()` returns: send it to a thread that is attached to the same engine, for `Ring.attach`. */
 export interface RingToken {
   /** What kind of token it is. */
   readonly skbuff: "ring";
@@ -34,7 +34,7 @@ export interface RingToken {
   readonly generation: number;
 }
 
-/** What `mesh.share()` returns: send it to a thread that is attached to the same engine, for `engine.openMesh`. */
+/** What `mesh.share()` returns: send it to a thread that is attached to the same engine, for `Mesh.attach`. */
 export interface MeshToken {
   /** What kind of token it is. */
   readonly skbuff: "mesh";

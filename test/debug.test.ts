@@ -48,7 +48,7 @@ forEachEngine((_name, make) => {
         const handle = ((): number => {
           const burst = new Array<Skb>(10);
           for (let i = 0; i < 50; i++) {
-            engine.allocBurst(burst, 8, { reuse: true });
+            engine.allocBurst(burst, 8, burst.length, { reuse: true });
             engine.releaseBurst(burst);
           }
           const records = register.mock.calls.length;
@@ -57,7 +57,7 @@ forEachEngine((_name, make) => {
           expect(records).toBe(10);
           const [first] = burst as [Skb];
           expect(caught(() => first.length)).toMatchObject({ releasedAt: expect.stringMatching(HERE) });
-          engine.allocBurst(burst, 8, { reuse: true }, 1);
+          engine.allocBurst(burst, 8, 1, { reuse: true });
           return first.handle;
         })();
         await collect(() => leaks.length > 0);

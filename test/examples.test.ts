@@ -139,6 +139,8 @@ async function run(code: string): Promise<void> {
     console: { log() {}, warn() {}, error() {} },
     engine,
     Engine,
+    Mesh,
+    Ring,
     SkbQueue,
     DropReason,
     PageKind,

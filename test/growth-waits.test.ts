@@ -1,6 +1,6 @@
 // Who begins to wait costs the same however many wait already, and who has waited long enough, too.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { exponent, processorMs } from "./exponent.js";
 
@@ -33,7 +33,7 @@ it.each([
   ["nothing", 5],
 ])("waits for %s", async (_what, timeout) => {
   await expectLinear(async (n) => {
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const start = processorMs();
     const waits = Array.from({ length: n }, () => ring.waitAsync(timeout === undefined ? {} : { timeout }));
     if (timeout === undefined) ring.enqueue(engine.alloc(1));

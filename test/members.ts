@@ -3,9 +3,9 @@
 
 import {
   type Engine,
-  type Mesh,
+  Mesh,
   type Receiver,
-  type Ring,
+  Ring,
   type Sender,
   type Skb,
   SkbQueue,
@@ -148,7 +148,7 @@ export const ENGINE: Record<string, Call<Engine>> = {
   tryAlloc: (engine) => engine.tryAlloc(1)?.release(),
   allocBurst: (engine) => {
     const out: Skb[] = [];
-    engine.allocBurst(out, 1, {}, 1);
+    engine.allocBurst(out, 1, 1);
     out[0]?.release();
   },
   releaseBurst: (engine, { other }) => engine.releaseBurst([other]),
@@ -165,16 +165,20 @@ export const ENGINE: Record<string, Call<Engine>> = {
   detach: (engine) => engine.detach(),
   detachAsync: (engine) => engine.detachAsync(),
   flush: (engine) => engine.flush(),
-  ring: (engine) => engine.ring().release(),
-  openRing: (engine) => {
-    const ring = engine.ring();
-    engine.openRing(ring.share()).release();
+};
+
+/** What is made of an engine by other classes. */
+export const MAKING: Record<string, Call<Engine>> = {
+  "new Ring": (engine) => new Ring(engine).release(),
+  "Ring.attach": (engine) => {
+    const ring = new Ring(engine);
+    Ring.attach(engine, ring.share()).release();
     ring.release();
   },
-  mesh: (engine) => engine.mesh(1, 1).release(),
-  openMesh: (engine) => {
-    const mesh = engine.mesh(1, 1);
-    engine.openMesh(mesh.share()).release();
+  "new Mesh": (engine) => new Mesh(engine, 1, 1).release(),
+  "Mesh.attach": (engine) => {
+    const mesh = new Mesh(engine, 1, 1);
+    Mesh.attach(engine, mesh.share()).release();
     mesh.release();
   },
 };
@@ -191,7 +195,7 @@ export const RING: Record<string, Call<Ring>> = {
   enqueue: (ring, { other }) => ring.enqueue(other),
   enqueueBurst: (ring, { other }) => ring.enqueueBurst([other]),
   dequeue: (ring) => ring.dequeue()?.release(),
-  dequeueBurst: (ring) => ring.dequeueBurst([], {}, 0),
+  dequeueBurst: (ring) => ring.dequeueBurst([], 0),
   // Unshared memory has nobody who could wake this thread, so that it may not block.
   wait: (ring) => {
     ring.close();
@@ -233,7 +237,7 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   size: (receiver) => receiver.size,
   ended: (receiver) => receiver.ended,
   dequeue: (receiver) => receiver.dequeue()?.release(),
-  dequeueBurst: (receiver) => receiver.dequeueBurst([], {}, 1),
+  dequeueBurst: (receiver) => receiver.dequeueBurst([], 1),
   wait: (receiver) => {
     receiver.close();
     return receiver.wait(soon);

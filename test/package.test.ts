@@ -83,7 +83,7 @@ function check(name: string, program: string, options: Record<string, unknown>):
 test("the types of what connects to Node check beside Node's own", () => {
   check(
     "connect.ts",
-    `import { Engine } from "skbuff";
+    `import { Engine, Ring } from "skbuff";
 import { CaptureReader, CaptureWriter, noteCapture, StreamReceiver, StreamSender, Tap, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
 export async function use(engine: Engine): Promise<void> {
   using reader = CaptureReader.open(engine, "in.pcap", { lend: 8 });
@@ -92,7 +92,7 @@ export async function use(engine: Engine): Promise<void> {
   using skb = engine.alloc(10);
   noteCapture(skb, { linkType: 101 });
   await using tap = await Tap.open(engine, "out.pcapng");
-  const ways: Transmitter[] = [engine.ring(), new StreamSender(engine, process.stdout), tap.on(await UdpSender.open(engine, { host: "::1", port: 1 }))];
+  const ways: Transmitter[] = [new Ring(engine), new StreamSender(engine, process.stdout), tap.on(await UdpSender.open(engine, { host: "::1", port: 1 }))];
   for (const way of ways) if (!way.enqueue(skb)) await way.waitWritableAsync();
   for await (const packet of await UdpReceiver.open(engine, { port: 0 })) packet.release();
   for await (const packet of await StreamReceiver.connect(engine, { port: 1, framing: "length32" })) packet.release();
@@ -107,7 +107,7 @@ export async function use(engine: Engine): Promise<void> {
 test("the types of what connects to the web check with the web's own", () => {
   check(
     "web.ts",
-    `import { type Engine, type Skb } from "skbuff";
+    `import { type Engine, Ring, type Skb } from "skbuff";
 import { readablePackets, type Transmitter, WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, writablePackets } from "skbuff/web";
 export async function use(engine: Engine, skb: Skb, transport: WebTransport, url: string): Promise<void> {
   const socket = new WebSocket(url);
@@ -117,11 +117,11 @@ export async function use(engine: Engine, skb: Skb, transport: WebTransport, url
   // @ts-expect-error: it may be shared
   await crypto.subtle.digest("SHA-256", skb.bytes);
   const { readable, writable } = await transport.createBidirectionalStream();
-  const ways: Transmitter[] = [engine.ring(), new WebSocketSender(engine, socket), new WebStreamSender(engine, writable, { framing: "length16" })];
+  const ways: Transmitter[] = [new Ring(engine), new WebSocketSender(engine, socket), new WebStreamSender(engine, writable, { framing: "length16" })];
   for (const way of ways) if (!way.enqueue(skb)) await way.waitWritableAsync();
   const receiver = new WebSocketReceiver(engine, socket, { onText: (text: string) => void text });
   const type: BinaryType = receiver.socket.binaryType;
-  await readablePackets(receiver).pipeTo(writablePackets(engine.ring()));
+  await readablePackets(receiver).pipeTo(writablePackets(new Ring(engine)));
   for await (const packet of new WebStreamReceiver(engine, readable)) packet.release();
   for await (const packet of new WebStreamReceiver(engine, transport.datagrams.readable)) packet.release();
   void type;
@@ -137,7 +137,7 @@ test.each([
 ])("its types check without help from other types (module %s, resolution %s)", (module, resolution) => {
   check(
     "use.ts",
-    `import { Engine, PoolExhaustedError, type Ring, Skb, SkbQueue, type Completion } from "skbuff";
+    `import { Engine, PoolExhaustedError, Ring, Skb, SkbQueue, type Completion } from "skbuff";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
   using skb: Skb = engine.alloc(64, { headroom: 16 });
@@ -146,7 +146,7 @@ export async function use(): Promise<number> {
   skb.addUserFrag(engine.userRegion(4096), 0, 10, ubuf);
   const queue = new SkbQueue(engine);
   queue.pushTail(skb.clone());
-  using ring: Ring = (await Engine.attach(engine.share())).openRing(engine.ring({ capacity: 8 }).share());
+  using ring: Ring = Ring.attach(await Engine.attach(engine.share()), new Ring(engine, { capacity: 8 }).share());
   for await (const packet of ring) packet.release();
   // @ts-expect-error: what is inside the library is not to be seen
   skb._handle;

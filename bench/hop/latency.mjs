@@ -2,7 +2,7 @@
 
 import { isMainThread, workerData } from "node:worker_threads";
 import { build } from "hdr-histogram-js";
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import { say, start } from "./thread.mjs";
 
 const WARM_UP = 1000;
@@ -109,7 +109,7 @@ async function shared(id) {
     return { mine: words, data: { words } };
   }
   const engine = await Engine.create({ memory: 8 << 20 });
-  const [to, from] = [engine.ring({ capacity: 16 }), engine.ring({ capacity: 16 })];
+  const [to, from] = [new Ring(engine, { capacity: 16 }), new Ring(engine, { capacity: 16 })];
   return {
     mine: { to, from, skb: engine.alloc(64) },
     data: { engine: engine.share(), to: from.share(), from: to.share() },
@@ -157,7 +157,7 @@ if (!isMainThread) {
   let ends = words;
   if (words === undefined) {
     const engine = await Engine.attach(token);
-    ends = { engine, to: engine.openRing(to), from: engine.openRing(from) };
+    ends = { engine, to: Ring.attach(engine, to), from: Ring.attach(engine, from) };
   }
   const alive = setInterval(() => {}, 1000);
   say("ready");

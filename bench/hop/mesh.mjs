@@ -2,7 +2,7 @@
 // each thread for it.
 
 import { isMainThread, workerData } from "node:worker_threads";
-import { Engine } from "skbuff";
+import { Engine, Mesh } from "skbuff";
 import { cpuTime, say, start } from "./thread.mjs";
 
 const BURST = 32;
@@ -15,7 +15,7 @@ export const MESHES = [1, 2, 4].map((workers) => ({ id: String(workers), title: 
 export async function run(id, n) {
   const workers = Number(id);
   const engine = await Engine.create({ memory: 64 << 20 });
-  const [there, back] = [engine.mesh(1, workers), engine.mesh(workers, 1)];
+  const [there, back] = [new Mesh(engine, 1, workers), new Mesh(engine, workers, 1)];
   const data = { engine: engine.share(), there: there.share(), back: back.share() };
   const url = new URL(import.meta.url);
   const threads = [await start(url, { ...data, role: "receiver" })];
@@ -26,7 +26,7 @@ export async function run(id, n) {
   const bytes = new Uint8Array(SIZE).fill(7);
   const burst = new Array(BURST);
   for (let sent = 0; sent < n; sent += BURST) {
-    const got = engine.allocBurst(burst, SIZE, { reuse: true });
+    const got = engine.allocBurst(burst, SIZE, burst.length, { reuse: true });
     for (let i = 0; i < got; i++) burst[i].putData(bytes).hash = (sent + i) % FLOWS;
     for (let left = got; left > 0; ) {
       left -= sender.enqueueBurst(burst, left);
@@ -49,21 +49,21 @@ if (!isMainThread) {
   const engine = await Engine.attach(token);
   const burst = new Array(BURST);
   if (role === "receiver") {
-    const receiver = engine.openMesh(back).receiver(0);
+    const receiver = Mesh.attach(engine, back).receiver(0);
     say("ready");
     const cpu = cpuTime();
     do {
-      const n = receiver.dequeueBurst(burst, { reuse: true });
+      const n = receiver.dequeueBurst(burst, burst.length, { reuse: true });
       engine.releaseBurst(burst, n);
     } while (receiver.wait() === "ready");
     say({ cpu: cpuTime() - cpu });
   } else {
-    const receiver = engine.openMesh(there).receiver(i);
-    const sender = engine.openMesh(back).sender(i);
+    const receiver = Mesh.attach(engine, there).receiver(i);
+    const sender = Mesh.attach(engine, back).sender(i);
     say("ready");
     const cpu = cpuTime();
     do {
-      const n = receiver.dequeueBurst(burst, { reuse: true });
+      const n = receiver.dequeueBurst(burst, burst.length, { reuse: true });
       for (let k = 0; k < n; k++) burst[k].checksum();
       for (let left = n; left > 0; ) {
         left -= sender.enqueueBurst(burst, left);

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import "skbuff/js";
 import ThreadStream from "thread-stream";
 import { cpuTime, say, start } from "./thread.mjs";
@@ -36,7 +36,7 @@ const message = () => new Uint8Array(MESSAGE).fill(7);
 const senders = {
   async skbuff(pipe, n) {
     const engine = await Engine.create({ memory: 32 << 20, core: pipe.core });
-    const ring = engine.ring({ capacity: 1024 });
+    const ring = new Ring(engine, { capacity: 1024 });
     const other = await start(new URL(import.meta.url), {
       pipe,
       n,
@@ -87,7 +87,7 @@ function pump(engine, ring, { size, touch, copy, fresh }, n) {
   const four = bytes.subarray(0, 4);
   const options = { reuse: fresh !== true };
   for (let sent = 0; sent < n; ) {
-    const got = engine.allocBurst(burst, size, options, Math.min(BURST, n - sent));
+    const got = engine.allocBurst(burst, size, Math.min(BURST, n - sent), options);
     for (let i = 0; touch && i < got; i++) burst[i].putData(four);
     for (let i = 0; copy && i < got; i++) burst[i].putData(bytes);
     let done = ring.enqueueBurst(burst, got);
@@ -136,7 +136,7 @@ export async function run(id, n) {
 async function receive({ pipe, n, engine: token, ring: ringToken, memory }) {
   if (pipe.core !== undefined) {
     const engine = await Engine.attach(token);
-    const ring = engine.openRing(ringToken);
+    const ring = Ring.attach(engine, ringToken);
     say("ready");
     const cpu = cpuTime();
     drain(engine, ring, pipe, n);
@@ -164,7 +164,7 @@ function drain(engine, ring, { touch, fresh }, n) {
   const options = { reuse: fresh !== true };
   let sum = 0;
   for (let got = 0; got < n; ) {
-    const some = ring.dequeueBurst(burst, options);
+    const some = ring.dequeueBurst(burst, burst.length, options);
     if (some === 0) {
       ring.wait();
       continue;

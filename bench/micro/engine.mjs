@@ -58,7 +58,7 @@ export async function make({ engine: options }) {
       yield {
         0: () => size,
         bench(n) {
-          engine.allocBurst(out, n, options);
+          engine.allocBurst(out, n, out.length, options);
           do_not_optimize(out);
           engine.releaseBurst(out);
         },

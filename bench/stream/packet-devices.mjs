@@ -1,6 +1,7 @@
 // The devices that packets go out by: write to a TCP socket, or send as datagrams. Their threads do not block, since a
 // socket lives on the event loop.
 
+import { Ring } from "skbuff";
 import { StreamSender, UdpSender } from "skbuff/node";
 import { attach, BURST } from "./packets.mjs";
 import { awaited } from "./sockets.mjs";
@@ -11,7 +12,7 @@ const REUSE = { reuse: true };
 export async function drain(ring, sender, meter) {
   const burst = new Array(BURST);
   do {
-    const n = ring.dequeueBurst(burst, REUSE);
+    const n = ring.dequeueBurst(burst, burst.length, REUSE);
     for (let i = 0; i < n; i++) meter.bytes += burst[i].length;
     meter.messages += n;
     let rest = n < BURST ? burst.slice(0, n) : burst;
@@ -27,7 +28,7 @@ export async function drain(ring, sender, meter) {
 
 export async function tcp({ meter, role }) {
   const engine = await attach({ meter, role });
-  const from = engine.openRing(role.up);
+  const from = Ring.attach(engine, role.up);
   const { port, connected } = await awaited();
   const run = async () => {
     const sender = new StreamSender(engine, await connected, { inFlight: role.below * role.size });
@@ -39,7 +40,7 @@ export async function tcp({ meter, role }) {
 
 export async function udp({ meter, role }) {
   const engine = await attach({ meter, role });
-  const from = engine.openRing(role.up);
+  const from = Ring.attach(engine, role.up);
   const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: role.port, inFlight: role.below });
   const run = async () => {
     await drain(from, sender, meter);

@@ -1,6 +1,6 @@
 // Guest and host of the paths through the engine, and the devices that read packets on the spot.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import "skbuff/js";
 import { CHECKED_EVERY, checkPart, fill, headOf } from "./message.mjs";
 import { Fifo, fillerOf, slotOf } from "./source.mjs";
@@ -95,7 +95,7 @@ export class Slots {
 export async function guest({ meter, role }) {
   const { size, window, wait, down } = role;
   const engine = await attach({ meter, role });
-  const ring = engine.openRing(down);
+  const ring = Ring.attach(engine, down);
   const slots = new Slots(engine, size, window);
   const memory = slots.views().map(slotOf);
   for (const { words } of memory) fill(words, 0);
@@ -107,7 +107,7 @@ export async function guest({ meter, role }) {
       // Whoever goes on with the first slot that is back wakes two threads for one message.
       while (slots.free < least) engine.wait(wait);
       const n = Math.min(slots.free, BURST);
-      engine.allocBurst(burst, 0, REUSE, n);
+      engine.allocBurst(burst, 0, n, REUSE);
       for (let i = 0; i < n; i++) {
         const slot = slots.take();
         prepare(memory[slot], meter.messages++);
@@ -131,11 +131,11 @@ export async function guest({ meter, role }) {
 export async function host({ meter, role }) {
   const { path, wait, up, down } = role;
   const engine = await attach({ meter, role });
-  const [from, to] = [engine.openRing(up), engine.openRing(down)];
+  const [from, to] = [Ring.attach(engine, up), Ring.attach(engine, down)];
   const burst = new Array(BURST);
   const run = () => {
     do {
-      const n = from.dequeueBurst(burst, REUSE);
+      const n = from.dequeueBurst(burst, burst.length, REUSE);
       for (let i = 0; i < n; i++) {
         meter.bytes += burst[i].length;
         if (path.copies) burst[i].copyUbufs();
@@ -153,12 +153,12 @@ export async function host({ meter, role }) {
 export async function localDevice({ meter, role }) {
   const { wait, up, device, dirty } = role;
   const engine = await attach({ meter, role });
-  const from = engine.openRing(up);
+  const from = Ring.attach(engine, up);
   const burst = new Array(BURST);
   const run = () => {
     let sum = 0;
     do {
-      const n = from.dequeueBurst(burst, REUSE);
+      const n = from.dequeueBurst(burst, burst.length, REUSE);
       for (let i = 0; i < n; i++) {
         const skb = burst[i];
         if (device === "sum") sum ^= skb.checksum();

@@ -1,5 +1,6 @@
 // TCP_MAERTS: the peer sends, the device receives, the host passes on, the guest reads every byte. The packets.
 
+import { Ring } from "skbuff";
 import { StreamReceiver } from "skbuff/node";
 import { CHECKED_EVERY, SOURCE_MESSAGES, StreamCheck } from "./message.mjs";
 import { attach, BURST, pass } from "./packets.mjs";
@@ -10,13 +11,13 @@ const REUSE = { reuse: true };
 export async function guest({ meter, role }) {
   const { wait, down, size } = role;
   const engine = await attach({ meter, role });
-  const from = engine.openRing(down);
+  const from = Ring.attach(engine, down);
   const burst = new Array(BURST);
   const check = new StreamCheck(size, { every: CHECKED_EVERY, wrap: SOURCE_MESSAGES });
   const run = () => {
     let sum = 0;
     do {
-      const n = from.dequeueBurst(burst, REUSE);
+      const n = from.dequeueBurst(burst, burst.length, REUSE);
       for (let i = 0; i < n; i++) {
         const skb = burst[i];
         sum ^= skb.checksum();
@@ -37,11 +38,11 @@ export async function guest({ meter, role }) {
 export async function host({ meter, role }) {
   const { path, wait, up, down } = role;
   const engine = await attach({ meter, role });
-  const [from, to] = [engine.openRing(down), engine.openRing(up)];
+  const [from, to] = [Ring.attach(engine, down), Ring.attach(engine, up)];
   const burst = new Array(BURST);
   const run = () => {
     do {
-      const n = from.dequeueBurst(burst, REUSE);
+      const n = from.dequeueBurst(burst, burst.length, REUSE);
       for (let i = 0; i < n; i++) {
         meter.bytes += burst[i].length;
         if (!path.copies) continue;
@@ -61,7 +62,7 @@ export async function host({ meter, role }) {
 /** Receives from the socket, straight into the pool's pages. */
 export async function device({ meter, role }) {
   const engine = await attach({ meter, role });
-  const to = engine.openRing(role.up);
+  const to = Ring.attach(engine, role.up);
   const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port: role.port });
   const burst = new Array(BURST);
   const run = async () => {

@@ -1,5 +1,6 @@
 // TCP_RR: one message goes down through all roles, is sent back by the peer, and comes up again, then the next. The packets.
 
+import { Mesh, Ring } from "skbuff";
 import { StreamReceiver, StreamSender } from "skbuff/node";
 import { Latency } from "./latency.mjs";
 import { drain } from "./packet-devices.mjs";
@@ -14,7 +15,7 @@ const LAST = 2;
 export async function guest({ meter, role }) {
   const { size, window, wait, down, mesh } = role;
   const engine = await attach({ meter, role });
-  const [sender, answers] = [engine.openMesh(mesh).sender(0), engine.openRing(down)];
+  const [sender, answers] = [Mesh.attach(engine, mesh).sender(0), Ring.attach(engine, down)];
   const slots = new Slots(engine, size, window);
   const trips = new Latency();
   const waiting = { ...wait, completions: true };
@@ -56,8 +57,8 @@ export async function guest({ meter, role }) {
 export async function host({ meter, role }) {
   const { path, wait, up, down, mesh } = role;
   const engine = await attach({ meter, role });
-  const from = engine.openMesh(mesh).receiver(0);
-  const [above, below] = [engine.openRing(up), engine.openRing(down)];
+  const from = Mesh.attach(engine, mesh).receiver(0);
+  const [above, below] = [Ring.attach(engine, up), Ring.attach(engine, down)];
   const burst = new Array(BURST);
   const one = [null];
   const forward = (skb) => {
@@ -80,7 +81,7 @@ export async function host({ meter, role }) {
   };
   const run = () => {
     do {
-      const n = from.dequeueBurst(burst, REUSE);
+      const n = from.dequeueBurst(burst, burst.length, REUSE);
       for (let i = 0; i < n; i++) forward(burst[i]);
       meter.look();
     } while (from.wait(wait) === "ready");
@@ -92,8 +93,8 @@ export async function host({ meter, role }) {
 /** Between the socket and the host. */
 export async function device({ meter, role }) {
   const engine = await attach({ meter, role });
-  const from = engine.openRing(role.up);
-  const to = engine.openMesh(role.mesh).sender(1);
+  const from = Ring.attach(engine, role.up);
+  const to = Mesh.attach(engine, role.mesh).sender(1);
   const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port: role.port });
   receiver.socket.setNoDelay();
   const rise = async () => {

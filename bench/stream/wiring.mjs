@@ -3,7 +3,7 @@
 //   guest ── down, up ── host ── down, up ── device ── socket ── peer
 
 import { MessageChannel } from "node:worker_threads";
-import { Engine } from "skbuff";
+import { Engine, Mesh, Ring } from "skbuff";
 import "skbuff/js";
 
 const MEMORY = 64 << 20;
@@ -60,7 +60,7 @@ export async function throughEngine(shared) {
   const engine = await Engine.create({ memory: MEMORY, core: path.engine });
   // What is lent is limited by the guest's slots. Copies are not: half of the window may be in the ring, half with the device.
   const below = path.copies ? window / 2 : window;
-  const [first, second] = [window, below].map((capacity) => engine.ring({ capacity }).share());
+  const [first, second] = [window, below].map((capacity) => new Ring(engine, { capacity }).share());
   const ends = {
     guest: { down: first },
     host: { up: first, down: second },
@@ -68,7 +68,7 @@ export async function throughEngine(shared) {
   };
   const common = { ...shared, engine: engine.share(), wait: WAIT };
   // Who goes up and down waits for both at once.
-  if (mode === "rr") common.mesh = engine.mesh(2, 1, { capacity: window }).share();
+  if (mode === "rr") common.mesh = new Mesh(engine, 2, 1, { capacity: window }).share();
   return { engine, roles: rolesOf("packets", shared, common, ends) };
 }
 

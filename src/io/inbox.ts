@@ -103,7 +103,7 @@ export abstract class Inbox {
    * receiver.dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], options?: DequeueOptions, count?: number): number {
+  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     checkReuse(options);
     const most = checkInteger("count", count ?? out.length, 0, U32_MOST);

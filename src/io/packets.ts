@@ -1,17 +1,12 @@
 // What all modules here do with packets: get them, and let them go.
 
 import { checkBytes } from "../check.js";
-import { Engine } from "../engine.js";
-import { ArgumentTypeError, PoolExhaustedError } from "../errors.js";
+import type { Engine } from "../engine.js";
+import { PoolExhaustedError } from "../errors.js";
 import type { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 
-/** Returns `engine` if it is an open one. @throws ArgumentTypeError, EngineClosedError */
-export function checkEngine(engine: Engine): Engine {
-  if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
-  engine._open();
-  return engine;
-}
+export { checkEngine } from "../engine.js";
 
 /**
  * A packet with a copy of `bytes`, 64 KiB at most. Returns an owned one; or null if the pool has none. Linear, if there is a head

@@ -13,7 +13,7 @@ import type { WaitOptions } from "../waiter.js";
  * async function send(transmitter, packet) {
  *   while (!transmitter.enqueue(packet)) await transmitter.waitWritableAsync();
  * }
- * await send(engine.ring(), skb);
+ * await send(new Ring(engine), skb);
  * await send(await UdpSender.open(engine, { host: "127.0.0.1", port }), other);
  */
 export interface Transmitter {

@@ -5,7 +5,7 @@ import makeJs from "../../build/core-js.js";
 import { provideJs } from "../core/load.js";
 import { Engine } from "../engine.js";
 import { DropReason } from "../reason.js";
-import type { Ring } from "../ring.js";
+import { Ring } from "../ring.js";
 import type { Skb } from "../skb.js";
 import { CaptureWriter } from "./capture-writer.js";
 import { threadCpuTime } from "./cpu.js";
@@ -22,7 +22,7 @@ provideJs(makeJs);
 
 const { engine: token, ring: ringToken, snapLength } = workerData as TapWork;
 const engine = await Engine.attach(token);
-const ring = openRing();
+const ring = attachRing();
 const batch: Skb[] = [];
 let writer: CaptureWriter | null = null;
 let error: TapReport["error"] = null;
@@ -30,9 +30,9 @@ let failed = 0;
 let reported = 0;
 let unreported = false;
 
-function openRing(): Ring {
+function attachRing(): Ring {
   try {
-    return engine.openRing(ringToken);
+    return Ring.attach(engine, ringToken);
   } catch (error) {
     engine.detach();
     throw error;
@@ -89,7 +89,7 @@ function run(file: string | number): void {
   });
   // Sleeps without end once everything is reported.
   while (ring.wait(unreported ? { timeout: REPORT_MS } : {}) !== "ended") {
-    const n = ring.dequeueBurst(batch, { reuse: true }, BATCH);
+    const n = ring.dequeueBurst(batch, BATCH, { reuse: true });
     write(n);
     unreported ||= n > 0;
     if (unreported && performance.now() - reported > REPORT_MS) report(false);

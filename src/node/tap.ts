@@ -8,7 +8,7 @@ import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkEngine } from "../io/packets.js";
 import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
-import type { Ring, Wakeup } from "../ring.js";
+import { Ring, type Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions } from "../waiter.js";
 import { CaptureFile } from "./capture-file.js";
@@ -109,7 +109,7 @@ export class Tap {
     const output = CaptureFile.open(file, "w");
     let ring: Ring | undefined;
     try {
-      ring = engine.ring(capacity === undefined ? {} : { capacity });
+      ring = new Ring(engine, capacity === undefined ? {} : { capacity });
       const work = { engine: token, ring: ring.share(), snapLength };
       let tap: Tap | null = null;
       const writer = await TapWriter.start(engine, work, (offset, got) => {
@@ -159,7 +159,7 @@ export class Tap {
    * @throws ArgumentTypeError
    * @example
    * const tap = await Tap.open(engine, file);
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * tap.on(ring).enqueue(skb); // → true
    * ring.dequeue().release();
    * (await tap.close()).written; // → 1

@@ -21,7 +21,7 @@ const WRITABLE_PACKETS = 16;
  *
  * @throws ArgumentTypeError
  * @example
- * const ring = engine.ring();
+ * const ring = new Ring(engine);
  * ring.enqueueBurst([skb, other]);
  * ring.close();
  * let bytes = 0;
@@ -83,7 +83,7 @@ function drain(source: PacketSource): void {
  *
  * @throws ArgumentTypeError
  * @example
- * const ring = engine.ring();
+ * const ring = new Ring(engine);
  * const writer = writablePackets(ring).getWriter();
  * await writer.write(skb);
  * skb.alive; // → false

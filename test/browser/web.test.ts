@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the functions below share, in the page. */
 const PRELUDE = `
-  const { Engine } = await import("/dist/index.js");
+  const { Engine, Ring } = await import("/dist/index.js");
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, readablePackets, writablePackets } =
     await import("/dist/web.js");
   const engine = await Engine.create({ memory: 8 * 1024 * 1024 });
@@ -100,7 +100,7 @@ const BY_FETCH = `${PRELUDE}
   const [body] = await Promise.all([new Response(chunks.readable).blob(), send(sender).then(() => sender.close())]);
   const response = await fetch("/mirror", { method: "POST", body });
   const receiver = new WebStreamReceiver(engine, response.body, { framing: "length16" });
-  const ring = engine.ring({ capacity: 16 });
+  const ring = new Ring(engine, { capacity: 16 });
   const piped = readablePackets(receiver).pipeTo(writablePackets(ring));
   const n = await receive(ring);
   await piped;

@@ -1,6 +1,6 @@
 // What the audit says when a word of the arena is wrong, as a write through a view that had ended can make it.
 
-import type { Engine, Skb, Ubuf } from "skbuff";
+import { type Engine, Ring, type Skb, type Ubuf } from "skbuff";
 import { expect, it } from "vitest";
 import {
   HEADER_BITMAP,
@@ -86,7 +86,7 @@ function everything(engine: Engine): {
   const ubuf = engine.ubuf();
   const lent = engine.alloc(100);
   lent.addUserFrag(region, 0, 100, ubuf);
-  const ring = engine.ring({ capacity: 4 });
+  const ring = new Ring(engine, { capacity: 4 });
   for (let i = 0; i < 4; i++) ring.enqueue(engine.alloc(10));
   const ringAt = header(HEADER_RING_TABLE);
   const slots = heap.word(ringAt + 8);

@@ -1,6 +1,6 @@
 // What an object says of itself is a line, whatever hangs on it: an engine's memory does not.
 
-import { type Engine, SkbQueue } from "skbuff";
+import { type Engine, Mesh, Ring, SkbQueue } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -18,8 +18,8 @@ function objects(engine: Engine): Record<string, object> {
   skb.addUserFrag(region, 0, 50, ubuf);
   const gone = engine.alloc(1);
   gone.release();
-  const mesh = engine.mesh(1, 2);
-  const ring = engine.ring({ capacity: 4 });
+  const mesh = new Mesh(engine, 1, 2);
+  const ring = new Ring(engine, { capacity: 4 });
   const given = engine.alloc(1);
   ring.enqueue(given);
   const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];

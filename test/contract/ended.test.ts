@@ -9,6 +9,7 @@ import {
   DISPOSE,
   ENDING,
   ENGINE,
+  MAKING,
   MESH,
   membersOf,
   type Props,
@@ -123,20 +124,20 @@ forEachEngine((_name, make) => {
       w.clean();
     }
     const tables = [
-      [RING, () => engine.ring()],
-      [MESH, () => engine.mesh(1, 1)],
-      [SENDER, () => engine.mesh(1, 1).sender(0)],
-      [RECEIVER, () => engine.mesh(1, 1).receiver(0)],
+      [RING, () => new Ring(engine)],
+      [MESH, () => new Mesh(engine, 1, 1)],
+      [SENDER, () => new Mesh(engine, 1, 1).sender(0)],
+      [RECEIVER, () => new Mesh(engine, 1, 1).receiver(0)],
     ] as const;
     for (const [table, makeOne] of tables) {
       for (const [name, call] of Object.entries<Call<never>>(table)) {
         const one = makeOne();
         expect(await codeOfAny(() => call(one as never, propsOf(w))), name).toBeUndefined();
-        for (const ring of (engine as unknown as { _rings: Set<Ring> })._rings) ring.release();
+        for (const ring of (engine as unknown as { _parts: Set<Ring> })._parts) ring.release();
         w.clean();
       }
     }
-    for (const [name, call] of Object.entries(ENGINE)) {
+    for (const [name, call] of Object.entries({ ...ENGINE, ...MAKING })) {
       const other = ENDING.includes(name) ? await make() : engine;
       const props = other === engine ? propsOf(w) : propsOf(new World(await make()));
       expect(await codeOfAny(() => call(other, props)), name).toBeUndefined();
@@ -261,8 +262,8 @@ forEachEngine((_name, make) => {
     const ubuf = w.ubuf();
     const region = w.region(7);
     expect(carrier.zeroCopy).toBe(true);
-    const ring = engine.ring();
-    const mesh = engine.mesh(1, 1);
+    const ring = new Ring(engine);
+    const mesh = new Mesh(engine, 1, 1);
     const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
     engine.close({ force: true });
     await expectEach(SKB, live, () => props, "ERR_SKB_CLOSED");
@@ -280,6 +281,7 @@ forEachEngine((_name, make) => {
         ["detachAsync", undefined],
       ]),
     );
+    await expectEach(MAKING, engine, () => props, "ERR_SKB_CLOSED");
     await expectEach(UBUF, ubuf, () => props, "ERR_SKB_CLOSED");
     await expectEach(
       REGION,
@@ -306,9 +308,9 @@ forEachEngine((_name, make) => {
     const engine = await make();
     const w = new World(engine);
     const props = propsOf(w);
-    const mesh = engine.mesh(1, 1);
+    const mesh = new Mesh(engine, 1, 1);
     const ended = [
-      [RING, engine.ring()],
+      [RING, new Ring(engine)],
       [SENDER, mesh.sender(0)],
       [RECEIVER, mesh.receiver(0)],
     ] as const;

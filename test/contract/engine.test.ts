@@ -196,7 +196,7 @@ forEachEngine((_name, make) => {
       const engine = await make({ debug: true });
       const skb = engine.alloc(1);
       const burst: Skb[] = [];
-      engine.allocBurst(burst, 1, {}, 1);
+      engine.allocBurst(burst, 1, 1);
       const others = [skb.clone(), skb.copy(), skb.copyHead(), skb.split(0), burst[0]];
       const error = caught(() => engine.close()) as InUseError;
       expect(error.holders.length).toBe(1 + others.length);

@@ -1,6 +1,6 @@
 // Each error names the argument that is at fault, and says why: never a range in which the value lies.
 
-import type { DropReason, EngineOptions, Skb } from "skbuff";
+import { type DropReason, type EngineOptions, Mesh, Ring, type Skb } from "skbuff";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { caught, expectTyped } from "../packets.js";
@@ -126,11 +126,11 @@ forEachEngine((_name, make) => {
 
   it("says how many rings a mesh takes, and how many there are", async () => {
     const engine = await make({ memory: 4 << 20 });
-    const ring = engine.ring();
-    const error = caught(() => engine.mesh(9, 9));
+    const ring = new Ring(engine);
+    const error = caught(() => new Mesh(engine, 9, 9));
     expect((error as Error).message).toBe('"ring" expected 81 free, got 63 (of what `rings` makes room for)');
     // Those that it had made already are free again.
-    engine.mesh(7, 9).release();
+    new Mesh(engine, 7, 9).release();
     ring.release();
   });
 

@@ -1,6 +1,6 @@
 // What fails half-way gives back what it took: joining, rings, meshes and bursts are made to fail at each of their steps.
 
-import { Engine, type Skb } from "skbuff";
+import { Engine, Mesh, Ring, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine, inside } from "../engines.js";
 import { codeOf, used } from "../packets.js";
@@ -29,8 +29,8 @@ forEachEngine((_name, make) => {
   describe("what fails half-way", () => {
     it("is a ring, a mesh or a region without pages", async () => {
       const engine = await make();
-      expect(failEach(engine, () => engine.ring())).toBe(1);
-      expect(failEach(engine, () => engine.mesh(2, 3))).toBe(6);
+      expect(failEach(engine, () => new Ring(engine))).toBe(1);
+      expect(failEach(engine, () => new Mesh(engine, 2, 3))).toBe(6);
       expect(failEach(engine, () => engine.userRegion(10000))).toBe(1);
       expect(failEach(engine, () => engine.alloc(4000, { headroom: 10 }))).toBe(2);
     });
@@ -38,15 +38,15 @@ forEachEngine((_name, make) => {
     it("is a mesh that finds no place for its last ring in the table", async () => {
       const engine = await make({ rings: 4 });
       for (let round = 0; round < 5; round++) {
-        expect(codeOf(() => engine.mesh(5, 1))).toBe("ERR_SKB_EXHAUSTED");
+        expect(codeOf(() => new Mesh(engine, 5, 1))).toBe("ERR_SKB_EXHAUSTED");
         expect(engine.audit().ringPages).toBe(0);
       }
-      engine.mesh(2, 2).release();
+      new Mesh(engine, 2, 2).release();
     });
 
     it.each(["sender", "receiver"] as const)("is a %s, when one of its rings is gone", async (place) => {
       const engine = await make();
-      const mesh = place === "sender" ? engine.mesh(1, 3) : engine.mesh(3, 1);
+      const mesh = place === "sender" ? new Mesh(engine, 1, 3) : new Mesh(engine, 3, 1);
       // Of its rings only the first stays, for it is all that the other side's place has.
       const other = place === "sender" ? mesh.receiver(0) : mesh.sender(0);
       mesh.release();

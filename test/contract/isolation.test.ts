@@ -1,6 +1,6 @@
 // Whether threads are possible here, and what is said where they are not.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 import { expect, it } from "vitest";
 import { SHARED_MEMORY } from "../environment.js";
 import { codeOf } from "../packets.js";
@@ -11,7 +11,7 @@ it.each(["wasm", "js"] as const)('shared: "auto" takes what there is, %s', async
   const engine = await Engine.create({ ...SMALL, core });
   expect(engine.shared).toBe(SHARED_MEMORY);
   const skb = engine.alloc(100).putData(Uint8Array.of(1, 2, 3));
-  const ring = engine.ring({ capacity: 2 });
+  const ring = new Ring(engine, { capacity: 2 });
   ring.enqueue(skb);
   expect(await ring.waitAsync()).toBe("ready");
   ring.dequeue()?.release();

@@ -221,7 +221,7 @@ forEachEngine((_name, make) => {
         skb.release();
       }
       const burst: Skb[] = [];
-      engine.allocBurst(burst, 50, {}, 5);
+      engine.allocBurst(burst, 50, 5);
       for (const skb of burst) expect(snapshot(skb)).toMatchObject(clear);
       engine.releaseBurst(burst);
     });

@@ -1,6 +1,6 @@
 // Meshes on one thread: who gets which packet, in which order, and what happens when a ring is full or closed.
 
-import { Engine, type Mesh, type Receiver, type RingToken, type Sender, type Skb } from "skbuff";
+import { Engine, Mesh, type Receiver, Ring, type RingToken, type Sender, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { codeOf, snapshot, used } from "../packets.js";
@@ -25,7 +25,7 @@ function packet(engine: Engine, hash: number, mark: number): Skb {
 
 function all(receiver: Receiver): Skb[] {
   const out: Skb[] = [];
-  receiver.dequeueBurst(out, {}, 5000);
+  receiver.dequeueBurst(out, 5000);
   return out;
 }
 
@@ -34,7 +34,7 @@ function open(
   [producers, consumers]: [number, number],
   options: { capacity?: number; spread?: "hash" | "in-turn" } = {},
 ): { mesh: Mesh; senders: Sender[]; receivers: Receiver[]; release: () => void } {
-  const mesh = engine.mesh(producers, consumers, options);
+  const mesh = new Mesh(engine, producers, consumers, options);
   const senders = Array.from({ length: producers }, (_, i) => mesh.sender(i));
   const receivers = Array.from({ length: consumers }, (_, i) => mesh.receiver(i));
   mesh.release();
@@ -103,7 +103,7 @@ forEachEngine((_name, make) => {
           waiting[s] = left;
           const receiver = receivers[random(3)] as Receiver;
           const out: Skb[] = [];
-          const n = receiver.dequeueBurst(out, {}, random(40));
+          const n = receiver.dequeueBurst(out, random(40));
           expect(n).toBe(out.length);
           for (const skb of out) {
             const flow = `${skb.hash}`;
@@ -231,7 +231,7 @@ forEachEngine((_name, make) => {
         sender.enqueueBurst(Array.from({ length: [60, 60, 2][s] as number }, () => packet(engine, 0, s)));
       const counts = [0, 0, 0];
       const out: Skb[] = [];
-      expect(receiver.dequeueBurst(out, {}, 62)).toBe(62);
+      expect(receiver.dequeueBurst(out, 62)).toBe(62);
       for (const skb of out) counts[skb.mark] = (counts[skb.mark] ?? 0) + 1;
       expect(counts[2]).toBe(2);
       expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(21);
@@ -280,7 +280,7 @@ forEachEngine((_name, make) => {
       const other = await Engine.attach(engine.share());
       const { senders, receivers, release, mesh } = open(engine, [2, 1], { capacity: 8 });
       const { rings } = mesh.share() as unknown as { rings: [RingToken][] };
-      const second = other.openRing((rings[1] as [RingToken])[0]);
+      const second = Ring.attach(other, (rings[1] as [RingToken])[0]);
       expect(second.dequeue()).toBe(null);
       const [receiver] = receivers as [Receiver];
       senders[0]?.enqueueBurst([packet(engine, 1, 1), packet(engine, 1, 2)]);

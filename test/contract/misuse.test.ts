@@ -32,9 +32,9 @@ const NUMBERS: Record<string, Attempt> = {
   "engine.alloc headroom?": (n, _skb, { engine }) => engine.alloc(1, { headroom: n }),
   "engine.tryAlloc size": (n, _skb, { engine }) => engine.tryAlloc(n),
   "engine.tryAlloc headroom?": (n, _skb, { engine }) => engine.tryAlloc(1, { headroom: n }),
-  "engine.allocBurst size": (n, _skb, { engine }) => engine.allocBurst([], n, {}, 1),
-  "engine.allocBurst headroom?": (n, _skb, { engine }) => engine.allocBurst([], 1, { headroom: n }, 1),
-  "engine.allocBurst count?": (n, _skb, { engine }) => engine.allocBurst([], 1, {}, n),
+  "engine.allocBurst size": (n, _skb, { engine }) => engine.allocBurst([], n, 1),
+  "engine.allocBurst headroom?": (n, _skb, { engine }) => engine.allocBurst([], 1, 1, { headroom: n }),
+  "engine.allocBurst count?": (n, _skb, { engine }) => engine.allocBurst([], 1, n),
   "engine.releaseBurst count?": (n, _skb, { engine }) => engine.releaseBurst([], n),
   "engine.userRegion bytes": (n, _skb, { engine }) => engine.userRegion(n),
   "engine.ubuf desc?": (n, _skb, { engine }) => engine.ubuf(undefined, { desc: n }),
@@ -328,7 +328,7 @@ forEachEngine((_name, make) => {
 
   it("a burst into an array that takes nothing", async () => {
     const engine = await make();
-    const error = caught(() => engine.allocBurst(Object.freeze([]) as unknown as Skb[], 1, {}, 3));
+    const error = caught(() => engine.allocBurst(Object.freeze([]) as unknown as Skb[], 1, 3));
     expectTyped(error, "frozen");
     expect(engine.stats().skbs.used).toBe(0);
   });
@@ -362,7 +362,7 @@ forEachEngine((_name, make) => {
     const ubuf = engine.ubuf();
     ubuf.cancel();
     const out = [ubuf] as unknown as Skb[];
-    expect(engine.allocBurst(out, 1, { reuse: true })).toBe(1);
+    expect(engine.allocBurst(out, 1, out.length, { reuse: true })).toBe(1);
     expect([(out[0] as unknown) === ubuf, ubuf.carriers, out[0]?.alive]).toEqual([false, 0, true]);
   });
 

@@ -1,6 +1,6 @@
 // An option that is misspelt is refused, wherever options are taken, and the one that was meant is named.
 
-import { Engine, type EngineToken } from "skbuff";
+import { Engine, type EngineToken, Mesh, Ring } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -11,8 +11,8 @@ type Call = (options: never) => unknown;
 type Row = readonly [name: string, misspelt: string, meant: string, call: Call];
 
 function rowsOf(engine: Engine, token: EngineToken): Row[] {
-  const ring = engine.ring();
-  const mesh = engine.mesh(1, 1);
+  const ring = new Ring(engine);
+  const mesh = new Mesh(engine, 1, 1);
   const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
   const skb = engine.alloc(10).putZeros(10);
   const rows: Row[] = [];
@@ -25,13 +25,13 @@ function rowsOf(engine: Engine, token: EngineToken): Row[] {
   add("alloc", (options) => engine.alloc(10, options), { headRoom: "headroom" });
   add("tryAlloc", (options) => engine.tryAlloc(10, options), { headRoom: "headroom" });
   const burst = { headRoom: "headroom", resue: "reuse" };
-  add("allocBurst", (options) => engine.allocBurst([null], 10, options), burst);
+  add("allocBurst", (options) => engine.allocBurst([null], 10, undefined, options), burst);
   add("ubuf", (options) => engine.ubuf(undefined, options), { desk: "desc", Sharing: "sharing" });
-  add("ring", (options) => engine.ring(options), { Capacity: "capacity" });
-  add("mesh", (options) => engine.mesh(1, 1, options), { capactiy: "capacity", spreed: "spread" });
+  add("ring", (options) => new Ring(engine, options), { Capacity: "capacity" });
+  add("mesh", (options) => new Mesh(engine, 1, 1, options), { capactiy: "capacity", spreed: "spread" });
   add("extract", (options) => skb.extract(0, 1, options), { headRoom: "headroom" });
   for (const [name, from] of Object.entries({ ring, receiver }))
-    add(`${name}.dequeueBurst`, (options) => from.dequeueBurst([], options), { reUse: "reuse" });
+    add(`${name}.dequeueBurst`, (options) => from.dequeueBurst([], undefined, options), { reUse: "reuse" });
   const waits = { timeOut: "timeout", spinn: "spin", completion: "completions" };
   for (const [name, from] of Object.entries({ ring, receiver })) {
     add(`${name}.wait`, (options) => from.wait(options), waits);
@@ -82,18 +82,18 @@ forEachEngine((_name, make) => {
 
     it("that is like no other is refused with those that there are", async () => {
       const engine = await make();
-      expect(await said((options) => engine.ring(options), { size: 8 })).toBe(
+      expect(await said((options) => new Ring(engine, options), { size: 8 })).toBe(
         '"options" expected capacity, got "size"',
       );
-      expect(await said((options) => engine.allocBurst([], 1, options), { zeroed: true })).toBe(
+      expect(await said((options) => engine.allocBurst([], 1, undefined, options), { zeroed: true })).toBe(
         '"options" expected headroom or reuse, got "zeroed"',
       );
     });
 
     it.each([
       ["force", (engine: Engine, options: never) => engine.close(options)],
-      ["reuse", (engine: Engine, options: never) => engine.allocBurst([], 1, options)],
-      ["reuse", (engine: Engine, options: never) => engine.ring().dequeueBurst([], options)],
+      ["reuse", (engine: Engine, options: never) => engine.allocBurst([], 1, undefined, options)],
+      ["reuse", (engine: Engine, options: never) => new Ring(engine).dequeueBurst([], undefined, options)],
     ])("%s is true or false", async (option, call) => {
       const engine = await make();
       expect(await said((options) => call(engine, options), { [option]: "yes" })).toContain(

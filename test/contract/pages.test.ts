@@ -1,6 +1,6 @@
 // The page map: what every page is, who holds it and how often, beside what the audit counts.
 
-import { type Engine, PageKind, type PageMap, PageOwner } from "skbuff";
+import { type Engine, PageKind, type PageMap, PageOwner, Ring } from "skbuff";
 import { expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
 
@@ -78,7 +78,7 @@ forEachEngine((name, make) => {
     expect(held(expectSame(engine), PageKind.region)).toEqual({ [engine.thread]: 4 });
     const skb = engine.alloc(10);
     skb.addUserFrag(region, 4096, 4096, engine.ubuf());
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     ring.enqueue(skb);
     const map = expectSame(engine);
     const inRing = [...map.owners].find((owner) => owner >= PageOwner.ring) as number;

@@ -31,7 +31,7 @@ forEachEngine((_name, make) => {
       expect(error.message).toBe(`"skb" expected 1 free, got 0 (${total} of ${total} in use)`);
       expect([all.length, engine.stats().skbs.used, engine.stats().exhausted]).toEqual([total, total, 1]);
       expect(codeOf(() => all[0]?.clone())).toBe("ERR_SKB_EXHAUSTED");
-      expect([engine.tryAlloc(10), engine.allocBurst([], 10, {}, 5)]).toEqual([null, 0]);
+      expect([engine.tryAlloc(10), engine.allocBurst([], 10, 5)]).toEqual([null, 0]);
       all.pop()?.release();
       engine.alloc(10).release();
       engine.releaseBurst(all);
@@ -188,7 +188,7 @@ forEachEngine((_name, make) => {
     const engine = await make({ skbs: 4096, memory: 2 * 1024 * 1024 });
     for (const n of [0, 1, 255, 256, 257, 600]) {
       const out: (Skb | null)[] = [null, null];
-      expect(engine.allocBurst(out, 50, { headroom: 14 }, n)).toBe(n);
+      expect(engine.allocBurst(out, 50, n, { headroom: 14 })).toBe(n);
       const skbs = out.filter((skb) => skb !== null);
       expect(skbs.length).toBe(n);
       expect(new Set(skbs.map((skb) => skb.handle)).size).toBe(n);

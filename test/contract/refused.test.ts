@@ -1,6 +1,6 @@
 // What rings and meshes refuse: packets that cannot be given away, and tokens that are none. Nothing changes.
 
-import { type Engine, type MeshToken, type Ring, type RingToken, type Skb, SkbQueue } from "skbuff";
+import { type Engine, Mesh, type MeshToken, Ring, type RingToken, type Skb, SkbQueue } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { codeOf, snapshot, used, World } from "../packets.js";
@@ -8,11 +8,11 @@ import { codeOf, snapshot, used, World } from "../packets.js";
 /** Ways to give a burst away, each with what it leaves behind. */
 const GIVERS: Record<string, (engine: Engine) => { give: (skbs: Skb[]) => number; inside: () => number }> = {
   "a ring": (engine) => {
-    const ring = engine.ring({ capacity: 1024 });
+    const ring = new Ring(engine, { capacity: 1024 });
     return { give: (skbs) => ring.enqueueBurst(skbs), inside: () => ring.size };
   },
   "a sender by hash": (engine) => {
-    const mesh = engine.mesh(1, 3, { capacity: 1024 });
+    const mesh = new Mesh(engine, 1, 3, { capacity: 1024 });
     const [sender, receivers] = [mesh.sender(0), [0, 1, 2].map((i) => mesh.receiver(i))];
     return {
       give: (skbs) => sender.enqueueBurst(skbs),
@@ -20,7 +20,7 @@ const GIVERS: Record<string, (engine: Engine) => { give: (skbs: Skb[]) => number
     };
   },
   "a sender in turn": (engine) => {
-    const mesh = engine.mesh(1, 2, { capacity: 1024, spread: "in-turn" });
+    const mesh = new Mesh(engine, 1, 2, { capacity: 1024, spread: "in-turn" });
     const [sender, receivers] = [mesh.sender(0), [0, 1].map((i) => mesh.receiver(i))];
     return {
       give: (skbs) => sender.enqueueBurst(skbs),
@@ -160,27 +160,30 @@ forEachEngine((_name, make) => {
   describe("tokens", () => {
     it("survive structured cloning", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 32 });
-      const same = engine.openRing(structuredClone(ring.share()));
+      const ring = new Ring(engine, { capacity: 32 });
+      const same = Ring.attach(engine, structuredClone(ring.share()));
       same.enqueue(engine.alloc(5));
       expect([ring.size, same.capacity]).toEqual([1, 32]);
-      const mesh = engine.openMesh(structuredClone(engine.mesh(2, 3, { spread: "in-turn" }).share()));
+      const mesh = Mesh.attach(
+        engine,
+        structuredClone(new Mesh(engine, 2, 3, { spread: "in-turn" }).share()),
+      );
       expect([mesh.producers, mesh.consumers]).toEqual([2, 3]);
     });
 
     it("of rings and meshes that are gone, or whose place another ring has", async () => {
       const engine = await make({ rings: 2 });
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const token = ring.share();
       ring.release();
-      expect(codeOf(() => engine.openRing(token))).toBe("ERR_SKB_RING_CLOSED");
-      const next = engine.ring();
-      expect(codeOf(() => engine.openRing(token))).toBe("ERR_SKB_RING_CLOSED");
-      expect(engine.openRing(next.share()).size).toBe(0);
-      const mesh = engine.mesh(1, 1);
+      expect(codeOf(() => Ring.attach(engine, token))).toBe("ERR_SKB_RING_CLOSED");
+      const next = new Ring(engine);
+      expect(codeOf(() => Ring.attach(engine, token))).toBe("ERR_SKB_RING_CLOSED");
+      expect(Ring.attach(engine, next.share()).size).toBe(0);
+      const mesh = new Mesh(engine, 1, 1);
       const meshToken = mesh.share();
       mesh.release();
-      const reopened = engine.openMesh(meshToken);
+      const reopened = Mesh.attach(engine, meshToken);
       expect(codeOf(() => reopened.sender(0))).toBe("ERR_SKB_RING_CLOSED");
       expect(codeOf(() => reopened.receiver(0))).toBe("ERR_SKB_RING_CLOSED");
       expect([codeOf(() => reopened.sender(1)), codeOf(() => reopened.receiver(-1))]).toEqual([
@@ -190,26 +193,26 @@ forEachEngine((_name, make) => {
 
     it("of another engine", async () => {
       const [engine, other] = [await make(), await make()];
-      const ring: Ring = other.ring();
-      const mesh = other.mesh(1, 1);
-      expect(codeOf(() => engine.openRing(ring.share()))).toBe("ERR_SKB_TOKEN");
-      expect(codeOf(() => engine.openMesh(mesh.share()))).toBe("ERR_SKB_TOKEN");
-      expect(codeOf(() => other.openRing(mesh.share() as unknown as RingToken))).toBe("ERR_SKB_TOKEN");
-      expect(codeOf(() => other.openMesh(ring.share() as unknown as MeshToken))).toBe("ERR_SKB_TOKEN");
+      const ring: Ring = new Ring(other);
+      const mesh = new Mesh(other, 1, 1);
+      expect(codeOf(() => Ring.attach(engine, ring.share()))).toBe("ERR_SKB_TOKEN");
+      expect(codeOf(() => Mesh.attach(engine, mesh.share()))).toBe("ERR_SKB_TOKEN");
+      expect(codeOf(() => Ring.attach(other, mesh.share() as unknown as RingToken))).toBe("ERR_SKB_TOKEN");
+      expect(codeOf(() => Mesh.attach(other, ring.share() as unknown as MeshToken))).toBe("ERR_SKB_TOKEN");
     });
 
     it("that are garbage", async () => {
       const engine = await make();
       for (const wild of GARBAGE) {
-        expect(codeOf(() => engine.openRing(wild as RingToken))).toBe("ERR_SKB_TOKEN");
-        expect(codeOf(() => engine.openMesh(wild as MeshToken))).toBe("ERR_SKB_TOKEN");
+        expect(codeOf(() => Ring.attach(engine, wild as RingToken))).toBe("ERR_SKB_TOKEN");
+        expect(codeOf(() => Mesh.attach(engine, wild as MeshToken))).toBe("ERR_SKB_TOKEN");
       }
       expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
     });
 
     it("that were tampered with", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const token = ring.share() as RingToken & { index: number; generation: number };
       const gone = ["ERR_SKB_TOKEN", "ERR_SKB_RING_CLOSED"];
       for (const wild of [
@@ -225,22 +228,22 @@ forEachEngine((_name, make) => {
         {},
       ]) {
         expect(gone, String(wild)).toContain(
-          codeOf(() => engine.openRing({ ...token, index: wild } as unknown as RingToken)),
+          codeOf(() => Ring.attach(engine, { ...token, index: wild } as unknown as RingToken)),
         );
         expect(gone, String(wild)).toContain(
-          codeOf(() => engine.openRing({ ...token, generation: wild } as unknown as RingToken)),
+          codeOf(() => Ring.attach(engine, { ...token, generation: wild } as unknown as RingToken)),
         );
       }
-      const mesh = engine.mesh(1, 2).share() as MeshToken & Record<string, unknown>;
+      const mesh = new Mesh(engine, 1, 2).share() as MeshToken & Record<string, unknown>;
       for (const wild of [undefined, null, 5, "rings", {}, [], [5], [[null]], [[{}, {}]], [[token]]]) {
         const tampered = { ...mesh, rings: wild } as unknown as MeshToken;
         expect(gone, JSON.stringify(wild)).toContain(
-          codeOf(() => engine.openMesh(tampered).sender(0).enqueue(engine.alloc(1))),
+          codeOf(() => Mesh.attach(engine, tampered).sender(0).enqueue(engine.alloc(1))),
         );
       }
       for (const wild of [undefined, null, -1, 0, 0.5, 65, "2", {}])
         expect(gone, String(wild)).toContain(
-          codeOf(() => engine.openMesh({ ...mesh, consumers: wild } as unknown as MeshToken)),
+          codeOf(() => Mesh.attach(engine, { ...mesh, consumers: wild } as unknown as MeshToken)),
         );
     });
   });

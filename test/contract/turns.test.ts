@@ -1,6 +1,6 @@
 // Nothing that a program awaits in a loop keeps the rest of its thread from running: timers fire while packets keep coming.
 
-import type { Engine, Skb } from "skbuff";
+import { type Engine, Mesh, Ring, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -42,7 +42,7 @@ forEachEngine((_name, make) => {
   describe("the event loop turns", () => {
     it("while a ring's packets never end", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       ring.enqueueBurst(few(engine));
       expect(await circle(ring, (skb) => ring.enqueue(skb))).toBe(true);
       ring.release();
@@ -50,7 +50,7 @@ forEachEngine((_name, make) => {
 
     it("while a mesh's packets never end", async () => {
       const engine = await make();
-      const mesh = engine.mesh(1, 1);
+      const mesh = new Mesh(engine, 1, 1);
       const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
       sender.enqueueBurst(few(engine));
       expect(await circle(receiver, (skb) => sender.enqueue(skb))).toBe(true);
@@ -59,7 +59,7 @@ forEachEngine((_name, make) => {
 
     it("often, if each packet takes long", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       ring.enqueueBurst(few(engine));
       const busy = (ms: number): void => {
         for (const end = performance.now() + ms; performance.now() < end; );
@@ -79,7 +79,7 @@ forEachEngine((_name, make) => {
 
     it("while another loop fills each turn, of which a loop over packets gets its part", async () => {
       const engine = await make();
-      const [ring, other] = [engine.ring(), engine.ring()];
+      const [ring, other] = [new Ring(engine), new Ring(engine)];
       ring.enqueueBurst(few(engine));
       other.enqueue(engine.alloc(1));
       const state = { rounds: 0, over: false };
@@ -107,12 +107,12 @@ forEachEngine((_name, make) => {
       "in a loop of %s",
       async (how) => {
         const engine = await make();
-        const ring = engine.ring();
-        const mesh = engine.mesh(1, 1);
+        const ring = new Ring(engine);
+        const mesh = new Mesh(engine, 1, 1);
         const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
         ring.enqueue(engine.alloc(1));
         sender.enqueue(engine.alloc(1));
-        const empty = engine.ring();
+        const empty = new Ring(engine);
         const steps =
           how === "waitAsync"
             ? [() => ring.waitAsync(), () => receiver.waitAsync(), () => engine.waitAsync()]
@@ -126,7 +126,7 @@ forEachEngine((_name, make) => {
 
     it("while two loops of a thread wait for each other", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 1 });
+      const ring = new Ring(engine, { capacity: 1 });
       const seen = timer();
       let rounds = 0;
       const over = (): boolean => seen.fired || ++rounds > ENDLESS;

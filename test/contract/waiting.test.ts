@@ -1,6 +1,6 @@
 // Waiting, as far as one thread can see it: why a wait ends, that the event loop brings what comes, that nothing is lost.
 
-import type { Ring, Skb } from "skbuff";
+import { Mesh, Ring, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { MAY_BLOCK, NODE, SOON_MS } from "../environment.js";
@@ -32,7 +32,7 @@ forEachEngine((_name, make) => {
   describe("a wait ends", () => {
     it.each(["blocking", "async"])("with what there is, %s", async (how) => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const wait = (options?: { timeout?: number; completions?: boolean }): unknown =>
         how === "async" ? ring.waitAsync(options) : ring.wait(options);
       const writable = (room?: number, options?: { timeout?: number }): unknown =>
@@ -57,7 +57,7 @@ forEachEngine((_name, make) => {
     it.each(["blocking", "async"])("after its timeout, %s", async (how) => {
       const engine = await make();
       if (how === "blocking" && !(engine.shared && MAY_BLOCK)) return;
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const start = performance.now();
       const woken = how === "async" ? await ring.waitAsync({ timeout: 60 }) : ring.wait({ timeout: 60 });
       const ms = performance.now() - start;
@@ -69,7 +69,7 @@ forEachEngine((_name, make) => {
 
     it("and no later, though timers are early now and then", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const start = performance.now();
       // One at a time: nobody else's timer must be what ends it.
       for (let i = 1; i <= 150; i++) expect(await ring.waitAsync({ timeout: i / 50 })).toBe("timed-out");
@@ -78,7 +78,7 @@ forEachEngine((_name, make) => {
 
     it("a thread that nobody could wake, or of a page, must not block", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 1 });
+      const ring = new Ring(engine, { capacity: 1 });
       if (engine.shared && MAY_BLOCK) return;
       expect(codeOf(() => ring.wait({ timeout: 20000 }))).toBe("ERR_SKB_UNSUPPORTED");
       ring.enqueue(engine.alloc(1));
@@ -88,7 +88,7 @@ forEachEngine((_name, make) => {
 
     it("refuses wild options", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 8 });
+      const ring = new Ring(engine, { capacity: 8 });
       for (const timeout of [-1, Number.NaN]) {
         expect(codeOf(() => ring.wait({ timeout }))).toBe("ERR_SKB_RANGE");
         expect(await rejection(ring.waitAsync({ timeout }))).toBe("ERR_SKB_RANGE");
@@ -104,7 +104,7 @@ forEachEngine((_name, make) => {
   describe("what comes from this thread", () => {
     it("packets, room, and the end", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 2 });
+      const ring = new Ring(engine, { capacity: 2 });
       const packet = ring.waitAsync();
       await turn();
       ring.enqueue(engine.alloc(1));
@@ -127,7 +127,7 @@ forEachEngine((_name, make) => {
     it("completions", async () => {
       const engine = await make();
       const region = engine.userRegion(4096);
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const lend = (): Skb => {
         const skb = engine.alloc(0);
         skb.addUserFrag(region, 0, 1, engine.ubuf());
@@ -152,7 +152,7 @@ forEachEngine((_name, make) => {
 
     it("to each of several who wait for different things", async () => {
       const engine = await make();
-      const rings = Array.from({ length: 6 }, () => engine.ring({ capacity: 2 }));
+      const rings = Array.from({ length: 6 }, () => new Ring(engine, { capacity: 2 }));
       const woken: number[] = [];
       const waits = rings.map(async (ring, i) => {
         expect(await ring.waitAsync()).toBe("ready");
@@ -169,7 +169,7 @@ forEachEngine((_name, make) => {
 
     it("to all who wait for the same", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const waits = [ring.waitAsync(), ring.waitAsync({ timeout: 20000 }), ring.waitAsync()];
       await turn();
       ring.enqueue(engine.alloc(1));
@@ -180,7 +180,7 @@ forEachEngine((_name, make) => {
 
     it("to a mesh's receiver and sender", async () => {
       const engine = await make();
-      const mesh = engine.mesh(2, 2, { capacity: 2 });
+      const mesh = new Mesh(engine, 2, 2, { capacity: 2 });
       const [a, b] = [mesh.sender(0), mesh.sender(1)];
       const receivers = [mesh.receiver(0), mesh.receiver(1)];
       const packets = receivers.map((receiver) => receiver.waitAsync());
@@ -212,7 +212,7 @@ forEachEngine((_name, make) => {
   describe("completions", () => {
     it("of this thread are run by what completes them, and disturb no wait", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const w = new World(engine);
       const skb = w.lend(w.linear(1), 100, w.ubuf());
       const waiting = ring.waitAsync({ completions: true, timeout: 20000 });
@@ -228,7 +228,7 @@ forEachEngine((_name, make) => {
   describe("async iteration", () => {
     it("ends with the ring, and breaking out of it loses nothing", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 16 });
+      const ring = new Ring(engine, { capacity: 16 });
       for (let i = 0; i < 6; i++) {
         const skb = engine.alloc(1);
         skb.mark = i;
@@ -253,7 +253,7 @@ forEachEngine((_name, make) => {
 
     it("sees each packet of this thread soon, not when it happens to look", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const latencies: number[] = [];
       let sent = 0;
       const consumer = (async () => {
@@ -278,7 +278,7 @@ forEachEngine((_name, make) => {
 
     it("over a mesh", async () => {
       const engine = await make();
-      const mesh = engine.mesh(2, 1, { capacity: 4 });
+      const mesh = new Mesh(engine, 2, 1, { capacity: 4 });
       const senders = [mesh.sender(0), mesh.sender(1)];
       const got: number[] = [];
       const consumer = (async () => {
@@ -303,7 +303,7 @@ forEachEngine((_name, make) => {
   describe("a wait is rejected", () => {
     it("when its ring is released, and only then", async () => {
       const engine = await make();
-      const [ring, other] = [engine.ring(), engine.ring()];
+      const [ring, other] = [new Ring(engine), new Ring(engine)];
       const waits = [ring.waitAsync(), ring.waitWritableAsync(1), ring.waitAsync({ completions: true })];
       expect(await waits[1]).toBe("ready");
       const stays = other.waitAsync();
@@ -316,7 +316,7 @@ forEachEngine((_name, make) => {
 
     it.each(["close", "detach", "force"] as const)("when the engine ends by %s", async (how) => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const waits = [ring.waitAsync(), ring.waitAsync({ timeout: 20000 })].map(rejection);
       await turn();
       if (how === "detach") engine.detach();
@@ -327,7 +327,7 @@ forEachEngine((_name, make) => {
 
   it("what waits keeps nothing", async () => {
     const engine = await make();
-    const ring = engine.ring({ capacity: 64 });
+    const ring = new Ring(engine, { capacity: 64 });
     const skbs: Skb[] = Array.from({ length: 40 }, () => engine.alloc(100));
     engine.releaseBurst(skbs);
     const waiting = ring.waitAsync({ timeout: 20000 });
@@ -341,8 +341,8 @@ forEachEngine((_name, make) => {
   describe("what one object's release leaves alone", () => {
     it("is a wait by way of another object of the ring", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 1 });
-      const second = engine.openRing(ring.share());
+      const ring = new Ring(engine, { capacity: 1 });
+      const second = Ring.attach(engine, ring.share());
       const packets = second.waitAsync();
       const mine = rejection(ring.waitAsync());
       ring.release();
@@ -354,7 +354,7 @@ forEachEngine((_name, make) => {
 
     it("is a receiver of a mesh, and its loop", async () => {
       const engine = await make();
-      const mesh = engine.mesh(1, 1);
+      const mesh = new Mesh(engine, 1, 1);
       const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
       const lengths: number[] = [];
       const loop = (async () => {
@@ -379,7 +379,7 @@ forEachEngine((_name, make) => {
   describe("a sender waits for what it can use", () => {
     it("in turn: for any ring", async () => {
       const engine = await make();
-      const mesh = engine.mesh(1, 2, { capacity: 2, spread: "in-turn" });
+      const mesh = new Mesh(engine, 1, 2, { capacity: 2, spread: "in-turn" });
       const [sender, stalls, serves] = [mesh.sender(0), mesh.receiver(0), mesh.receiver(1)];
       const skbs = [1, 2, 3, 4].map(() => engine.alloc(1));
       expect(sender.enqueueBurst(skbs)).toBe(4);
@@ -397,7 +397,7 @@ forEachEngine((_name, make) => {
 
     it("by hash: for those that refused what was to be sent, not for one that stalls", async () => {
       const engine = await make();
-      const mesh = engine.mesh(1, 2, { capacity: 2 });
+      const mesh = new Mesh(engine, 1, 2, { capacity: 2 });
       const [sender, ...receivers] = [mesh.sender(0), mesh.receiver(0), mesh.receiver(1)] as const;
       // A hash for each receiver, found by trying.
       const hashOf = receivers.map((receiver) => {
@@ -441,7 +441,7 @@ forEachEngine((_name, make) => {
 
     it("who waits for less is not held up by who waits for more", async () => {
       const engine = await make();
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const skbs = [1, 2, 3, 4].map(() => engine.alloc(1));
       ring.enqueueBurst(skbs);
       const waits = [ring.waitWritableAsync(1), ring.waitWritableAsync(4)];

@@ -271,7 +271,7 @@ export const OPERATIONS: Record<string, Operation> = {
     const n = 1 + (c % 3);
     const { pair } = m.both("allocBurst", (side) => {
       const out: Skb[] = [];
-      m.engines[side].allocBurst(out, size(b), { headroom: 16 }, n);
+      m.engines[side].allocBurst(out, size(b), n, { headroom: 16 });
       return out;
     });
     return pair === null ? [] : pair[0].map((skb, i) => m.add([skb, pair[1][i] as Skb], new ModelPacket()));

@@ -1,7 +1,7 @@
 // CaptureReader: whose the memory is, what happens when there is none, and when it may be written again.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import { type Engine, type EngineOptions, PoolExhaustedError, type Skb } from "skbuff";
+import { type Engine, type EngineOptions, PoolExhaustedError, Ring, type Skb } from "skbuff";
 import {
   CaptureReader,
   type CaptureReaderOptions,
@@ -509,9 +509,9 @@ describe("waiting in a worker", () => {
     const agent = new Agent();
     await withEngine({ ...options, threads: 2 }, async (engine) => {
       await agent.attach(engine);
-      const ring = engine.ring({ capacity: 1024 });
+      const ring = new Ring(engine, { capacity: 1024 });
       const running = agent.run(async (seat, token) => {
-        const other = seat.engine.openRing(token);
+        const other = seat.skbuff.Ring.attach(seat.engine, token);
         let n = 0;
         while (other.wait() === "ready") {
           // Slowly, so that the reader runs out.

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { PassThrough, Writable } from "node:stream";
-import { Engine, type Skb } from "skbuff";
+import { Engine, Ring, type Skb } from "skbuff";
 import { type Outbox, StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -300,7 +300,7 @@ describe.runIf(process.platform === "linux")("a tap was offered what it wrote, h
     const file = what === "a disk that is full" ? "/dev/full" : folder.fresh();
     if (what === "a pipe that nobody reads") spawnSync("mkfifo", [file]);
     const tap = await Tap.open(engine, file, { capacity: 16 });
-    const ring = engine.ring({ capacity: 8 });
+    const ring = new Ring(engine, { capacity: 8 });
     const out = tap.on(ring);
     let offered = 0;
     const check = (): void => {

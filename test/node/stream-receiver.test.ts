@@ -217,7 +217,7 @@ forEachKind((make, defer, { first }) => {
       );
       await until("packets", () => receiver.size === 4);
       const out: Skb[] = [];
-      expect(receiver.dequeueBurst(out, {}, 9)).toBe(4);
+      expect(receiver.dequeueBurst(out, 9)).toBe(4);
       expect(out.map((skb) => [skb.length, skb.headroom, skb.frags])).toEqual([
         [100, 10, 1],
         [200, 10, 1],
@@ -542,7 +542,7 @@ forEachKind((make, defer, { first }) => {
         expect(engine.stats().allocs).toBe(allocated);
         // It stays that way.
         expect(caught(() => receiver.dequeue())).toBe(error);
-        expect(caught(() => receiver.dequeueBurst([], {}, 4))).toBe(error);
+        expect(caught(() => receiver.dequeueBurst([], 4))).toBe(error);
         expect([await receiver.waitAsync(), receiver.ended]).toEqual(["ready", false]);
         await receiver.close();
         expect(used(engine)).toEqual(NOTHING);

@@ -9,7 +9,7 @@ import { PassThrough, Transform, Writable } from "node:stream";
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { createGunzip, createGzip } from "node:zlib";
-import { DropReason, type Engine, type Skb, SkbQueue } from "skbuff";
+import { DropReason, type Engine, Ring, type Skb, SkbQueue } from "skbuff";
 import { StreamSender, type StreamSenderOptions } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, caught, codeOf, expectBytes, SHAPES, snapshot, used, World } from "../packets.js";
@@ -194,7 +194,7 @@ forEachKind((make, defer, { first }) => {
         far.resume();
         // With room for all that the system does not take at once, as the far end has no turn before the loop has.
         const sender = new StreamSender(engine, near);
-        const ring = engine.ring({ capacity: 16 });
+        const ring = new Ring(engine, { capacity: 16 });
         const n = 400;
         let refused = 0;
         let most = 0;

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Engine, type EngineOptions, type Ring } from "skbuff";
+import { Engine, type EngineOptions, Ring } from "skbuff";
 import { CaptureReader, CaptureWriter, Tap } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, expectTyped } from "../packets.js";
@@ -70,7 +70,7 @@ describe("opening a tap", () => {
       [{ rings: 1 }, "ERR_SKB_EXHAUSTED"],
     ] as const) {
       const engine = await create(options);
-      const ring: Ring | null = "rings" in options && options.rings === 1 ? engine.ring() : null;
+      const ring: Ring | null = "rings" in options && options.rings === 1 ? new Ring(engine) : null;
       const [old, fresh] = [folder.file(CAPTURE), folder.fresh()];
       for (const file of [old, fresh]) expect(await rejection(Tap.open(engine, file))).toBe(code);
       expect([readFileSync(old), existsSync(fresh)]).toEqual([CAPTURE, false]);

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Completion, Engine, type Skb } from "skbuff";
+import { type Completion, Engine, Mesh, Ring, type Skb } from "skbuff";
 import { CaptureError, CaptureReader, originalLengthOf, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytesAt, caught, expectBytes } from "../packets.js";
@@ -96,7 +96,7 @@ describe("a tap", () => {
     const region = engine.userRegion(10_000);
     region.bytes.set(bytesAt(0, 10_000));
     const tap = await Tap.open(engine, file);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     const skb = engine.alloc(0);
     skb.addUserFrag(
       region,
@@ -118,13 +118,13 @@ describe("a tap", () => {
 
   it("sees what any transmitter takes, and nothing that it refuses", async () => {
     const tap = await Tap.open(engine, file);
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const out = tap.on(ring);
     const skbs = Array.from({ length: 6 }, (_, i) => packet(i));
     expect(out.enqueueBurst(skbs)).toBe(4);
     expect(skbs.map(({ alive }) => alive)).toEqual([false, false, false, false, true, true]);
     expect(tap.stats().offered).toBe(4);
-    const mesh = engine.mesh(1, 2, { capacity: 2 });
+    const mesh = new Mesh(engine, 1, 2, { capacity: 2 });
     const sender = mesh.sender(0);
     const receivers = [mesh.receiver(0), mesh.receiver(1)];
     // All of one flow: two fit, and what is refused moves to the front.
@@ -156,7 +156,7 @@ describe("a tap", () => {
 
   it("refuses what the transmitter refuses, and keeps nothing of it", async () => {
     const tap = await Tap.open(engine, file);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     const held = packet(0);
     const second = held.get();
     expect(caught(() => tap.on(ring).enqueue(held))).toMatchObject({ code: "ERR_SKB_HELD" });
@@ -262,7 +262,7 @@ describe("a tap", () => {
 
   it("offers a packet once, however often what it is on refuses it first", async () => {
     const tap = await Tap.open(engine, file, { capacity: 4 });
-    const ring = engine.ring({ capacity: 1 });
+    const ring = new Ring(engine, { capacity: 1 });
     const out = tap.on(ring);
     const sums = (): number[] => {
       const { offered, written, waiting, dropped } = tap.stats();
@@ -293,7 +293,7 @@ describe("a tap", () => {
     const pipe = join(folder, "stuck");
     execFileSync("mkfifo", [pipe]);
     const tap = await Tap.open(engine, pipe, { capacity: 1 });
-    const ring = engine.ring({ capacity: 64 });
+    const ring = new Ring(engine, { capacity: 64 });
     const region = engine.userRegion(4096);
     const skbs = Array.from({ length: 64 }, () => {
       const skb = engine.alloc(0);
@@ -315,7 +315,7 @@ describe("a tap", () => {
 
   it("writes nothing that a callback has let go before it was sent", async () => {
     const tap = await Tap.open(engine, file);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     const region = engine.userRegion(100);
     const gone = packet(1);
     const lent = engine.alloc(0);

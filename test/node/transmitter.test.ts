@@ -1,7 +1,7 @@
 // Whoever produces packets need not know where they go.
 
 import { PassThrough } from "node:stream";
-import { Engine } from "skbuff";
+import { Engine, Mesh, Ring } from "skbuff";
 import { StreamSender, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
 import { expect, it } from "vitest";
 
@@ -18,8 +18,8 @@ async function send(engine: Engine, transmitter: Transmitter): Promise<void> {
 
 it("rings, senders of a mesh, sockets and streams are transmitters", async () => {
   const engine = await Engine.create({ memory: 1024 * 1024 });
-  const ring = engine.ring({ capacity: 64 });
-  const mesh = engine.mesh(1, 1, { capacity: 64 });
+  const ring = new Ring(engine, { capacity: 64 });
+  const mesh = new Mesh(engine, 1, 1, { capacity: 64 });
   const sender = mesh.sender(0);
   const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
   const udp = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port, inFlight: 8 });

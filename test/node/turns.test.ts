@@ -1,7 +1,7 @@
 // Nothing that senders and receivers do starves the event loop, and nothing calls itself once for each packet.
 
 import { PassThrough, Readable, Writable } from "node:stream";
-import { Engine, type Skb } from "skbuff";
+import { Engine, Ring, type Skb } from "skbuff";
 import { StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import {
   readablePackets,
@@ -40,7 +40,7 @@ async function expectTurns(run: (over: () => boolean) => Promise<void>): Promise
 describe("timers run while packets keep coming", () => {
   it("from a readable stream of packets, that a loop reads", () =>
     expectTurns(async (over) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const fill = (): boolean => ring.enqueue(engine.alloc(1));
       fill();
       for await (const skb of readablePackets(ring) as unknown as AsyncIterable<Skb>) {
@@ -53,7 +53,7 @@ describe("timers run while packets keep coming", () => {
 
   it("into a writable stream of packets", () =>
     expectTurns(async (over) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const writer = writablePackets(ring).getWriter();
       while (!over()) {
         await writer.write(engine.alloc(1));
@@ -65,7 +65,7 @@ describe("timers run while packets keep coming", () => {
 
   it("through a pipe from one into the other", () =>
     expectTurns(async (over) => {
-      const [there, back] = [engine.ring({ capacity: 64 }), engine.ring({ capacity: 64 })];
+      const [there, back] = [new Ring(engine, { capacity: 64 }), new Ring(engine, { capacity: 64 })];
       for (let i = 0; i < 8; i++) there.enqueue(engine.alloc(1));
       const reflect = {
         enqueue: (skb: Skb) => {

@@ -2,7 +2,7 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { ArgumentTypeError, DropReason, Engine, type Skb, SkbQueue, type UserRegion } from "skbuff";
+import { ArgumentTypeError, DropReason, Engine, Ring, type Skb, SkbQueue, type UserRegion } from "skbuff";
 import { sourceOf, type TransportError, UdpReceiver, type UdpReceiverOptions, UdpSender } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import {
@@ -303,8 +303,8 @@ forEachKind((make, defer, { shared, first }) => {
       const engine = await make({ threads: 2 });
       const there = await Engine.attach(engine.share());
       const [, receiver] = await pair(engine);
-      const ring = engine.ring({ capacity: 2 });
-      const end = there.openRing(ring.share());
+      const ring = new Ring(engine, { capacity: 2 });
+      const end = Ring.attach(there, ring.share());
       const w = new World(engine);
       for (const [i, timeout] of [5000, 150].entries()) {
         const waiting = receiver.waitAsync({ completions: true, timeout });
@@ -328,7 +328,7 @@ forEachKind((make, defer, { shared, first }) => {
     it("is for all that the system takes at once, in whatever loop", async () => {
       const engine = await make();
       const [sender] = await pair(engine, "127.0.0.1", { inFlight: 4, backlog: 1 });
-      const ring = engine.ring({ capacity: 512 });
+      const ring = new Ring(engine, { capacity: 512 });
       const n = 6000;
       let refused = 0;
       const relay = (async () => {
@@ -583,7 +583,7 @@ forEachKind((make, defer, { shared, first }) => {
       sender.enqueueBurst([1, 2, 3].map((n) => engine.alloc(n).putData(bytesAt(0, n))));
       await until("packets", () => receiver.size === 3);
       const out: (Skb | null)[] = [null];
-      expect(receiver.dequeueBurst(out, {}, 0)).toBe(0);
+      expect(receiver.dequeueBurst(out, 0)).toBe(0);
       expect(receiver.dequeueBurst(out)).toBe(1);
       expect(out[0]?.length).toBe(1);
       out[0]?.release();
@@ -601,7 +601,7 @@ forEachKind((make, defer, { shared, first }) => {
         skb.release();
       }
       expect(lengths).toEqual([3]);
-      expect([receiver.ended, receiver.dequeue(), receiver.dequeueBurst([], {}, 5)]).toEqual([true, null, 0]);
+      expect([receiver.ended, receiver.dequeue(), receiver.dequeueBurst([], 5)]).toEqual([true, null, 0]);
       expect(await receiver.waitAsync()).toBe("ended");
     });
 
@@ -656,7 +656,7 @@ forEachKind((make, defer, { shared, first }) => {
       const wanted = { address, family, port };
       expect(sourceOf(skb)).toEqual(wanted);
       const clone = skb.clone();
-      const ring = engine.ring({ capacity: 2 });
+      const ring = new Ring(engine, { capacity: 2 });
       ring.enqueue(skb);
       const other = ring.dequeue() as Skb;
       expect([sourceOf(other), sourceOf(clone)]).toEqual([wanted, wanted]);

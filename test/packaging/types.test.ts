@@ -43,7 +43,7 @@ const USES = [
     entries: ["skbuff", "skbuff/js"],
     lib: ["es2022"],
     types: [],
-    program: `import { Engine, type EngineToken, SkbuffError, type Completion } from "skbuff";
+    program: `import { Engine, type EngineToken, Ring, SkbuffError, type Completion } from "skbuff";
 import "skbuff/js";
 export async function use(token?: EngineToken): Promise<number> {
   const engine = token ? await Engine.attach(token) : await Engine.create({ core: "auto" });
@@ -51,7 +51,7 @@ export async function use(token?: EngineToken): Promise<number> {
   engine.ubuf(({ desc, status }: Completion) => void [desc, status]);
   const token2: EngineToken = engine.share();
   const bytes: Uint8Array = skb.putData(Uint8Array.of(1)).toBytes();
-  for await (const packet of engine.ring()) packet.release();
+  for await (const packet of new Ring(engine)) packet.release();
   // @ts-expect-error: no number
   engine.alloc("64");
   // @ts-expect-error: inside
@@ -77,7 +77,7 @@ export async function use(engine: Engine): Promise<void> {
     entries: ["skbuff/web"],
     lib: ["es2022", "dom", "dom.iterable"],
     types: [],
-    program: `import { Engine } from "skbuff";
+    program: `import { Engine, Ring } from "skbuff";
 import { readablePackets, WebSocketReceiver, WebSocketSender, WebStreamSender } from "skbuff/web";
 export async function use(engine: Engine, socket: WebSocket, writable: WritableStream<Uint8Array>): Promise<number> {
   const out = new WebSocketSender(engine, socket, { inFlight: 65536 });
@@ -86,7 +86,7 @@ export async function use(engine: Engine, socket: WebSocket, writable: WritableS
   await stream.close();
   const receiver = new WebSocketReceiver(engine, socket);
   for await (const packet of receiver) packet.release();
-  const packets: ReadableStream<unknown> = readablePackets(engine.ring());
+  const packets: ReadableStream<unknown> = readablePackets(new Ring(engine));
   // @ts-expect-error: no such framing
   new WebStreamSender(engine, writable, { framing: "length8" });
   return packets.locked ? 1 : 0;

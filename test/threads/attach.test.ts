@@ -1,6 +1,6 @@
 // Coming: tokens, thread blocks, cores of different kinds, and the ends of rings.
 
-import { Engine, type EngineToken, type Receiver, type Sender, type Skb } from "skbuff";
+import { Engine, type EngineToken, Mesh, type Receiver, Ring, type Sender, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { bytesAt, codeOf, expectBytes } from "../packets.js";
 import { type Agent, type RemoteError, rejection } from "./agent.js";
@@ -54,7 +54,12 @@ describe("attaching", () => {
     const engine = await shared();
     const token = engine.share() as EngineToken & Record<string, unknown>;
     const garbage: unknown[] = [undefined, null, 0, "engine", 1n, true, () => token, [], {}, new Map()];
-    garbage.push({ skbuff: "engine" }, { skbuff: "ring" }, engine.ring().share(), engine.mesh(1, 1).share());
+    garbage.push(
+      { skbuff: "engine" },
+      { skbuff: "ring" },
+      new Ring(engine).share(),
+      new Mesh(engine, 1, 1).share(),
+    );
     for (const wild of garbage)
       expect(await rejection(Engine.attach(wild as EngineToken)), typeof wild).toBe("ERR_SKB_TOKEN");
     const memories = [
@@ -130,10 +135,13 @@ describe("cores", () => {
     const engine = await shared({ core: here, memory: 2 * 1024 * 1024 });
     const [worker] = (await attached(engine, 1, () => there)) as [Agent];
     expect(await worker.run((seat) => seat.engine.core)).toBe(there);
-    const [out, back] = [engine.ring({ capacity: 64 }), engine.ring({ capacity: 64 })];
+    const [out, back] = [new Ring(engine, { capacity: 64 }), new Ring(engine, { capacity: 64 })];
     const echo = worker.run(
       (seat, fromToken, toToken) => {
-        const [from, to] = [seat.engine.openRing(fromToken), seat.engine.openRing(toToken)];
+        const [from, to] = [
+          seat.skbuff.Ring.attach(seat.engine, fromToken),
+          seat.skbuff.Ring.attach(seat.engine, toToken),
+        ];
         seat.rings.push(from, to);
         let n = 0;
         while (from.wait() !== "ended") {
@@ -191,10 +199,10 @@ describe("ends of rings", () => {
   it("belong to one thread each, until it releases the ring", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     expect(ring.enqueue(engine.alloc(1))).toBe(true);
     await worker.run((seat, token) => {
-      seat.rings = [seat.engine.openRing(token)];
+      seat.rings = [seat.skbuff.Ring.attach(seat.engine, token)];
       seat.skbs = [seat.engine.alloc(5).putZeros(5)];
     }, ring.share());
     for (const name of ["enqueue", "enqueueBurst", "waitWritable"] as const) {
@@ -213,7 +221,7 @@ describe("ends of rings", () => {
     const takes = [() => ring.dequeue(), () => ring.dequeueBurst([null]), () => ring.wait({ timeout: 1 })];
     for (const run of takes) expect(codeOf(run)).toBe("ERR_SKB_RING_ROLE");
     expect(await rejection(ring.waitAsync())).toBe("ERR_SKB_RING_ROLE");
-    const again = engine.openRing(ring.share());
+    const again = Ring.attach(engine, ring.share());
     ring.release();
     expect(await worker.run((seat) => seat.rings[0]?.enqueueBurst(seat.skbs))).toBe(1);
     expect(again.size).toBe(2);
@@ -226,11 +234,11 @@ describe("ends of rings", () => {
   it("stay with a thread while another of its objects uses them", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const mesh = engine.mesh(1, 1);
+    const mesh = new Mesh(engine, 1, 1);
     const [receiver, other] = [mesh.receiver(0), mesh.receiver(0)];
     expect([receiver.dequeue(), other.dequeue()]).toEqual([null, null]);
     await worker.run((seat, token) => {
-      const there = seat.engine.openMesh(token);
+      const there = seat.skbuff.Mesh.attach(seat.engine, token);
       seat.pending = Promise.resolve([there.sender(0), there.receiver(0)]);
     }, mesh.share());
     const takes = (): Promise<RemoteError | undefined> =>

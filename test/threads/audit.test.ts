@@ -1,6 +1,6 @@
 // The audit and the statistics, read on one thread while others run, and while they are quiet.
 
-import { PageKind, PageOwner, type Skb } from "skbuff";
+import { PageKind, PageOwner, Ring, type Skb } from "skbuff";
 import { expect, it } from "vitest";
 import type { Agent } from "./agent.js";
 import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js";
@@ -8,9 +8,9 @@ import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js
 it("with threads that sleep, everything is checked; with threads that work, what is not is named", async () => {
   const engine = await shared({ memory: 2 * 1024 * 1024 });
   const [worker, sleeper] = (await attached(engine, 2)) as [Agent, Agent];
-  const [ring, never] = [engine.ring({ capacity: 8 }), engine.ring({ capacity: 8 })];
+  const [ring, never] = [new Ring(engine, { capacity: 8 }), new Ring(engine, { capacity: 8 })];
   const asleep = sleeper.run((seat, token) => {
-    seat.rings.push(seat.engine.openRing(token));
+    seat.rings.push(seat.skbuff.Ring.attach(seat.engine, token));
     return seat.rings[0]?.wait();
   }, never.share());
   await until(() => engine.stats().threads.some(({ asleep: still }) => still), "the sleeper sleeps");

@@ -1,6 +1,6 @@
 // Completions that another thread brings about: they reach the owner whatever it does, soon and once.
 
-import type { Completion, Engine, Ring } from "skbuff";
+import { type Completion, type Engine, Ring } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
@@ -19,10 +19,10 @@ async function stage(ms: number): Promise<{
 }> {
   const engine = await shared();
   const [worker] = (await attached(engine, 1)) as [Agent];
-  const ring = engine.ring({ capacity: 64 });
+  const ring = new Ring(engine, { capacity: 64 });
   const releasing = worker.run(
     (seat, token, pause) => {
-      const from = seat.engine.openRing(token);
+      const from = seat.skbuff.Ring.attach(seat.engine, token);
       seat.rings.push(from);
       const word = new Int32Array(new SharedArrayBuffer(4));
       while (from.wait() !== "ended") {
@@ -109,7 +109,7 @@ describe("the owner is told", () => {
 
   it("by the event loop, also after a wait that timed out", async () => {
     const { engine, told, send, end } = await stage(5);
-    const other = engine.ring();
+    const other = new Ring(engine);
     expect(await other.waitAsync({ timeout: 5 })).toBe("timed-out");
     send(1);
     expect(await idle(told, 1)).toBeLessThan(SOON_MS);
@@ -119,7 +119,7 @@ describe("the owner is told", () => {
 
   it("by the event loop, also while it waits for something else", async () => {
     const { engine, told, send, end } = await stage(5);
-    const other = engine.ring();
+    const other = new Ring(engine);
     const waiting = other.waitAsync();
     for (let i = 1; i <= 5; i++) {
       send(i);
@@ -133,7 +133,7 @@ describe("the owner is told", () => {
 
   it.each(WAYS)("by a wait for completions: %s", async (how) => {
     const { engine, told, send, end } = await stage(5);
-    const other = engine.ring();
+    const other = new Ring(engine);
     for (let i = 1; i <= 10; i++) {
       send(i);
       const start = performance.now();
@@ -150,7 +150,7 @@ describe("the owner is told", () => {
 
   it.runIf(MAY_BLOCK)("not by a blocking wait that did not ask, but right after it", async () => {
     const { engine, told, send, end } = await stage(1);
-    const other = engine.ring();
+    const other = new Ring(engine);
     send(1);
     expect(other.wait({ timeout: 150 })).toBe("timed-out");
     expect(told.length).toBe(0);
@@ -162,7 +162,7 @@ describe("the owner is told", () => {
   it("of a packet that the ring's end released", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const region = engine.userRegion(10);
     const told: Completion[] = [];
     const skb = engine.alloc(1);
@@ -174,7 +174,7 @@ describe("the owner is told", () => {
     );
     ring.enqueue(skb);
     await worker.run((seat, token) => {
-      seat.ring = seat.engine.openRing(token);
+      seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
     }, ring.share());
     ring.release();
     expect(told).toEqual([]);

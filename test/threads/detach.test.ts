@@ -1,6 +1,6 @@
 // Going: who may leave and when, and that everything comes back.
 
-import { Engine, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { Engine, Ring, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { SOON_MS } from "../environment.js";
 import { caught, codeOf } from "../packets.js";
@@ -15,7 +15,7 @@ function lend(worker: Agent, token: RingToken): Promise<void> {
     seat.ubuf = seat.engine.ubuf((completion) => seat.told.push(completion), { desc: 5 });
     const skb = seat.engine.alloc(10);
     skb.addUserFrag(seat.region, 0, 50, seat.ubuf);
-    const ring = seat.engine.openRing(ringToken);
+    const ring = seat.skbuff.Ring.attach(seat.engine, ringToken);
     seat.rings.push(ring);
     if (!ring.enqueue(skb)) throw new Error("the ring is full");
   }, token);
@@ -26,7 +26,7 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     const refusal = async (): Promise<readonly string[] | undefined> => {
       const error = await worker.fails((seat) => seat.engine.detach());
       if (error !== undefined) expect([error.name, error.code]).toEqual(["InUseError", "ERR_SKB_IN_USE"]);
@@ -61,7 +61,7 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring({ capacity: 4 });
+    const ring = new Ring(engine, { capacity: 4 });
     await lend(worker, ring.share());
     await worker.run((seat) => seat.region.release());
     const detach = (timeout?: number): Promise<unknown> =>
@@ -142,9 +142,9 @@ describe("detaching", () => {
     const engine = await shared({ threads: 2 });
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     await worker.run((seat, token) => {
-      seat.ring = seat.engine.openRing(token);
+      seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
       seat.pending = seat.ring.waitAsync().catch((error) => error.code);
     }, ring.share());
     await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
@@ -161,9 +161,9 @@ describe("detaching", () => {
     const engine = await shared();
     const worker = agent();
     await worker.attach(engine);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     await worker.run((seat, token) => {
-      seat.ring = seat.engine.openRing(token);
+      seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
     }, ring.share());
     ring.enqueue(engine.alloc(10).putZeros(7));
     engine.detach();
@@ -217,8 +217,8 @@ describe("a ubuf that nobody carries any more, but whose completion has not arri
     const owner = await Engine.attach(engine.share());
     const region = owner.userRegion(100);
     const ubuf = owner.ubuf();
-    const ring = engine.ring();
-    const theirs = owner.openRing(ring.share());
+    const ring = new Ring(engine);
+    const theirs = Ring.attach(owner, ring.share());
     const skb = owner.alloc(0);
     skb.addUserFrag(region, 0, 100, ubuf);
     theirs.enqueue(skb);

@@ -3,7 +3,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
-import { Engine, SkbQueue } from "skbuff";
+import { Engine, Ring, SkbQueue } from "skbuff";
 import "skbuff/js";
 
 const { engine: token, to, from, how } = workerData;
@@ -11,7 +11,7 @@ const { engine: token, to, from, how } = workerData;
 /** Attaches, and takes packets, memory, ubufs and ends of rings. */
 async function settle() {
   const engine = await Engine.attach(token);
-  const [out, into] = [engine.openRing(to), engine.openRing(from)];
+  const [out, into] = [Ring.attach(engine, to), Ring.attach(engine, from)];
   const region = engine.userRegion(4096);
   const lend = () => engine.alloc(10).addUserFrag(region, 0, 100, engine.ubuf(told)) && undefined;
   const carried = engine.alloc(10).putZeros(10);

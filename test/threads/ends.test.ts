@@ -1,14 +1,18 @@
 // A worker that ends without leaving, by an error, process.exit() or a return, gives back what it has by itself.
 
 import { Worker } from "node:worker_threads";
-import { Engine, type EngineOptions } from "skbuff";
+import { Engine, type EngineOptions, Ring } from "skbuff";
 import { describe, expect, it } from "vitest";
 import "skbuff/js";
 
 const OPTIONS: EngineOptions = { memory: 4 * 1024 * 1024, shared: true, threads: 2 };
 
 /** Runs a worker until it has ended. Returns what it said. */
-async function run(engine: Engine, how: string, rings = [engine.ring(), engine.ring()]): Promise<unknown[]> {
+async function run(
+  engine: Engine,
+  how: string,
+  rings = [new Ring(engine), new Ring(engine)],
+): Promise<unknown[]> {
   const [to, from] = rings.map((ring) => ring.share());
   const worker = new Worker(new URL("./ends.mjs", import.meta.url), {
     workerData: { engine: engine.share(), to, from, how },
@@ -29,7 +33,7 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
       const engine = await Engine.create({ ...OPTIONS, core });
       // There is one block besides this thread's, so each has to have given it back.
       for (let round = 0; round < 3; round++) {
-        const rings = [engine.ring(), engine.ring()];
+        const rings = [new Ring(engine), new Ring(engine)];
         expect(await run(engine, how, rings)).toEqual(SAYS[how] ?? []);
         const { threads, skbs } = engine.stats();
         expect(threads.length).toBe(1);

@@ -1,6 +1,6 @@
 // What threads hide from each other, and that nobody is told that the pool is empty while it is not.
 
-import { type Engine, PoolExhaustedError, type Skb } from "skbuff";
+import { type Engine, PoolExhaustedError, Ring, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { caught } from "../packets.js";
 import type { Agent } from "./agent.js";
@@ -47,7 +47,7 @@ describe("what others hide", () => {
     [4, 3900],
   ])("is little, and named: %i threads, packets of %i bytes", async (n, size) => {
     const engine = await shared({ memory: 2 * 1024 * 1024, skbs: 400 });
-    const rings = Array.from({ length: n }, () => engine.ring({ capacity: 1 }));
+    const rings = Array.from({ length: n }, () => new Ring(engine, { capacity: 1 }));
     const { skbs: alone } = takeAll(engine, size);
     const total = alone.length;
     engine.releaseBurst(alone);
@@ -90,7 +90,7 @@ describe("what others hide", () => {
             // Half of them wait for packets, the others say that they will be idle.
             if (token === null) seat.engine.flush();
             else {
-              seat.rings.push(seat.engine.openRing(token));
+              seat.rings.push(seat.skbuff.Ring.attach(seat.engine, token));
               seat.rings[0]?.wait({ timeout: 200 });
             }
           },
@@ -217,15 +217,15 @@ describe("a steady pipeline", () => {
         Agent,
         Agent,
       ];
-      const ring = engine.ring({ capacity: 128 });
+      const ring = new Ring(engine, { capacity: 128 });
       const total = core === "wasm" ? 1_000_000 : 200_000;
       const sent = producer.run(
         (seat, token, n) => {
-          const out = seat.engine.openRing(token);
+          const out = seat.skbuff.Ring.attach(seat.engine, token);
           seat.rings.push(out);
           const burst: Skb[] = [];
           for (let done = 0; done < n; ) {
-            const got = seat.engine.allocBurst(burst, 64, { reuse: true }, Math.min(32, n - done));
+            const got = seat.engine.allocBurst(burst, 64, Math.min(32, n - done), { reuse: true });
             if (got === 0) {
               // The consumer has what it was sent, or is about to give it back.
               out.waitWritable(128, { timeout: 5 });
@@ -244,12 +244,12 @@ describe("a steady pipeline", () => {
         total,
       );
       const received = consumer.run((seat, token) => {
-        const from = seat.engine.openRing(token);
+        const from = seat.skbuff.Ring.attach(seat.engine, token);
         seat.rings.push(from);
         const burst: Skb[] = [];
         let next = 0;
         while (from.wait() !== "ended") {
-          const n = from.dequeueBurst(burst, { reuse: true }, 64);
+          const n = from.dequeueBurst(burst, 64, { reuse: true });
           for (let i = 0; i < n; i++)
             if ((burst[i] as Skb).mark !== next++)
               throw new Error(`packet ${burst[i]?.mark}, not ${next - 1}`);

@@ -1,7 +1,7 @@
 // A process of its own, for what concerns its life and its processor time. Prints one line of JSON.
 
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 
 const [what] = process.argv.slice(2);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -38,7 +38,7 @@ const MAINS = {
   /** Nothing but the wait keeps the process alive. */
   async alive() {
     const engine = await Engine.create({ memory: 2 ** 20 });
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     (await started(engine, "late", [ring.share()])).unref();
     const start = performance.now();
     const woken = await ring.waitAsync();
@@ -48,7 +48,7 @@ const MAINS = {
   /** Waits have ended, completions are awaited, other threads are attached: nothing of it keeps it alive. */
   async exits() {
     const engine = await Engine.create({ memory: 2 ** 20 });
-    const [ring, other] = [engine.ring(), engine.ring()];
+    const [ring, other] = [new Ring(engine), new Ring(engine)];
     (await started(engine, "pass", [ring.share(), other.share()])).unref();
     const region = engine.userRegion(10);
     const skb = engine.alloc(1);
@@ -57,13 +57,13 @@ const MAINS = {
     ring.enqueue(engine.alloc(1));
     woken.push(await other.waitAsync());
     const unshared = await Engine.create({ memory: 2 ** 20, shared: false });
-    woken.push(await unshared.ring().waitAsync({ timeout: 5 }));
+    woken.push(await new Ring(unshared).waitAsync({ timeout: 5 }));
     console.log(JSON.stringify({ woken }));
   },
   /** Two workers that sleep, and a main thread that waits. */
   async idle() {
     const engine = await Engine.create({ memory: 2 ** 20 });
-    const rings = [engine.ring(), engine.ring(), engine.ring()];
+    const rings = [new Ring(engine), new Ring(engine), new Ring(engine)];
     for (let i = 0; i < 2; i++) await started(engine, "pass", [rings[i].share(), rings[i + 1].share()]);
     const last = rings[2];
     rings[0].enqueue(engine.alloc(1));
@@ -85,7 +85,7 @@ if (isMainThread) await MAINS[what]();
 else {
   const { task, engine: token, tokens } = workerData;
   const engine = await Engine.attach(token);
-  const rings = tokens.map((one) => engine.openRing(one));
+  const rings = tokens.map((one) => Ring.attach(engine, one));
   const { parentPort } = await import("node:worker_threads");
   parentPort.postMessage("started");
   await TASKS[task](engine, rings);

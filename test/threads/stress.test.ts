@@ -3,7 +3,7 @@
 // SKBUFF_STRESS_SECONDS=600 runs ten minutes; SKBUFF_STRESS_SEED=... begins the same again.
 
 import { Worker } from "node:worker_threads";
-import type { Engine, Mesh, Ring } from "skbuff";
+import { type Engine, Mesh, Ring } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { amount } from "../amount.js";
 import { expectAllBack, shared, until } from "./stage.js";
@@ -84,9 +84,9 @@ describe.each([
     `pass packets for ${SECONDS / 2} s, seed ${SEED}`,
     async () => {
       const engine = await shared({ core, memory: 4 * 1024 * 1024, skbs: 2000, ubufs: 1000, rings: 64 });
-      const rings = Array.from({ length: cores.length + 1 }, () => engine.ring({ capacity: 64 }));
+      const rings = Array.from({ length: cores.length + 1 }, () => new Ring(engine, { capacity: 64 }));
       const places = cores.length + 1;
-      const mesh = engine.mesh(places, places, { capacity: 16, spread: "in-turn" });
+      const mesh = new Mesh(engine, places, places, { capacity: 16, spread: "in-turn" });
       const watch = new Watch(engine);
       const passers = cores.map((kind, i) =>
         passer(engine, [rings[i] as Ring, rings[i + 1] as Ring], {

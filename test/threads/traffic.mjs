@@ -2,7 +2,7 @@
 // to one that passes. As a worker: dequeues, treats, passes on, until its ring ends.
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { Engine, PoolExhaustedError, SharedDataError } from "skbuff";
+import { Engine, Mesh, PoolExhaustedError, Ring, SharedDataError } from "skbuff";
 import "skbuff/js";
 
 const PATTERN_BYTES = 1 << 18;
@@ -218,7 +218,7 @@ export class Traffic {
   /** Releases what other threads want released. */
   sweep() {
     const out = [];
-    const n = this.#receiver.dequeueBurst(out, {}, 64);
+    const n = this.#receiver.dequeueBurst(out, 64);
     for (const skb of out) this.verify(skb, "put aside");
     this.engine.releaseBurst(out, n);
   }
@@ -248,8 +248,8 @@ export class Traffic {
 
 async function work({ engine: token, mesh, place, from: fromToken, to: toToken, seed, core }) {
   const engine = await Engine.attach(token, { core });
-  const traffic = new Traffic(engine, seed, engine.openMesh(mesh), place);
-  const [from, to] = [engine.openRing(fromToken), engine.openRing(toToken)];
+  const traffic = new Traffic(engine, seed, Mesh.attach(engine, mesh), place);
+  const [from, to] = [Ring.attach(engine, fromToken), Ring.attach(engine, toToken)];
   const burst = [];
   let passed = 0;
   parentPort.postMessage({ ready: true });
@@ -260,7 +260,7 @@ async function work({ engine: token, mesh, place, from: fromToken, to: toToken, 
         : from.wait({ timeout: 100, completions: traffic.random(2) === 0 });
     if (woken === "ended") break;
     traffic.sweep();
-    const n = from.dequeueBurst(burst, { reuse: true }, 1 + traffic.random(32));
+    const n = from.dequeueBurst(burst, 1 + traffic.random(32), { reuse: true });
     for (let i = 0; i < n; i++) burst[i] = traffic.treat(burst[i]);
     for (let done = 0; done < n; ) {
       done += to.enqueueBurst(burst.slice(done, n));

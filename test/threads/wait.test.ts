@@ -1,7 +1,7 @@
 // Sleeping and waking across threads: nobody misses what came for him, and the look that a sleeper takes each second is
 // not what saved him.
 
-import type { Engine, RingToken, Skb } from "skbuff";
+import { type Engine, Ring, type RingToken, type Skb } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
@@ -31,7 +31,7 @@ async function gap(random: (n: number) => number): Promise<void> {
 function sink(worker: Agent, token: RingToken, how: "blocking" | "async"): Promise<number[]> {
   return worker.run(
     async (seat, ringToken, mode) => {
-      const ring = seat.engine.openRing(ringToken);
+      const ring = seat.skbuff.Ring.attach(seat.engine, ringToken);
       seat.rings.push(ring);
       const late: number[] = [];
       const took = (skb: Skb): void => {
@@ -59,7 +59,7 @@ describe("a burst after idleness arrives", () => {
   it.each(["blocking", "async"] as const)("at a worker, 1000 times, %s", async (how) => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 64 });
+    const ring = new Ring(engine, { capacity: 64 });
     const seed = Math.floor(Math.random() * 2 ** 31);
     const random = generator(seed);
     const done = sink(worker, ring.share(), how);
@@ -82,11 +82,11 @@ describe("a burst after idleness arrives", () => {
   it("at the main thread, 1000 times", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 64 });
+    const ring = new Ring(engine, { capacity: 64 });
     const seed = Math.floor(Math.random() * 2 ** 31);
     const sent = worker.run(
       async (seat, token, start) => {
-        const out = seat.engine.openRing(token);
+        const out = seat.skbuff.Ring.attach(seat.engine, token);
         seat.rings.push(out);
         let state = start;
         const random = (n: number): number => {
@@ -121,11 +121,14 @@ describe("a burst after idleness arrives", () => {
   it("at two workers that pass it on and back", async () => {
     const engine = await shared();
     const workers = (await attached(engine, 2, (i) => (i === 0 ? "wasm" : "js"))) as [Agent, Agent];
-    const rings = [0, 1, 2].map(() => engine.ring({ capacity: 4 }));
+    const rings = [0, 1, 2].map(() => new Ring(engine, { capacity: 4 }));
     const passing = workers.map((worker, i) =>
       worker.run(
         (seat, fromToken, toToken) => {
-          const [from, to] = [seat.engine.openRing(fromToken), seat.engine.openRing(toToken)];
+          const [from, to] = [
+            seat.skbuff.Ring.attach(seat.engine, fromToken),
+            seat.skbuff.Ring.attach(seat.engine, toToken),
+          ];
           seat.rings.push(from, to);
           while (from.wait() !== "ended")
             for (let skb = from.dequeue(); skb !== null; skb = from.dequeue())
@@ -162,11 +165,11 @@ describe("waitWritable", () => {
   it.each([1, 8, 16])("wakes the producer when there is room for %i", async (room) => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 16 });
+    const ring = new Ring(engine, { capacity: 16 });
     const total = 600;
     const waits = worker.run(
       async (seat, token, want, n) => {
-        const out = seat.engine.openRing(token);
+        const out = seat.skbuff.Ring.attach(seat.engine, token);
         seat.rings.push(out);
         let worst = 0;
         for (let sent = 0; sent < n; ) {
@@ -207,9 +210,9 @@ describe("waitWritable", () => {
   it("ends when the consumer closes", async () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
-    const ring = engine.ring({ capacity: 1 });
+    const ring = new Ring(engine, { capacity: 1 });
     const waiting = worker.run((seat, token) => {
-      const out = seat.engine.openRing(token);
+      const out = seat.skbuff.Ring.attach(seat.engine, token);
       seat.rings.push(out);
       out.enqueue(seat.engine.alloc(1));
       return out.waitWritable(1);
@@ -232,14 +235,14 @@ describe("on one thread", () => {
     async () => {
       const engine = await shared();
       const [worker] = (await attached(engine, 1)) as [Agent];
-      const [blocking, pending, back] = [0, 1, 2].map(() => engine.ring({ capacity: 8 })) as [
-        ReturnType<Engine["ring"]>,
-        ReturnType<Engine["ring"]>,
-        ReturnType<Engine["ring"]>,
+      const [blocking, pending, back] = [0, 1, 2].map(() => new Ring(engine, { capacity: 8 })) as [
+        Ring,
+        Ring,
+        Ring,
       ];
       const feeder = worker.run(
         (seat, tokens) => {
-          const [one, two, kick] = tokens.map((token) => seat.engine.openRing(token));
+          const [one, two, kick] = tokens.map((token) => seat.skbuff.Ring.attach(seat.engine, token));
           if (one === undefined || two === undefined || kick === undefined) throw new Error("no ring");
           seat.rings.push(one, two, kick);
           // For each kick, in an order and at a distance that changes, a packet into each.

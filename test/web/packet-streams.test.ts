@@ -1,6 +1,6 @@
 // Rings and sockets as streams of packets: every packet arrives, or goes back, once.
 
-import type { Engine, Skb } from "skbuff";
+import { type Engine, Ring, type Skb } from "skbuff";
 import {
   readablePackets,
   TransportError,
@@ -28,8 +28,8 @@ forEachKind((make) => {
 
   it("pipes from ring to ring, with backpressure", async () => {
     const engine = await make();
-    const from = engine.ring({ capacity: 8 });
-    const to = engine.ring({ capacity: 2 });
+    const from = new Ring(engine, { capacity: 8 });
+    const to = new Ring(engine, { capacity: 2 });
     const piped = readablePackets(from).pipeTo(writablePackets(to));
     const send = async (): Promise<void> => {
       for (let i = 0; i < 200; i++) {
@@ -53,7 +53,7 @@ forEachKind((make) => {
 
   it("pipes through bytes and back", async () => {
     const engine = await make();
-    const from = engine.ring({ capacity: 8 });
+    const from = new Ring(engine, { capacity: 8 });
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const sender = new WebStreamSender(engine, writable, { framing: "length32" });
     const receiver = new WebStreamReceiver(engine, readable, { framing: "length32" });
@@ -72,7 +72,7 @@ forEachKind((make) => {
 
   it("takes nothing out before it is asked", async () => {
     const engine = await make();
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     ring.enqueueBurst([packet(engine, 0), packet(engine, 1)]);
     const reader = readablePackets(ring).getReader();
     await turn();
@@ -92,7 +92,7 @@ forEachKind((make) => {
   it("releases what is in the source when it is cancelled", async () => {
     const engine = await make();
     const w = new World(engine);
-    const ring = engine.ring();
+    const ring = new Ring(engine);
     ring.enqueueBurst([packet(engine, 0), w.lend(w.linear(10), 100, w.ubuf())]);
     await readablePackets(ring).cancel();
     expect(w.completions.length).toBe(1);
@@ -122,7 +122,7 @@ forEachKind((make) => {
   it("gives back all that a stream has which is aborted, also what waits in it", async () => {
     const engine = await make();
     const w = new World(engine);
-    const ring = engine.ring({ capacity: 2 });
+    const ring = new Ring(engine, { capacity: 2 });
     const writable = writablePackets(ring);
     const writer = writable.getWriter();
     const writes: Promise<void>[] = [];
@@ -147,7 +147,7 @@ forEachKind((make) => {
 
   it("gives back all when the transmitter takes no more", async () => {
     const engine = await make();
-    const ring = engine.ring({ capacity: 2 });
+    const ring = new Ring(engine, { capacity: 2 });
     const writer = writablePackets(ring).getWriter();
     writer.closed.catch(() => {});
     const writes = Array.from({ length: 10 }, (_, i) => writer.write(packet(engine, i)));
@@ -179,7 +179,7 @@ forEachKind((make) => {
       [null, "ERR_SKB_TYPE"],
       [bytesAt(0, 10), "ERR_SKB_TYPE"],
     ] as [Skb, string][]) {
-      const ring = engine.ring({ capacity: 2 });
+      const ring = new Ring(engine, { capacity: 2 });
       const writer = writablePackets(ring).getWriter();
       writer.closed.catch(() => {});
       const before = Array.from({ length: 5 }, (_, i) => writer.write(packet(engine, i)));
@@ -197,7 +197,7 @@ forEachKind((make) => {
 
   it("takes what is written after close(), and gives it back", async () => {
     const engine = await make();
-    const ring = engine.ring({ capacity: 1 });
+    const ring = new Ring(engine, { capacity: 1 });
     const writer = writablePackets(ring).getWriter();
     const writes = [writer.write(packet(engine, 0)), writer.write(packet(engine, 1))];
     const closed = writer.close();

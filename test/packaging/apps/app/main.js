@@ -1,6 +1,6 @@
 // A page that sends packets to a worker and gets them back.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 
 const PACKETS = 2000;
 const BYTES = 300;
@@ -29,7 +29,7 @@ async function receive(ring) {
 async function run() {
   const engine = await Engine.create({ memory: 4 * 1024 * 1024, core: "wasm" });
   try {
-    const [there, back] = [engine.ring({ capacity: 64 }), engine.ring({ capacity: 64 })];
+    const [there, back] = [new Ring(engine, { capacity: 64 }), new Ring(engine, { capacity: 64 })];
     const token = engine.share();
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const left = new Promise((resolve, reject) => {

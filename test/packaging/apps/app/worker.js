@@ -1,10 +1,10 @@
 // Puts a header in front of each packet and sends it back.
 
-import { Engine } from "skbuff";
+import { Engine, Ring } from "skbuff";
 
 self.onmessage = async ({ data }) => {
   const engine = await Engine.attach(data.engine);
-  const [there, back] = [engine.openRing(data.there), engine.openRing(data.back)];
+  const [there, back] = [Ring.attach(engine, data.there), Ring.attach(engine, data.back)];
   while (there.wait() === "ready") {
     const skb = there.dequeue();
     skb.push(4);

@@ -1,10 +1,10 @@
 // As in app/, but import maps do not reach into workers: here the package has its full path.
 
-import { Engine } from "/node_modules/skbuff/dist/index.js";
+import { Engine, Ring } from "/node_modules/skbuff/dist/index.js";
 
 self.onmessage = async ({ data }) => {
   const engine = await Engine.attach(data.engine);
-  const [there, back] = [engine.openRing(data.there), engine.openRing(data.back)];
+  const [there, back] = [Ring.attach(engine, data.there), Ring.attach(engine, data.back)];
   while (there.wait() === "ready") {
     const skb = there.dequeue();
     skb.push(4);
