@@ -7,7 +7,10 @@ interface AnyWorker {
   /** Node's. */
   on?(event: "message" | "error" | "messageerror" | "exit", listener: (value: unknown) => void): unknown;
   /** A page's. */
-  addEventListener?(type: "message" | "error" | "messageerror", listener: (event: MessageEvent & ErrorEvent) => void): void;
+  addEventListener?(
+    type: "message" | "error" | "messageerror",
+    listener: (event: MessageEvent & ErrorEvent) => void,
+  ): void;
 }
 
 /** Of `node:worker_threads`. */
@@ -80,13 +83,18 @@ export class Host {
 export function startOwn(): unknown {
   const threads = nodeThreads();
   // In these words bundlers find it.
-  if (threads === undefined) return new Worker(new URL("./pipeline-worker.js", import.meta.url), { type: "module" });
+  if (threads === undefined)
+    return new Worker(new URL("./pipeline-worker.js", import.meta.url), { type: "module" });
   // What the program was started with is not for a script of ours: `--input-type`, say, forbids it.
   return new threads.Worker(new URL("./pipeline-worker.js", import.meta.url), { execArgv: [] });
 }
 
 /** In a worker: what its maker says, and how to answer. Null on a main thread. */
-export function parent(): { post(message: unknown): void; listen(on: (message: unknown) => void): void; leave(): void } | null {
+export function parent(): {
+  post(message: unknown): void;
+  listen(on: (message: unknown) => void): void;
+  leave(): void;
+} | null {
   const threads = nodeThreads();
   if (threads !== undefined && threads.parentPort !== null) {
     const port = threads.parentPort;

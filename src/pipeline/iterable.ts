@@ -4,6 +4,7 @@ import { ArgumentTypeError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
 import { Skb } from "../skb.js";
 import { atOnce } from "../turns.js";
+import type { WaitOptions, WaitOptions } from "../waiter.js";
 import type { PacketInput } from "./plan.js";
 
 type Result = IteratorResult<Skb, unknown>;
@@ -28,7 +29,7 @@ export class IterableInput implements PacketInput {
     return 1;
   }
 
-  async waitAsync(options?: { signal?: AbortSignal }): Promise<Wakeup> {
+  async waitAsync(options?: WaitOptions): Promise<Wakeup> {
     if (this.#next !== null) return atOnce("ready");
     if (this.#ended) return "ended";
     const asked = this.#asked ?? Promise.resolve(this.#iterator.next());

@@ -1,6 +1,7 @@
 // Parts out of what their modules export.
 
 import { ArgumentTypeError } from "../errors.js";
+import type { Skb, Skb } from "../skb.js";
 import { IterableInput } from "./iterable.js";
 import { isInput, isIterable, isOutput, type PacketInput, type PacketOutput, type StageContext } from "./plan.js";
 import { FunctionOutput } from "./work.js";
@@ -26,6 +27,6 @@ export function inputOf(name: string, made: unknown): PacketInput {
 /** @throws ArgumentTypeError */
 export function outputOf(name: string, made: unknown): PacketOutput {
   if (isOutput(made)) return made;
-  if (typeof made === "function") return new FunctionOutput(made as (skb: never) => void);
+  if (typeof made === "function") return new FunctionOutput(made as (skb: Skb) => void);
   throw new ArgumentTypeError(name, "a sender or a function", made);
 }

@@ -5,8 +5,8 @@ import { Mesh } from "../mesh.js";
 import { tell } from "./errors.js";
 import { parent } from "./host.js";
 import { IterableInput } from "./iterable.js";
-import { type Answer, isOf, type Order, type Place, type Start } from "./messages.js";
 import { importMake, inputOf, type Make, outputOf } from "./make.js";
+import { type Answer, isOf, type Order, type Place, type Start } from "./messages.js";
 import type { StageContext, StageFunction, StageObject } from "./plan.js";
 import { OutputEnded, PartFailed, stageOf, Work } from "./work.js";
 

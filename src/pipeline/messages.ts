@@ -49,7 +49,10 @@ export type Answer = { readonly skbuff: "pipeline" } & (
 );
 
 /** Whether a message is a pipeline's, and of that kind. */
-export function isOf<T extends Start | Order | Answer>(message: unknown, ...kinds: T["kind"][]): message is T {
+export function isOf<T extends Start | Order | Answer>(
+  message: unknown,
+  ...kinds: T["kind"][]
+): message is T {
   const { skbuff, kind } = (message ?? {}) as Partial<T>;
   return skbuff === "pipeline" && kinds.includes(kind as T["kind"]);
 }

@@ -342,13 +342,17 @@ export class Pipeline {
     sender: ReturnType<Mesh["sender"]> | null,
   ): Promise<void> {
     try {
-      await work.pump(receiver === null ? this.#closing.signal : this.#aborting.signal, this.#aborting.signal);
+      await work.pump(
+        receiver === null ? this.#closing.signal : this.#aborting.signal,
+        this.#aborting.signal,
+      );
     } catch (error) {
       work.abandon();
       if (error instanceof OutputEnded) this.#cut = true;
       else if (error instanceof PartFailed)
         this.#stop(new PipelineError(error.part, messageOf(error.cause), error.cause));
-      else if (!this.#over) this.#stop(new PipelineError((member.group.parts[0] as Part).name, messageOf(error), error));
+      else if (!this.#over)
+        this.#stop(new PipelineError((member.group.parts[0] as Part).name, messageOf(error), error));
     }
     member.taken = work.taken;
     member.passed = work.passed;

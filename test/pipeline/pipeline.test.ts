@@ -38,7 +38,12 @@ function* numbered(engine: Engine, n: number): Generator<Skb, void> {
 }
 
 /** Takes packets apart into what they carry. */
-function collector(): { sink: (skb: Skb) => void; numbers: number[]; marks: Set<number>; places: Set<number> } {
+function collector(): {
+  sink: (skb: Skb) => void;
+  numbers: number[];
+  marks: Set<number>;
+  places: Set<number>;
+} {
   const seen = { numbers: [] as number[], marks: new Set<number>(), places: new Set<number>() };
   return {
     ...seen,
@@ -60,7 +65,10 @@ const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sorted = (numbers: number[]): number[] => numbers.sort((a, b) => a - b);
 
 /** Runs a pipeline that should fail. Returns how. */
-async function failure(engine: Engine, options: PipelineOptions): Promise<Error & { part?: string; code?: string }> {
+async function failure(
+  engine: Engine,
+  options: PipelineOptions,
+): Promise<Error & { part?: string; code?: string }> {
   const run = async (): Promise<void> => (await Pipeline.open(engine, options)).done;
   return run().then(
     () => expect.fail("it went well"),
@@ -92,7 +100,8 @@ describe.each([
     const engine = await make(shared, core);
     const { sink, numbers } = collector();
     const stages = [part("mark"), () => (skb: Skb) => skb, part("mark")];
-    await (await Pipeline.open(engine, { source: numbered(engine, PACKETS), stages, sink, capacity: 8 })).done;
+    await (await Pipeline.open(engine, { source: numbered(engine, PACKETS), stages, sink, capacity: 8 }))
+      .done;
     expect(numbers).toEqual(upTo(PACKETS));
   });
 
@@ -216,7 +225,11 @@ describe.each([
     it("if the sink is closed", async () => {
       const engine = await make(shared, core);
       const ring = new Ring(engine, { capacity: 16 });
-      const pipeline = await Pipeline.open(engine, { source: source(engine), stages: [part("mark")], sink: ring });
+      const pipeline = await Pipeline.open(engine, {
+        source: source(engine),
+        stages: [part("mark")],
+        sink: ring,
+      });
       await ring.waitAsync();
       ring.close();
       await expect(pipeline.done).rejects.toMatchObject({ part: "sink" });
@@ -323,11 +336,23 @@ describe("threads", () => {
 describe("options", () => {
   it.each([
     [{ source: 1, sink: () => {} }, '"source" expected a receiver or an iterable, or { module }, got 1'],
-    [{ source: [], sink: {} }, '"sink" expected a sender or a function, or { module }, got an object of another kind'],
-    [{ source: [], sink: () => {}, stages: [{}] }, '"stage 0" expected a function that makes a stage, or { module }'],
+    [
+      { source: [], sink: {} },
+      '"sink" expected a sender or a function, or { module }, got an object of another kind',
+    ],
+    [
+      { source: [], sink: () => {}, stages: [{}] },
+      '"stage 0" expected a function that makes a stage, or { module }',
+    ],
     [{ source: [], sink: () => {}, stages: {} }, '"stages" expected an array'],
-    [{ source: [], sink: () => {}, stages: [{ module, thread: 1 }] }, '"options" expected threads, got thread'],
-    [{ source: [], sink: () => {}, stages: [{ module, threads: 65 }] }, '"stage 0: threads" expected 0..64, got 65'],
+    [
+      { source: [], sink: () => {}, stages: [{ module, thread: 1 }] },
+      '"options" expected threads, got thread',
+    ],
+    [
+      { source: [], sink: () => {}, stages: [{ module, threads: 65 }] },
+      '"stage 0: threads" expected 0..64, got 65',
+    ],
     [{ source: { module, threads: 2 }, sink: () => {} }, '"source: threads" expected 0..1, got 2'],
     [{ source: [], sink: () => {}, spread: "both" }, '"spread" expected hash or in-turn, got "both"'],
     [{ source: [], sink: () => {}, capacity: 0 }, '"capacity" expected 1..1048576, got 0'],
