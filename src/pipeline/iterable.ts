@@ -4,7 +4,7 @@ import { ArgumentTypeError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
 import { Skb } from "../skb.js";
 import { atOnce } from "../turns.js";
-import type { WaitOptions, WaitOptions } from "../waiter.js";
+import type { WaitOptions } from "../waiter.js";
 import type { PacketInput } from "./plan.js";
 
 type Result = IteratorResult<Skb, unknown>;

@@ -1,9 +1,16 @@
 // Parts out of what their modules export.
 
 import { ArgumentTypeError } from "../errors.js";
-import type { Skb, Skb } from "../skb.js";
+import type { Skb } from "../skb.js";
 import { IterableInput } from "./iterable.js";
-import { isInput, isIterable, isOutput, type PacketInput, type PacketOutput, type StageContext } from "./plan.js";
+import {
+  isInput,
+  isIterable,
+  isOutput,
+  type PacketInput,
+  type PacketOutput,
+  type StageContext,
+} from "./plan.js";
 import { FunctionOutput } from "./work.js";
 
 /** Makes a part: its module's default export. */
