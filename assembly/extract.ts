@@ -42,7 +42,7 @@ import { newSkb, releaseSkb, skbOf } from "./skb";
 import { count } from "./thread";
 import { getUbuf } from "./ubuf";
 import { inRange } from "./walk";
-import { carriesUbuf, orphanInPlace } from "./zerocopy";
+import { carriesUbuf, makeEntries, orphanInPlace } from "./zerocopy";
 
 /**
  * pskb_extract: a packet of bytes [offset, offset + n), with `headroom` in front and the metadata, header offsets aside.
@@ -61,7 +61,7 @@ export function extract(handle: u32, offset: u32, n: u32, headroom: u32): u32 {
   const mine = linearLength(skb) + fragBytes(shinfoOf(skb));
   if (!allocMembers(skb, part, offset, n, mine) || !mayTake(skb, inHead === n)) {
     releaseSkb(part);
-    return E_EXHAUSTED;
+    return makeEntries(skb) ? extract(handle, offset, n, headroom) : E_EXHAUSTED;
   }
   copy(part + SKB_PROTOCOL, skb + SKB_PROTOCOL, SKB_MAC_HEADER - SKB_PROTOCOL);
   if (load32(skb + SKB_SECOND) !== 0) {

@@ -63,7 +63,7 @@ import { newSkb, releaseCopied, releaseSkb, skbOf } from "./skb";
 import { count } from "./thread";
 import { getUbuf, mayShare } from "./ubuf";
 import { copyOut } from "./walk";
-import { carriesUbuf, orphanHead } from "./zerocopy";
+import { carriesUbuf, makeEntries, orphanHead } from "./zerocopy";
 
 /**
  * skb_split: cuts the packet to `at` bytes and returns a second one with the rest, with headroom for the same headers and the
@@ -73,7 +73,8 @@ export function split(handle: u32, at: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (at > load32(skb + SKB_LEN)) return E_RANGE;
-  const rest = splitSkb(skb, at);
+  let rest = splitSkb(skb, at);
+  if (rest === 0 && makeEntries(skb)) rest = splitSkb(skb, at);
   return rest === 0 ? E_EXHAUSTED : load32(rest + SKB_HANDLE);
 }
 

@@ -131,8 +131,12 @@ export function orphanFrags(skb: u32): u32 {
   return copyUserFrags(skb, false);
 }
 
-/** The same without a longer frag list. */
+/** Whether the copies of the last `orphanInPlace` that failed were more frags than a head has entries. */
+let crowded: bool = false;
+
+/** The same without a longer frag list. OK, or E_EXHAUSTED, also where the copies are more frags than a head has entries. */
 export function orphanInPlace(skb: u32): u32 {
+  crowded = false;
   if (!carriesUbuf(skb)) return OK;
   const status = prepareCopies(skb, false, false);
   if (status === OK) makeCopies(skb, false);
@@ -148,6 +152,16 @@ export function orphanHead(skb: u32): u32 {
   const status = orphanInPlace(skb);
   setList(shinfoOf(skb), list, last);
   return status;
+}
+
+/**
+ * After an operation has failed that had no place for copies but a head's entries: makes them, with a longer frag list. Returns
+ * whether that was why it failed, and the operation is worth another try.
+ */
+export function makeEntries(skb: u32): bool {
+  if (!crowded) return false;
+  crowded = false;
+  return orphanFrags(skb) === OK;
 }
 
 /** Whether the user frags of this head are to be copied: all of them, or those that may not be shared. */
@@ -251,7 +265,10 @@ function preparePart(shinfo: u32, which: u32, spill: bool): bool {
       entries += 1;
     }
   }
-  if (entries > MAX_FRAGS && !spill) return exhausted(SHORT_OF_RUN) !== 0;
+  if (entries > MAX_FRAGS && !spill) {
+    crowded = true;
+    return exhausted(SHORT_OF_RUN) !== 0;
+  }
   while (entries > MAX_FRAGS) {
     const member = newSkb(0, 0);
     if (member === 0) return false;

@@ -91,20 +91,33 @@ function nearest(name: string, names: object): string[] {
   return Object.keys(names).filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
 }
 
-// For every packet or burst: to go through the names takes as long as all the rest, so that is done only where an
-// option is not there. One that is misspelt is not.
+const HEADROOM: Names<{ headroom?: number }> = { headroom: true };
 
 /** Returns the headroom that `options` ask for, 0 if they do not. @throws ArgumentTypeError, ArgumentRangeError */
 export function checkHeadroom(options: { headroom?: number } | undefined): number {
+  return checkInteger("headroom", checkOptions(options, HEADROOM).headroom ?? 0, 0, MAX_LINEAR);
+}
+
+/** Calls of `checkAlloc` between looks at all names, a power of two. To look takes 4 to 8 ns, a quarter of an `alloc`. */
+const LOOK_EVERY = 16;
+let calls = -1;
+
+/**
+ * The same for every packet. Names are looked at where the known one is missing, and else in one call of 16: so one that is
+ * misspelt beside it is found as well, if not at once.
+ *
+ * @throws ArgumentTypeError, ArgumentRangeError
+ */
+export function checkAlloc(options: { headroom?: number } | undefined): number {
   if (options === undefined) return 0;
-  const headroom = options?.headroom ?? checkOptions(options, { headroom: true }).headroom ?? 0;
-  return checkInteger("headroom", headroom, 0, MAX_LINEAR);
+  calls = (calls + 1) & (LOOK_EVERY - 1);
+  const headroom = calls === 0 ? undefined : options?.headroom;
+  return headroom === undefined ? checkHeadroom(options) : checkInteger("headroom", headroom, 0, MAX_LINEAR);
 }
 
 /** Whether `options` ask to use `Skb` objects again. @throws ArgumentTypeError */
 export function checkReuse(options: { reuse?: boolean } | undefined): boolean {
-  if (options === undefined) return false;
-  return isReuse(options?.reuse ?? checkOptions(options, { reuse: true }).reuse);
+  return options === undefined ? false : isReuse(checkOptions(options, { reuse: true }).reuse);
 }
 
 /** Returns what `options` of a burst ask for. @throws ArgumentTypeError, ArgumentRangeError */

@@ -21,9 +21,9 @@ import {
 import { type AuditReport, auditArena, packetsOf } from "./audit.js";
 import { stage, twice, unload } from "./burst.js";
 import {
+  checkAlloc,
   checkBurst,
   checkFunction,
-  checkHeadroom,
   checkInteger,
   checkOneOf,
   checkOptions,
@@ -341,7 +341,7 @@ export class Engine {
   }
 
   #alloc(size: number, options: AllocOptions | undefined): number {
-    const headroom = checkHeadroom(options);
+    const headroom = checkAlloc(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
     return this._core.alloc(size, headroom);
   }

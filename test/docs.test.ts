@@ -17,6 +17,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAX_ROOM } from "../assembly/layout.js";
 import { asserting } from "./asserting.js";
 import { membersOf } from "./members.js";
 
@@ -158,6 +159,11 @@ describe("the program of", () => {
 });
 
 describe("the guides", () => {
+  it("say how long a head can be", () => {
+    const guide = readFileSync(join(root, "docs/coming-from.md"), "utf8");
+    expect(guide).toContain(`up to ${MAX_ROOM.toLocaleString("en")} bytes less the headroom`);
+  });
+
   it("are all in the reference", () => {
     const settings = JSON.parse(readFileSync(join(root, "typedoc.json"), "utf8"));
     expect(guides.filter((page) => !settings.projectDocuments.includes(`docs/${page}`))).toEqual([]);

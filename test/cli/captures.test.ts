@@ -2,14 +2,14 @@
 // The captures are not part of the repository: SKBUFF_CAPTURES names a folder of pcap files.
 
 import { readFileSync } from "node:fs";
-import { Engine } from "skbuff";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Look, look, Verdict } from "../../cli/look.js";
 import { amount } from "../amount.js";
 import { FOLDER, FOUND, filesIn } from "../folder.js";
 import { readNaively } from "../node/naive.js";
 import { type Frame, readPcap } from "../pcap.js";
-import { difference, flaw, linear, scattered, see } from "./seen.js";
+import { numbers } from "./generate.js";
+import { difference, flaw, linear, scattered, see, suiteEngine } from "./seen.js";
 import { asTheirs, type Fields, TSHARK, tshark } from "./tshark.js";
 
 const FILES = filesIn(/\.pcap$/);
@@ -28,28 +28,8 @@ function framesOf(name: string): { linkType: number; frames: Frame[] } {
   return { linkType: capture.linkType & 0xffff, frames: capture.frames };
 }
 
-/** Numbers from 0 to below `n`, from a seed (mulberry32). */
-function random(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * n);
-  };
-}
-
 describe.runIf(FOUND)("captures", () => {
-  let engine: Engine;
-
-  beforeAll(async () => {
-    engine = await Engine.create({ memory: 4 * 1024 * 1024, threads: 1 });
-  });
-
-  afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
-    expect(engine.close()).toEqual([]);
-  });
+  const engine = suiteEngine();
 
   it("are there", () => {
     expect(FILES.length).toBeGreaterThan(0);
@@ -83,7 +63,7 @@ describe.runIf(FOUND)("captures", () => {
     const { linkType, frames } = framesOf(name);
     const counts = [0, 0, 0, 0];
     for (const { bytes, length } of frames) {
-      const seen = see(engine, bytes, linkType, length);
+      const seen = see(engine(), bytes, linkType, length);
       counts[seen.checksum] = (counts[seen.checksum] as number) + 1;
       const left = seen.transportChecksum === Verdict.bad && seen.networkChecksum !== Verdict.bad;
       expect(seen.partial).toBe(name === "tcpdump-bigtcp-ipv4.pcap" || (left && !name.startsWith("zeek-")));
@@ -98,7 +78,7 @@ describe.runIf(FOUND)("captures", () => {
       expect(theirs.length).toBe(frames.length);
       for (const [i, { bytes, length, linkType }] of frames.entries()) {
         const fields = theirs[i] as Fields;
-        const seen = see(engine, bytes, linkType, length);
+        const seen = see(engine(), bytes, linkType, length);
         expect(asTheirs(seen, fields, bytes.length), `frame ${i + 1}: ${fields["frame.protocols"]}`).toEqual(
           fields,
         );
@@ -112,7 +92,7 @@ describe.runIf(FOUND)("captures", () => {
       const flowOfStream = new Map<string, string>();
       const endsOfFlow = new Map<string, string>();
       for (const [i, { bytes, length }] of frames.entries()) {
-        const seen = see(engine, bytes, linkType, length);
+        const seen = see(engine(), bytes, linkType, length);
         const fields = theirs[i] as Fields;
         const hint = `frame ${i + 1}: ${fields["frame.protocols"]}`;
         expect(asTheirs(seen, fields), hint).toEqual(fields);
@@ -139,8 +119,8 @@ describe.runIf(FOUND)("captures", () => {
     for (const name of FILES) {
       const { linkType, frames } = framesOf(name);
       for (const [i, { bytes, length }] of frames.entries()) {
-        const a = linear(engine, bytes);
-        const b = scattered(engine, bytes);
+        const a = linear(engine(), bytes);
+        const b = scattered(engine(), bytes);
         look(a, linkType, length, whole);
         const end = whole.payloadOffset + whole.payloadLength;
         for (let n = bytes.length; n >= 0; n--) {
@@ -159,7 +139,7 @@ describe.runIf(FOUND)("captures", () => {
 
   it(`have bits turned over (seed ${SEED})`, { timeout: 24 * 3600 * 1000 }, () => {
     console.log(`fuzz: seed ${SEED}, ${PACKETS} packets`);
-    const next = random(SEED);
+    const next = numbers(SEED);
     const captures = FILES.map(framesOf);
     const [one, other] = [new Look(), new Look()];
     const found = { ip: 0, good: 0, bad: 0, unverifiable: 0 };
@@ -175,8 +155,8 @@ describe.runIf(FOUND)("captures", () => {
       }
       const type = next(4) === 0 ? (LINK_TYPES[next(LINK_TYPES.length)] as number) : linkType;
       const original = next(4) === 0 ? next(2 ** 32) : length;
-      const a = linear(engine, turned);
-      const b = scattered(engine, turned);
+      const a = linear(engine(), turned);
+      const b = scattered(engine(), turned);
       look(a, type, original, one);
       look(b, type, original, other);
       const wrong = difference(one, other) || flaw(one, turned.length);

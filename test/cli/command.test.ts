@@ -6,7 +6,6 @@ import { once } from "node:events";
 import {
   appendFileSync,
   closeSync,
-  constants,
   existsSync,
   linkSync,
   mkdirSync,
@@ -291,50 +290,51 @@ describe.runIf(POSIX)("a pipe as input", () => {
 
   it("by name is waited for, and can be given up", async () => {
     const path = fifo();
-    const run = start("replay", path, "--json", "--tap", "never.pcapng");
-    // Not before it has opened the pipe: then somebody can open its other end.
-    let fd = -1;
-    while (fd === -1) {
-      try {
-        fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
+    const run = start("replay", path, "--tap", "never.pcapng");
+    // Nobody opens its other end, which a call of the system's would wait for.
+    let said = "";
+    for await (const text of run.child.stderr as NodeJS.ReadableStream) {
+      said += text;
+      if (said.includes("waiting for")) break;
     }
-    closeSync(fd);
+    expect(said).toContain(path);
     run.child.kill("SIGINT");
-    const since = performance.now();
     const { code, stdout } = await run.ended;
-    expect(performance.now() - since).toBeLessThan(5000);
-    expect([code, JSON.parse(stdout)]).toEqual([
-      130,
-      expect.objectContaining({ interrupted: true, out: [], errors: [] }),
-    ]);
+    expect([code, stdout]).toEqual([130, expect.stringContaining("interrupted")]);
+    expect(stdout).not.toContain("ERROR");
     expect(existsSync(join(folder, "never.pcapng"))).toBe(false);
   });
 
-  it.each(["SIGINT", "SIGTERM"] as const)(
-    "that has no more for now: %s drains and reports",
-    async (signal) => {
+  it.each([
+    ["SIGINT", 130, "by name", (path: string) => `'${path}'`],
+    ["SIGTERM", 143, "by name", (path: string) => `'${path}'`],
+    ["SIGINT", 130, "as standard input", (path: string) => `- < '${path}'`],
+  ] as const)(
+    "that has no more for now: %s drains and reports (%i, %s)",
+    async (signal, status, _, input) => {
       const tap = fresh();
       const path = fifo();
-      const run = start("replay", path, "--json", "--tap", tap);
-      const fd = openSync(path, "w");
-      appendFileSync(fd, OWN);
-      // All of it has come through.
-      while (!existsSync(tap) || statSync(tap).size < TAPED)
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      run.child.kill(signal);
-      const { code, stdout } = await run.ended;
-      closeSync(fd);
-      const result = JSON.parse(stdout) as Result;
-      expect(code).toBe(signal === "SIGINT" ? 130 : 143);
-      expect([result.interrupted, result.errors, result.out]).toEqual([true, [], []]);
-      expect([result.read.packets, result.sent.packets, result.tap?.difference]).toEqual([
-        PACKETS,
-        PACKETS,
-        null,
-      ]);
+      const run = shell(`skbuff replay --json --tap '${tap}' ${input(path)}`);
+      try {
+        const fd = openSync(path, "w");
+        appendFileSync(fd, OWN);
+        // All of it has come through.
+        while (!existsSync(tap) || statSync(tap).size < TAPED)
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        run.child.kill(signal);
+        const { code, stdout } = await run.ended;
+        closeSync(fd);
+        const result = JSON.parse(stdout.toString()) as Result;
+        expect(code).toBe(status);
+        expect([result.interrupted, result.errors, result.out]).toEqual([true, [], []]);
+        expect([result.read.packets, result.sent.packets, result.tap?.difference]).toEqual([
+          PACKETS,
+          PACKETS,
+          null,
+        ]);
+      } finally {
+        run.child.kill("SIGKILL");
+      }
     },
   );
 });
@@ -439,9 +439,15 @@ describe("unusual captures", () => {
     offset.writeBigInt64LE(-10n);
     const shifted = [section(), interfaceBlock({ more: option(14, offset), ended: false })];
     const bytes = new Uint8Array(60);
-    const early = file(Buffer.concat([...shifted, enhanced(bytes), enhanced(bytes, { ticks: 20_000_000n })]));
-    expect(await infoOf(early)).toMatchObject({ first: "-10000000000", last: "10000000000", seconds: 20 });
-    expect((await start("info", early).ended).stdout).toContain("1969-12-31 23:59:50.000000000 UTC");
+    const early = file(
+      Buffer.concat([
+        ...shifted,
+        enhanced(bytes, { ticks: 250_000n }),
+        enhanced(bytes, { ticks: 20_000_000n }),
+      ]),
+    );
+    expect(await infoOf(early)).toMatchObject({ first: "-9750000000", last: "10000000000", seconds: 19.75 });
+    expect((await start("info", early).ended).stdout).toContain("1969-12-31 23:59:50.250000000 UTC");
     const timeless = file(
       Buffer.concat([
         section(),

@@ -83,8 +83,8 @@ export function see(engine: Engine, bytes: Uint8Array, linkType = 1, original = 
   return { ...results[0], addresses: [...results[0].addresses] };
 }
 
-/** `see` with an engine of the suite's own. */
-export function looking(): (bytes: Uint8Array, linkType?: number, original?: number) => Seen {
+/** An engine of the suite's own, to be asked for in its tests. Afterwards nothing of it is out. */
+export function suiteEngine(): () => Engine {
   let engine: Engine;
 
   beforeAll(async () => {
@@ -96,5 +96,11 @@ export function looking(): (bytes: Uint8Array, linkType?: number, original?: num
     expect(engine.close()).toEqual([]);
   });
 
-  return (bytes, linkType, original) => see(engine, bytes, linkType, original);
+  return () => engine;
+}
+
+/** `see` with such an engine. */
+export function looking(): (bytes: Uint8Array, linkType?: number, original?: number) => Seen {
+  const engine = suiteEngine();
+  return (bytes, linkType, original) => see(engine(), bytes, linkType, original);
 }

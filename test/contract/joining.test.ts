@@ -29,6 +29,25 @@ forEachEngine((_name, make) => {
       }
     });
 
+    it("a frag list is shared by a clone; whatever else makes a twin clones its members", async () => {
+      const engine = await make();
+      const ways: [string, (skb: Skb) => unknown, structs: number][] = [
+        ["clone", (skb) => skb.clone(), 1],
+        ["copyHead", (skb) => skb.copyHead(), 3],
+        // A twin that shares the list, and then members that are this packet's own.
+        ["expandHead", (skb) => [skb.clone(), skb.expandHead(0, 0)], 3],
+        ["unclone", (skb) => [skb.clone(), skb.unclone()], 3],
+      ];
+      for (const [name, twin, structs] of ways) {
+        const skb = engine.alloc(10).putZeros(10);
+        for (let i = 0; i < 2; i++) skb.addFragList(engine.alloc(10).putZeros(10));
+        const { used } = engine.stats().skbs;
+        twin(skb);
+        expect([name, engine.stats().skbs.used - used]).toEqual([name, structs]);
+      }
+      engine.close({ force: true });
+    });
+
     it("tryCoalesce takes all or nothing", async () => {
       const engine = await make();
       let taken = 0;

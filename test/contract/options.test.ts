@@ -90,6 +90,26 @@ forEachEngine((_name, make) => {
       );
     });
 
+    it("that is misspelt beside one that is right is refused, too", async () => {
+      const engine = await make();
+      const ring = engine.ring();
+      const skb = engine.alloc(10).putZeros(10);
+      const wanted = '"options" expected headroom, got "headRoom"';
+      // Of options for each packet all names are looked at in one call of 16.
+      for (const alloc of [engine.alloc.bind(engine), engine.tryAlloc.bind(engine)]) {
+        const seen: string[] = [];
+        for (let i = 0; i < 16; i++)
+          seen.push(await said((options) => alloc(1, options)?.release(), { headroom: 1, headRoom: 2 }));
+        expect(seen.filter((message) => message !== "nothing")).toEqual([wanted]);
+      }
+      const both = { headroom: 1, headRoom: 2 };
+      expect(await said((options) => skb.extract(0, 1, options), both)).toBe(wanted);
+      expect(await said((options) => ring.dequeueBurst([], options), { reuse: true, reUse: false })).toBe(
+        '"options" expected reuse, got "reUse"',
+      );
+      engine.close({ force: true });
+    });
+
     it.each([
       ["force", (engine: Engine, options: never) => engine.close(options)],
       ["reuse", (engine: Engine, options: never) => engine.allocBurst([], 1, undefined, options)],

@@ -143,6 +143,32 @@ forEachEngine((name, make) => {
     region.release();
   });
 
+  it.each([
+    ["split", (skb: Skb, at: number) => skb.split(at)],
+    ["extract", (skb: Skb, at: number) => skb.extract(at, skb.length - at)],
+  ])("%s copies more than the head has entries for into members", async (_how, cut) => {
+    const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
+    const n = 30 * PAGE;
+    const region = engine.userRegion(2 * n);
+    const kept = scatter(engine, 2);
+    // The cut goes through a frag of the head, and of a member.
+    for (const at of [20 * PAGE + 5, n + 20 * PAGE + 5]) {
+      const [skb, member] = [engine.alloc(64), engine.alloc(64)];
+      const ubufs = [skb, member].map((one, i) => lend(engine, one, region, i * n, n, 6 * PAGE, "copy"));
+      skb.addFragList(member);
+      const rest = cut(skb, at);
+      expectBytes(rest.toBytes(), bytesAt(at, 2 * n - at), "the second part");
+      if (_how === "split") expectBytes(skb.toBytes(), bytesAt(0, at), "the first part");
+      else expectBytes(skb.toBytes(), bytesAt(0, 2 * n), "the whole");
+      expect(ubufs.some(({ status }) => status === "copied")).toBe(true);
+      expect(engine.audit().problems).toEqual([]);
+      engine.releaseBurst([skb, rest]);
+    }
+    engine.releaseBurst(kept);
+    region.release();
+    expect(used(engine)).toMatchObject({ skbs: 0, dataPages: 0 });
+  });
+
   it("unclone makes shared runs its own, page by page", async () => {
     const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
     const skb = engine.alloc(64);

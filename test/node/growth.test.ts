@@ -7,6 +7,7 @@ import { WebSocketSender, WebStreamSender } from "skbuff/web";
 import { describe, expect, it } from "vitest";
 import { Fifo } from "../../src/io/fifo.js";
 import { expectLinear, exponent, fastest, processorMs, timed } from "../exponent.js";
+import { fakeSocket, State } from "./fake-socket.js";
 
 const MANY = [1000, 10_000, 100_000, 1_000_000];
 
@@ -172,20 +173,12 @@ describe("a packet costs the same however many wait", () => {
       return [new StreamSender(engine, never, { inFlight, framing: "length16" }), () => never.destroy()];
     },
     "for a WebSocket to open": (engine) => {
-      const socket = {
-        binaryType: "arraybuffer",
-        readyState: 0,
-        bufferedAmount: 0,
-        send: () => {},
-        close: () => {},
-        addEventListener: () => {},
-        removeEventListener: () => {},
-      };
+      const socket = fakeSocket(State.connecting);
       const sender = new WebSocketSender(engine, socket, { inFlight });
       return [
         sender,
         () => {
-          socket.readyState = 3;
+          socket.readyState = State.closed;
           void sender.waitWritableAsync();
         },
       ];

@@ -11,6 +11,7 @@ import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inside } from "../engines.js";
 import { bytesAt, caught, expectBytes, expectTyped } from "../packets.js";
+import { fakeSocket, State } from "./fake-socket.js";
 import { cleaner, turn, until } from "./support.js";
 
 const HERE = "127.0.0.1";
@@ -301,15 +302,7 @@ describe("sending, without memory for a copy", () => {
         what === "a stream"
           ? new StreamSender(engine, new PassThrough().resume())
           : what === "a WebSocket"
-            ? new WebSocketSender(engine, {
-                binaryType: "arraybuffer",
-                readyState: 1,
-                bufferedAmount: 0,
-                send: () => {},
-                close: () => {},
-                addEventListener: () => {},
-                removeEventListener: () => {},
-              })
+            ? new WebSocketSender(engine, fakeSocket(State.open))
             : new WebStreamSender(
                 engine,
                 new WritableStream(),

@@ -5,18 +5,11 @@ import { Engine } from "skbuff";
 import { StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { expect, it } from "vitest";
+import { fakeSocket, State } from "./fake-socket.js";
 import { Peer } from "./peer.js";
 
 /** A WebSocket that never opens. */
-const socket = {
-  binaryType: "arraybuffer",
-  readyState: 0,
-  bufferedAmount: 0,
-  send: () => {},
-  close: () => {},
-  addEventListener: () => {},
-  removeEventListener: () => {},
-};
+const socket = fakeSocket(State.connecting);
 
 /** What takes options, by the name that was written and the one that was meant. */
 const TAKERS: Record<string, [string, string, (engine: Engine, options: object) => unknown]> = {

@@ -84,6 +84,13 @@ export function expectCaptureError(error: unknown, hint: string): CaptureError {
   return error as CaptureError;
 }
 
+/** The same for an error whose message has to have `text` in it. */
+export function expectCaptureSays(error: unknown, text: string): CaptureError {
+  const checked = expectCaptureError(error, text);
+  expect(checked.message).toContain(text);
+  return checked;
+}
+
 /** Runs `use` with an engine, which has nothing out afterwards. */
 export async function withEngine<T>(
   options: EngineOptions,

@@ -25,7 +25,8 @@ async function rejection(promise: Promise<Tap>): Promise<string> {
 
 /** Nothing is out, nobody is attached, and rings and threads can be had as before. */
 function expectClean(engine: Engine): void {
-  expect(engine.audit()).toMatchObject({ problems: [], complete: true });
+  expect(engine.audit()).toMatchObject({ problems: [], complete: true, ringPages: 0 });
+  expect(engine.stats().threads.length).toBe(1);
   expect(engine.close()).toEqual([]);
 }
 
@@ -162,6 +163,14 @@ describe("a program with a tap", () => {
       await Tap.open(engine, ${JSON.stringify(folder.fresh())});
       console.log("over");`);
     expect(out).toBe("over\n");
+  });
+
+  it("whose engine is closed meanwhile hears it, and ends", () => {
+    const out = said(`
+      const opening = Tap.open(engine, ${JSON.stringify(folder.fresh())});
+      engine.close({ force: true });
+      console.log((await opening.catch((error) => error)).code);`);
+    expect(out).toBe("ERR_SKB_CLOSED\n");
   });
 
   it("hears that workers are not allowed, and ends", () => {

@@ -11,6 +11,7 @@ import {
   writablePackets,
 } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fakeSocket, State } from "./fake-socket.js";
 import { turn, until } from "./support.js";
 
 let engine: Engine;
@@ -213,15 +214,7 @@ describe("a chain has any length: each completion sends the next packet", () => 
   });
 
   it("into a PassThrough, a web stream and a WebSocket", async () => {
-    const socket = {
-      binaryType: "arraybuffer",
-      readyState: 1,
-      bufferedAmount: 0,
-      send: () => {},
-      close: () => {},
-      addEventListener: () => {},
-      removeEventListener: () => {},
-    };
+    const socket = fakeSocket(State.open);
     for (const sender of [
       new StreamSender(engine, new PassThrough().resume()),
       new WebStreamSender(engine, new WritableStream()),
