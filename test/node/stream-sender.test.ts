@@ -181,8 +181,8 @@ forEachKind((make, defer, { first }) => {
       const [near, far] = await connection(defer, "127.0.0.1");
       far.resume();
       const sender = new StreamSender(engine, near, { inFlight: 4000 });
-      const turns = await turnsWhile(300, () => send(sender, engine.alloc(1000).putZeros(1000)));
-      expect(turns).toBeGreaterThan(2);
+      const turned = await turnsWhile(() => send(sender, engine.alloc(1000).putZeros(1000)));
+      expect(turned).toBe(true);
       await sender.close();
     });
 

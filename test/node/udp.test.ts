@@ -364,11 +364,11 @@ forEachKind((make, defer, { shared, first }) => {
     it("ends when others should have their turn of the event loop", async () => {
       const engine = await make();
       const [sender] = await pair(engine, "127.0.0.1", { inFlight: 16 });
-      const turns = await turnsWhile(300, async () => {
+      const turned = await turnsWhile(async () => {
         const skb = engine.alloc(1).putZeros(1);
         while (!sender.enqueue(skb)) await sender.waitWritableAsync();
       });
-      expect(turns).toBeGreaterThan(2);
+      expect(turned).toBe(true);
     });
 
     it("is not waited for with what is no wait", async () => {
