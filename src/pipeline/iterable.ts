@@ -3,7 +3,6 @@
 import { ArgumentTypeError } from "../errors.js";
 import type { Wakeup } from "../ring.js";
 import { Skb } from "../skb.js";
-import { atOnce } from "../turns.js";
 import type { WaitOptions } from "../waiter.js";
 import type { PacketInput } from "./plan.js";
 
@@ -11,28 +10,49 @@ type Result = IteratorResult<Skb, unknown>;
 
 export class IterableInput implements PacketInput {
   readonly #iterator: AsyncIterator<Skb> | Iterator<Skb>;
+  /** Whether it answers at once: then a burst is taken without a promise. */
+  readonly #atOnce: boolean;
   #next: Skb | null = null;
   /** What the iterator has been asked for and has not answered. */
   #asked: Promise<Result> | null = null;
+  /** What it threw, after packets that went before. */
+  #error: { readonly thrown: unknown } | null = null;
   #ended = false;
   #over = false;
 
   constructor(packets: AsyncIterable<Skb> | Iterable<Skb>) {
+    this.#atOnce = !(Symbol.asyncIterator in packets);
     this.#iterator =
       Symbol.asyncIterator in packets ? packets[Symbol.asyncIterator]() : packets[Symbol.iterator]();
   }
 
-  dequeueBurst(out: (Skb | null | undefined)[]): number {
+  dequeueBurst(out: (Skb | null | undefined)[], count = 1): number {
+    if (this.#atOnce) return this.#take(out, count);
     if (this.#next === null) return 0;
     out[0] = this.#next;
     this.#next = null;
     return 1;
   }
 
+  #take(out: (Skb | null | undefined)[], count: number): number {
+    let n = 0;
+    try {
+      while (n < count && !this.#ended && this.#error === null) {
+        const { done, value } = (this.#iterator as Iterator<Skb>).next();
+        if (done === true) this.#ended = true;
+        else out[n++] = checkPacket(value);
+      }
+    } catch (thrown) {
+      this.#error = { thrown };
+    }
+    return n;
+  }
+
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    if (this.#next !== null) return atOnce("ready");
+    if (this.#error !== null) throw this.#error.thrown;
     if (this.#ended) return "ended";
-    const asked = this.#asked ?? Promise.resolve(this.#iterator.next());
+    if (this.#atOnce || this.#next !== null) return "ready";
+    const asked = this.#asked ?? (this.#iterator as AsyncIterator<Skb>).next();
     this.#asked = asked;
     const result = await unlessAborted(asked, options?.signal);
     this.#asked = null;
@@ -41,7 +61,7 @@ export class IterableInput implements PacketInput {
       return "ended";
     }
     this.#next = checkPacket(result.value);
-    return atOnce("ready");
+    return "ready";
   }
 
   /** Ends the iteration. What it still gives is released. */

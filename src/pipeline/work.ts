@@ -169,7 +169,7 @@ export class Work {
       else if (step === "empty") {
         if ((await this.#more(closing)) === "ended") this.#end();
       } else {
-        const due = loop.due(BURST);
+        const due = loop.due(Math.max(this.#n, 1));
         if (due !== undefined) await due;
       }
     }
