@@ -50,6 +50,7 @@ import { type PageMap, readPages } from "./pages.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
 import { RELEASED, Skb } from "./skb.js";
+import { Sleeper } from "./sleeper.js";
 import { readStats, type Stats } from "./stats.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import { atOnce } from "./turns.js";
@@ -61,7 +62,8 @@ import {
   type UbufOptions,
   UserRegion,
 } from "./ubuf.js";
-import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
+import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
+import { Waiter } from "./waiter.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
 const BASE = PAGE_BYTES;
@@ -141,11 +143,13 @@ const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: 
 export interface DetachOptions {
   /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
   completions?: "refuse" | "wait";
-  /** Milliseconds to wait for them at most; without limit if not given. */
+  /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
+  /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
+  signal?: AbortSignal;
 }
 
-const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true };
+const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };
 
 /** How a packet is made. */
 export interface AllocOptions {
@@ -163,8 +167,6 @@ export interface BurstOptions extends AllocOptions {
   reuse?: boolean;
 }
 
-/** Without `completions`, which are what an engine waits for. */
-const WAIT_OPTIONS: Names<Omit<WaitOptions, "completions">> = { timeout: true, spin: true };
 const CLOSE_OPTIONS = { force: true } as const;
 
 /**
@@ -202,6 +204,8 @@ export class Engine {
   /** Where lists go to the core and come from it. @internal */
   readonly _scratch: number;
   /** @internal */
+  readonly _sleeper: Sleeper;
+  /** @internal */
   readonly _waiter: Waiter;
   /** The sender whose rings the core's scatter chooses from. @internal */
   _targets: object | null = null;
@@ -237,6 +241,7 @@ export class Engine {
     this._debug = options.debug === true ? new Debug(report) : null;
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
+    this._sleeper = new Sleeper(this, this._scratch);
     this._waiter = new Waiter(this, this._scratch);
     this._identity = token?.identity ?? Math.floor(Math.random() * 2 ** 32);
     this.#several = token !== undefined;
@@ -481,35 +486,35 @@ export class Engine {
   }
 
   /**
-   * Blocks until a ubuf of this thread completes, and runs the callbacks. Returns whether one did: false after the
-   * timeout, and at once if no ubuf is out.
+   * Blocks until a ubuf of this thread completes, and runs the callbacks: `completed`; or until `timed-out`; `ended` if no ubuf
+   * is out whose callback could run.
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
    * @example
+   * engine.wait(); // → "ended"
    * const out = engine.ubuf();
-   * engine.wait({ timeout: 10 }); // → false
+   * engine.wait({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
-  wait(options?: Omit<WaitOptions, "completions">): boolean {
+  wait(options?: Omit<WaitOptions, "completions">): Wakeup {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
-    return this.#awaited() && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
+    return this.#awaited() ? this._sleeper.block({ ...wait, completions: true }) : "ended";
   }
 
   /**
    * As `wait`, without blocking.
    *
-   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError (as rejections)
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError, the reason of `signal` (as rejections)
    * @example
    * const out = engine.ubuf();
-   * await engine.waitAsync({ timeout: 10 }); // → false
+   * await engine.waitAsync({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
-  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
+  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<Wakeup> {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
-    const wait = { ends, timeout, spin, completions: true };
-    return this.#awaited() ? (await this._waiter.wait(wait)) === "completed" : atOnce(false);
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
+    return this.#awaited() ? this._waiter.waitForCompletions(wait) : atOnce("ended");
   }
 
   /** Whether there is a callback that may yet run. */
@@ -589,7 +594,7 @@ export class Engine {
    * worker.closed; // → true
    */
   detach(options?: DetachOptions): void {
-    for (const wait of this.#departure(options)) this._waiter.block(wait);
+    for (const wait of this.#departure(options)) this._sleeper.block(wait);
     this.#leave();
   }
 
@@ -608,18 +613,33 @@ export class Engine {
 
   /** What is left to wait for before this thread leaves, as `options` ask. */
   *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
-    const { completions = "refuse", timeout } = checkOptions(options, DETACH_OPTIONS);
+    const { completions = "refuse", timeout, signal } = checkOptions(options, DETACH_OPTIONS);
     checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = { ...checkWait(timeout === undefined ? {} : { timeout }, []), completions: true };
+    const limits = {
+      ...(timeout === undefined ? {} : { timeout }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const wait = { ...checkWait(limits, []), completions: true };
     const deadline = performance.now() + wait.timeout;
     this._deliver(true);
-    while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
-      yield { ...wait, timeout: deadline - performance.now() };
+    if (completions !== "wait" || this.#closed) return;
+    // The tables are gone through once for all that are out, not for each completion.
+    if (this.#held().length > 0) return;
+    for (let out = this.#carried(); out.length > 0; out = this.#carried()) {
+      for (const ubuf of out) {
+        while (ubuf.status === "lent") {
+          const left = deadline - performance.now();
+          if (left <= 0) return;
+          yield { ...wait, timeout: left };
+          if (this.#closed) return;
+        }
+      }
+    }
   }
 
-  /** Whether ubufs are all that keeps this thread from leaving. */
-  #mayComplete(): boolean {
-    return !this.#closed && this.#ubufs.some((ubuf) => ubuf?._carried === true) && this.#held().length === 0;
+  /** ubufs that packets carry. */
+  #carried(): Ubuf[] {
+    return this.#ubufs.filter((ubuf) => ubuf?._carried === true) as Ubuf[];
   }
 
   #leave(): void {
@@ -830,6 +850,11 @@ export class Engine {
   _forget(ubuf: Ubuf): void {
     this.#ubufs[ubuf._handle & this.#ubufMask] = undefined;
     this._lent--;
+  }
+
+  /** A ubuf was cancelled: if it was the last, nobody need wait for completions any more. @internal */
+  _cancelled(): void {
+    if (!this.#awaited()) this._waiter.nothingLent();
   }
 
   /**

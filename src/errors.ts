@@ -193,6 +193,14 @@ export class RingRoleError extends SkbuffError {
   }
 }
 
+/** Nothing came within the time that was given. */
+export class TimeoutError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, wanted: string, got: string) {
+    super("TimeoutError", "ERR_SKB_TIMEOUT", expected(what, wanted, got));
+  }
+}
+
 /** The engine was closed, or detached. */
 export class EngineClosedError extends SkbuffError {
   /** @internal */

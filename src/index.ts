@@ -34,17 +34,19 @@ export {
   StaleRegionError,
   StaleSkbError,
   ThreadLimitError,
+  TimeoutError,
   TokenError,
   UbufError,
   UnsupportedError,
 } from "./errors.js";
+export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
 export { PageKind, type PageMap, PageOwner } from "./pages.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
-export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
+export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
 export type { Counters, Magazines, PoolStats, Stats, ThreadStats } from "./stats.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-export type { WaitOptions, Woken } from "./waiter.js";
+export type { WaitOptions, Wakeup } from "./wait.js";

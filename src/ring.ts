@@ -25,14 +25,11 @@ import {
   RingClosedError,
   RingRoleError,
 } from "./errors.js";
+import { type PacketsOptions, packetsOf } from "./iteration.js";
 import { refusal } from "./refusal.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type RingToken } from "./token.js";
-import { Loop } from "./turns.js";
-import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
-
-/** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
-export type Wakeup = Woken | "ended";
+import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
 /** What a ring is made with. */
 export interface RingOptions {
@@ -288,7 +285,7 @@ export class Ring {
    */
   wait(options?: WaitOptions): Wakeup {
     const wait = checkWait(options, [this._consumerEnd()]);
-    return this.#why(this._engine._waiter.block(wait), 0);
+    return this.#why(this._engine._sleeper.block(wait), 0);
   }
 
   /**
@@ -318,7 +315,7 @@ export class Ring {
    */
   waitWritable(room = this._half, options?: WaitOptions): Wakeup {
     const wait = checkWait(options, [this._producerEnd(room)]);
-    return this.#why(this._engine._waiter.block(wait), room);
+    return this.#why(this._engine._sleeper.block(wait), room);
   }
 
   /**
@@ -338,27 +335,35 @@ export class Ring {
    * The packets as they come, until the ring has ended. Each is an owned one. Breaking out of the loop leaves the rest in
    * the ring.
    *
-   * @throws RingRoleError, RingClosedError after `release()`
+   * @throws RingRoleError, RingClosedError after `release()`; TimeoutError if none came for `timeout` milliseconds; the reason
+   * of `signal`; ArgumentTypeError, ArgumentRangeError
    * @example
    * const ring = new Ring(engine);
    * ring.enqueueBurst([skb, other]);
    * ring.close();
    * let n = 0;
-   * for await (const packet of ring) {
+   * for await (const packet of ring.packets({ timeout: 1000 })) {
    *   packet.release();
    *   n++;
    * }
    * n; // → 2
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
-    const loop = new Loop();
-    for (;;) {
-      const due = loop.due();
-      if (due !== undefined) await due;
-      const skb = this.dequeue();
-      if (skb !== null) yield skb;
-      else if ((await this.waitAsync()) === "ended") return;
-    }
+  packets(options?: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    return packetsOf(this, options);
+  }
+
+  /**
+   * `packets()` without options.
+   *
+   * @throws as `packets`
+   * @example
+   * const ring = engine.ring();
+   * ring.enqueue(skb);
+   * ring.close();
+   * for await (const packet of ring) packet.release();
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    return this.packets();
   }
 
   // ─── Life ────────────────────────────────────────────────────────────────────────────────────────────

@@ -98,6 +98,7 @@ export class Ubuf {
       throw new UbufError("no packet to carry it", "a carried one");
     this._engine._forget(this);
     this._finish("cancelled");
+    this._engine._cancelled();
   }
 
   /** Whether it has neither completed nor been cancelled. @internal */

@@ -5,12 +5,11 @@ import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
+import { EventWaiter, type Look } from "./event-waiter.js";
 import { Share } from "./share.js";
 import type { Transmitter } from "./transmitter.js";
-import { type Look, Waiters } from "./waiting.js";
 
 /**
  * The part of `UdpSender`, `StreamSender`, `WebSocketSender` and `WebStreamSender` that is the same: packets go in while there is room, and each comes back to
@@ -26,7 +25,7 @@ export abstract class Outbox implements Transmitter {
   /** @internal */
   readonly _engine: Engine;
   /** @internal */
-  readonly _waiters: Waiters;
+  readonly _waiters: EventWaiter;
   /** What is in flight, and how much may be: of packets or bytes, as `_cost` counts. @internal */
   _used = 0;
   /** @internal */
@@ -41,7 +40,7 @@ export abstract class Outbox implements Transmitter {
   constructor(engine: Engine, capacity: number) {
     this._engine = engine;
     this._capacity = capacity;
-    this._waiters = new Waiters(engine, () =>
+    this._waiters = new EventWaiter(engine, () =>
       Math.max(1, Math.floor((this._capacity - this._load) / Math.max(this.#lastCost, 1))),
     );
   }

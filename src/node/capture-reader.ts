@@ -7,7 +7,7 @@ import { describes } from "../describe.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import type { Skb } from "../skb.js";
-import { checkWait, type WaitOptions } from "../waiter.js";
+import { checkTimeout, checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "../wait.js";
 import { CaptureFeed, type Limits } from "./capture-feed.js";
 import { CaptureFile, pause, sleep } from "./capture-file.js";
 import type { CaptureInterface } from "./capture-format.js";
@@ -135,7 +135,7 @@ export class CaptureReader {
     const room = lend === undefined ? MAX_LENGTH : (lend - 1) * chunk;
     const most = room - RECORD_MOST;
     const longest = checkInteger("longest", given.longest ?? Math.min(LONGEST, most), 1, most);
-    const patience = checkWait({ timeout: given.patience ?? PATIENCE_MS }, []).timeout;
+    const patience = checkTimeout(given.patience ?? PATIENCE_MS);
     const opened = CaptureFile.open(file, "r");
     let reader: CaptureReader | null = null;
     try {
@@ -253,25 +253,25 @@ export class CaptureReader {
 
   /**
    * Blocks this thread until another try after PoolExhaustedError is worth it: until a lent buffer has come back, or the pool
-   * has something. Returns whether it is; false after `timeout` milliseconds, which are without limit if not given.
+   * has something: `ready`; or until `timed-out`.
    *
    * @throws UnsupportedError on unshared memory, where nobody could release anything meanwhile; CaptureError once closed
    * @example
    * const reader = CaptureReader.open(engine, capture);
-   * reader.wait({ timeout: 100 }); // → true
+   * reader.wait({ timeout: 100 }); // → "ready"
    * reader.close();
    */
-  wait(options?: Pick<WaitOptions, "timeout">): boolean {
-    const { timeout } = checkWait(options, []);
+  wait(options?: Omit<WaitOptions, "completions">): Wakeup {
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
     const engine = this.#engine;
-    const deadline = performance.now() + timeout;
+    const deadline = performance.now() + wait.timeout;
     for (;;) {
-      if (this.#isWorthIt()) return true;
+      if (this.#isWorthIt()) return "ready";
       const left = deadline - performance.now();
-      if (left <= 0) return false;
+      if (left <= 0) return "timed-out";
       if (!engine.shared) throw new UnsupportedError("wait", "shared memory (else use for await)", "another");
       if (this.#feed.awaitsCompletion) {
-        engine._waiter.block({ ends: [], timeout: left, spin: true, completions: true });
+        engine._sleeper.block({ ...wait, timeout: left, completions: true });
       } else {
         // What this thread keeps in its magazines others may be waiting for, who have what it waits for.
         engine.flush();

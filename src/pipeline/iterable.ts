@@ -1,9 +1,8 @@
 // An input made of whatever can be iterated over and gives packets: an array, a generator, a stream of packets.
 
 import { ArgumentTypeError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 import type { PacketInput } from "./plan.js";
 
 type Result = IteratorResult<Skb, unknown>;

@@ -3,9 +3,8 @@
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 
 /** Gives packets: a `Ring`, a mesh's `Receiver`, and every receiver of `skbuff/node` and `skbuff/web` does. */
 export interface PacketInput {

@@ -6,9 +6,9 @@
 // A step moves what it can and says what it waits for; who blocks and who awaits takes the same steps.
 
 import { ArgumentTypeError, RingClosedError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import { Skb } from "../skb.js";
 import { Loop } from "../turns.js";
+import type { Wakeup } from "../wait.js";
 import type { PacketInput, PacketOutput, StageFunction, StageObject } from "./plan.js";
 
 /** Packets that are taken at once: what a ring brings over in two cache lines, and enough for calls to cost nothing. */
