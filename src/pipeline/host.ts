@@ -35,11 +35,13 @@ export function nodeThreads(): Threads | undefined {
 /** What is heard of a worker. */
 export interface Hearer {
   message(message: unknown): void;
-  /** It is gone, or cannot be: what it said of why. Once. */
+  /** It is gone, or cannot be: what it said of why. Once; of a page's worker that ends well, never. */
   gone(cause: unknown): void;
 }
 
 export class Host {
+  /** Whether its end will be heard of. */
+  readonly tells: boolean;
   readonly #worker: AnyWorker;
 
   /** Starts what `make` makes. @throws whatever making it does */
@@ -47,6 +49,7 @@ export class Host {
     const worker = make() as AnyWorker;
     if (typeof worker?.postMessage !== "function") throw new TypeError("not a worker");
     this.#worker = worker;
+    this.tells = worker.on !== undefined;
     let error: unknown;
     let gone = false;
     const end = (cause: unknown): void => {

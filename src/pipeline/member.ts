@@ -18,21 +18,31 @@ export function serve(make?: Make): void {
   const aborting = new AbortController();
   const answer = (message: Answer): void => maker.post(message);
   let started = false;
+  let go: () => void = () => {};
+  const going = new Promise<void>((resolve) => {
+    go = resolve;
+  });
   maker.listen((message) => {
-    if (isOf<Order>(message, "close", "abort")) {
+    if (isOf<Order>(message, "go", "close", "abort")) {
       if (message.kind === "abort") aborting.abort(new Error("the pipeline was aborted"));
-      closing.abort();
+      if (message.kind !== "go") closing.abort();
+      go();
       return;
     }
     if (started || !isOf<Start>(message, "start")) return;
     started = true;
-    const answered = run(message, make, closing.signal, aborting.signal, () =>
-      answer({ skbuff: "pipeline", kind: "ready" }),
-    ).then(answer, (error: unknown) => {
-      const failed = error instanceof PartFailed;
-      const part = failed ? error.part : message.name;
-      answer({ skbuff: "pipeline", kind: "failed", part, error: tell(failed ? error.cause : error) });
-    });
+    const stand = (): Promise<void> => {
+      answer({ skbuff: "pipeline", kind: "ready" });
+      return going;
+    };
+    const answered = run(message, make, closing.signal, aborting.signal, stand).then(
+      answer,
+      (error: unknown) => {
+        const failed = error instanceof PartFailed;
+        const part = failed ? error.part : message.name;
+        answer({ skbuff: "pipeline", kind: "failed", part, error: tell(failed ? error.cause : error) });
+      },
+    );
     void answered.then(() => maker.leave());
   });
 }
@@ -42,7 +52,7 @@ async function run(
   given: Make | undefined,
   closing: AbortSignal,
   aborting: AbortSignal,
-  ready: () => void,
+  ready: () => Promise<void>,
 ): Promise<Answer> {
   const { name, part, data, index, threads, from, to, stopped } = start;
   const engine = await Engine.attach(start.engine);
@@ -65,9 +75,9 @@ async function run(
         emit = send;
         return stageOf(name, made as StageFunction | StageObject);
       });
-    ready();
+    await ready();
     if (receiver !== null && sender !== null) work.block(() => Atomics.load(stopped, 0) !== 0);
-    else await work.pump(closing, aborting);
+    else await work.pump(part === "source" ? closing : aborting, aborting);
     if (Atomics.load(stopped, 0) !== 0) work.abandon();
     const { taken, passed } = work;
     return { skbuff: "pipeline", kind: "ended", taken, passed, cut: false };

@@ -29,10 +29,10 @@ export interface Start {
   readonly stopped: Int32Array;
 }
 
-/** What it is told later: to take no more, or to leave everything. */
+/** What it is told later: that all others stand, to take no more, or to leave everything. */
 export interface Order {
   readonly skbuff: "pipeline";
-  readonly kind: "close" | "abort";
+  readonly kind: "go" | "close" | "abort";
 }
 
 /** What it answers. */

@@ -224,9 +224,14 @@ export class Pipeline {
     signal?.addEventListener("abort", this.#onSignal);
     // Also if it is over: they give back what they have.
     for (const work of works) work();
-    const failed = this.#over;
+    for (const host of this.#hosts) host.post({ skbuff: "pipeline", kind: "go" });
+    if (!this.#over) {
+      this.#ended();
+      return;
+    }
+    this.#watched = true;
     this.#ended();
-    if (failed) await this.#done;
+    await this.#done;
   }
 
   /** Starts a worker. Resolves when it stands. */
@@ -260,12 +265,12 @@ export class Pipeline {
               // Its neighbour has failed, and says why.
               if (message.cut) this.#cut = true;
             }
-            end();
+            // What it still has comes back when it is gone.
+            if (host?.tells !== true) end();
           },
           gone: (cause) => {
-            if (answered) return;
+            if (!answered) fail(new PipelineError(part.name, "a worker that died", cause));
             answered = true;
-            fail(new PipelineError(part.name, "a worker that died", cause));
             end();
           },
         });
@@ -285,10 +290,11 @@ export class Pipeline {
           stopped: this.#stopped,
         } satisfies Start);
       } catch (cause) {
-        host?.kill();
         answered = true;
         fail(new PipelineError(part.name, "a worker that does not start", cause));
-        end();
+        // Of one that is there, the end is told.
+        host?.kill();
+        if (host?.tells !== true) end();
       }
     });
   }
@@ -408,13 +414,12 @@ export class Pipeline {
     for (const iterable of this.#iterables) iterable.end();
     for (const mesh of this.#meshes) mesh.release();
     this.#settle();
-    // Nobody would hear of it.
-    if (this.#failed && !this.#watched) {
-      const reason = this.#reason;
-      queueMicrotask(() => {
-        throw reason;
-      });
-    }
+    if (this.#failed && !this.#watched) setTimeout(() => this.#surface());
+  }
+
+  /** Nobody has asked for `done`, in a turn since it could be asked for: nobody would hear of the failure. */
+  #surface(): void {
+    if (!this.#watched) throw this.#reason;
   }
 }
 

@@ -1,7 +1,7 @@
 // Pipelines: the same description in the caller's thread and on workers, and that whatever fails in them gives back all of it.
 
 import { Engine, Ring, type Skb } from "skbuff";
-import { audit } from "skbuff/inspect";
+
 import { Pipeline, type PipelineOptions, type PipelinePart } from "skbuff/pipeline";
 import { afterEach, describe, expect, it } from "vitest";
 import { patient, surfaced } from "../environment.js";
@@ -15,7 +15,7 @@ const made: Engine[] = [];
 afterEach(() => {
   for (const engine of made.splice(0)) {
     if (engine.closed) continue;
-    expect(audit(engine)).toMatchObject({ problems: [], complete: true });
+    expect(engine.audit()).toMatchObject({ problems: [], complete: true });
     // No thread, no packet, no ring is left.
     expect(engine.close()).toEqual([]);
   }
@@ -347,7 +347,7 @@ describe("options", () => {
     [{ source: [], sink: () => {}, stages: {} }, '"stages" expected an array'],
     [
       { source: [], sink: () => {}, stages: [{ module, thread: 1 }] },
-      '"options" expected threads, got thread',
+      '"options" expected threads, got "thread"',
     ],
     [
       { source: [], sink: () => {}, stages: [{ module, threads: 65 }] },
@@ -357,7 +357,7 @@ describe("options", () => {
     [{ source: [], sink: () => {}, spread: "both" }, '"spread" expected hash or in-turn, got "both"'],
     [{ source: [], sink: () => {}, capacity: 0 }, '"capacity" expected 1..1048576, got 0'],
     [{ source: [], sink: () => {}, signal: 1 }, '"signal" expected an AbortSignal, got 1'],
-    [{ source: [], sinks: () => {} }, '"options" expected sink, got sinks'],
+    [{ source: [], sinks: () => {} }, '"options" expected sink, got "sinks"'],
   ])("%# are checked", async (options, message) => {
     const engine = await make(false);
     await expect(Pipeline.open(engine, options as never)).rejects.toThrow(message);
