@@ -31,6 +31,7 @@ import {
   UserRegion,
 } from "skbuff";
 import * as node from "skbuff/node";
+import * as pipelines from "skbuff/pipeline";
 import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -71,7 +72,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "io/", "node/", "web/"]
+const examples = ["", "io/", "node/", "pipeline/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));

@@ -16,12 +16,12 @@ import { IterableInput } from "./iterable.js";
 import { importMake, inputOf, type Make, outputOf } from "./make.js";
 import { type Answer, isOf, type Place, type Start } from "./messages.js";
 import {
+  type Code,
   checkPlan,
   type PacketInput,
   type PacketOutput,
   type Part,
   type PipelineOptions,
-  type PipelinePart,
   type Plan,
   type StageContext,
   type StageFunction,
@@ -237,7 +237,7 @@ export class Pipeline {
   /** Starts a worker. Resolves when it stands. */
   #hire(group: Group, at: number, index: number): Promise<void> {
     const part = group.parts[0] as Part;
-    const code = part.code as PipelinePart;
+    const code = part.code as Code;
     const member = this.#member(group);
     return new Promise((resolve, reject) => {
       const fail = (error: PipelineError): void => {
@@ -281,7 +281,7 @@ export class Pipeline {
           engine: this.#engine.share(),
           part: part.kind,
           name: part.name,
-          module: code.worker === undefined ? String(code.module) : null,
+          module: code.module,
           data: code.data,
           index,
           threads: group.threads,
@@ -334,7 +334,7 @@ export class Pipeline {
       const make =
         code === null
           ? (own as unknown as Make)
-          : await importMake(name, code.load ?? (() => import(/* @vite-ignore */ String(code.module))));
+          : await importMake(name, code.load ?? (() => import(/* @vite-ignore */ code.module as string)));
       return await make({ engine: this.#engine, data: code?.data, index: 0, threads: 1, emit });
     } catch (cause) {
       throw new PipelineError(name, messageOf(cause), cause);

@@ -66,20 +66,20 @@ export type MakeStage<D = never> = (
 export interface PipelinePart {
   /**
    * The module whose `default` export makes it: `new URL("./stage.js", import.meta.url)`. For a source or sink it returns, or
-   * resolves to, a `PipelineSource` or `PipelineSink`.
+   * resolves to, a `PipelineSource` or `PipelineSink`. Not needed where `worker` and `load` are given.
    */
-  module: string | URL;
+  module?: string | URL;
   /** Threads that it runs on, 0..64; 0 is the caller's own. All of it runs there where memory is not shared. Default: 1. */
   threads?: number;
   /** Handed to the module, by structured clone where it has a thread of its own. Default: undefined. */
   data?: unknown;
   /**
-   * Makes its worker, where a bundler has to see where: `() => new Worker(new URL("./stage.js", import.meta.url), { type:
+   * Makes its worker, where a bundler has to see it: `() => new Worker(new URL("./stage.js", import.meta.url), { type:
    * "module" })`. That module calls `stage()`. Default: a worker of the library's that imports `module`.
    */
   worker?: () => unknown;
   /** Imports the module where it runs in the caller's thread: `() => import("./stage.js")`. Default: `import(module)`. */
-  load?: () => Promise<{ default: unknown }>;
+  load?: () => Promise<{ default?: unknown }>;
 }
 
 /** What a pipeline is made of. */
@@ -115,6 +115,9 @@ const PART_OPTIONS: Names<PipelinePart> = {
   load: true,
 };
 
+/** What a part that is code is made by: its module's whole URL, unless it brings a function. @internal */
+export type Code = Omit<PipelinePart, "module"> & { readonly module: string | null };
+
 /** A part, and what it is called. @internal */
 export interface Part {
   readonly name: string;
@@ -122,7 +125,7 @@ export interface Part {
   /** 0: in the caller's thread. */
   readonly threads: number;
   /** A part that is code, or the thing itself. */
-  readonly code: PipelinePart | null;
+  readonly code: Code | null;
   readonly own: PipelineSource | PipelineSink | MakeStage | null;
 }
 
@@ -163,13 +166,14 @@ function partOf(
 ): Part {
   if (isCode(given)) {
     const code = checkOptions(given as PipelinePart, PART_OPTIONS) as PipelinePart;
-    if (typeof code.module !== "string" && !(code.module instanceof URL))
-      throw new ArgumentTypeError(`${name}: module`, "a URL", code.module);
     for (const what of ["worker", "load"] as const)
       if (code[what] !== undefined && typeof code[what] !== "function")
         throw new ArgumentTypeError(`${name}: ${what}`, "a function", code[what]);
     const threads = checkInteger(`${name}: threads`, code.threads ?? 1, 0, most);
-    return { name, kind, threads: shared ? threads : 0, code, own: null };
+    const here = !shared || threads === 0;
+    const own = here ? code.load : code.worker;
+    const module = own === undefined ? urlOf(name, code.module) : null;
+    return { name, kind, threads: here ? 0 : threads, code: { ...code, module }, own: null };
   }
   const wanted = checkOwn(kind, given);
   if (wanted !== null) throw new ArgumentTypeError(name, `${wanted}, or { module }`, given);
@@ -177,7 +181,21 @@ function partOf(
 }
 
 function isCode(given: unknown): boolean {
-  return typeof given === "object" && given !== null && "module" in given;
+  return (
+    typeof given === "object" && given !== null && ("module" in given || "worker" in given || "load" in given)
+  );
+}
+
+/** Absolute, since a worker of the library's would look beside itself. */
+function urlOf(name: string, module: string | URL | undefined): string {
+  if (module instanceof URL) return module.href;
+  const { location } = globalThis as { location?: { href: string } };
+  try {
+    if (typeof module === "string") return new URL(module, location?.href).href;
+  } catch {
+    // Neither whole, nor beside a page.
+  }
+  throw new ArgumentTypeError(`${name}: module`, 'a URL: new URL("./stage.js", import.meta.url)', module);
 }
 
 /** What was expected, if `given` is not that. */

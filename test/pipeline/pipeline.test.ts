@@ -344,6 +344,9 @@ describe("options", () => {
       { source: [], sink: () => {}, stages: [{}] },
       '"stage 0" expected a function that makes a stage, or { module }',
     ],
+    [{ source: [], sink: () => {}, stages: [{ module: 1 }] }, '"stage 0: module" expected a URL'],
+    [{ source: [], sink: () => {}, stages: [{ module: "./parts.mjs" }] }, '"stage 0: module" expected a URL'],
+    [{ source: [], sink: () => {}, stages: [{ load: 1 }] }, '"stage 0: load" expected a function, got 1'],
     [{ source: [], sink: () => {}, stages: {} }, '"stages" expected an array'],
     [
       { source: [], sink: () => {}, stages: [{ module, thread: 1 }] },
