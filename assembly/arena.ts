@@ -96,6 +96,10 @@ export function format(
   batch: u32,
 ): u32 {
   if (skbs <= ERROR_LIMIT || ubufs <= ERROR_LIMIT || threads === 0 || threads > MAX_THREADS) return E_LAYOUT;
+  if (DEBUG) assert(base !== 0 && (base & (PAGE_BYTES - 1)) === 0, "the arena begins at a page");
+  if (DEBUG) assert((skbs & (skbs - 1)) === 0 && (ubufs & (ubufs - 1)) === 0, "handles are masked");
+  if (DEBUG) assert(batch <= EXCHANGE_MOST, "two batches fit a magazine");
+  if (DEBUG) assert(atomicLoad32(base + HEADER_MAGIC) === 0, "the memory is zero");
   let next = base + HEADER_BYTES;
   let left = pages;
   store32(base + HEADER_THREAD_BLOCKS, next);

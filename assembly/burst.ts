@@ -37,10 +37,12 @@ import { atomicCas32, atomicLoad32, atomicStore32, load32, store32 } from "./mem
 import { distance, ringOwner, takeEnd } from "./ring";
 import { skbOf } from "./skb";
 import { count, scratch } from "./thread";
+import { isRing } from "./trust";
 import { answerEnd } from "./wake";
 
 /** Free slots, of which the first `want` matter: if those are not there as far as we know, looks at the consumer's line. */
 export function roomFor(ring: u32, tail: u32, want: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   const capacity = load32(ring + RING_MASK) + 1;
   const room = capacity - distance(load32(ring + RING_SEEN_HEAD), tail);
   if (room >= want) return room;
@@ -68,6 +70,7 @@ export function unplace(ring: u32, tail: u32, n: u32): void {
 
 /** Makes a packet this thread's. Trusts the handle. */
 function own(handle: u32): void {
+  if (DEBUG) assert(skbOf(handle) !== 0, "a ring holds handles of packets that live");
   store32(skbTable + ((handle & skbMask) << SKB_SHIFT) + SKB_OWNER, threadNumber);
 }
 
@@ -112,6 +115,7 @@ export function enqueueBurst(ring: u32, n: u32): u32 {
  * BURST_FAILED plus E_ROLE, or E_CLOSED if none will come any more.
  */
 export function dequeueBurst(ring: u32, n: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   if (n > BURST_MOST) return BURST_FAILED | E_RANGE;
   if (!takeEnd(ring + RING_CONSUMER)) return BURST_FAILED | E_ROLE;
   const head = load32(ring + RING_HEAD);

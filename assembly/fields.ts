@@ -10,6 +10,9 @@ import {
   PAGE_SHIFT,
   PAGE_SPAN,
   SHINFO_DATAREF,
+  SHINFO_FRAGS,
+  SHINFO_GSO_SIZE,
+  SHINFO_GSO_TYPE,
   SKB_BYTES,
   SKB_CB,
   SKB_DATA,
@@ -17,9 +20,13 @@ import {
   SKB_END,
   SKB_HEAD,
   SKB_LEN,
+  SKB_MAC_HEADER,
   SKB_NEXT,
+  SKB_PROTOCOL,
+  SKB_QUEUE,
   SKB_SECOND,
   SKB_SECOND_LINE,
+  SKB_TRANSPORT_HEADER,
   SKB_USERS,
 } from "./layout";
 import { atomicLoad32, load16, load32, store16, store32 } from "./memory";
@@ -117,11 +124,18 @@ function partSize(skb: u32): u32 {
 
 /** The 32-bit field at a SKB_ offset. Trusts the offset. */
 export function field(handle: u32, offset: u32): u32 {
+  if (DEBUG) assert((offset & 3) === 0 && offset < SKB_BYTES, "the offset is a field's");
   const skb = skbOf(handle);
   return skb === 0 ? 0 : load32(skb + offset);
 }
 
+/** Sets it. Trusts the offset. */
 export function setField(handle: u32, offset: u32, value: u32): u32 {
+  if (DEBUG)
+    assert(
+      (offset & 3) === 0 && offset >= SKB_PROTOCOL && offset < SKB_BYTES,
+      "the offset is a user's field's",
+    );
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (offset >= SKB_SECOND_LINE) store32(skb + SKB_SECOND, 1);
@@ -131,11 +145,14 @@ export function setField(handle: u32, offset: u32, value: u32): u32 {
 
 /** The 16-bit field at a SKB_ offset. Trusts the offset. */
 export function field16(handle: u32, offset: u32): u32 {
+  if (DEBUG) assert((offset & 1) === 0 && offset < SKB_BYTES, "the offset is a field's");
   const skb = skbOf(handle);
   return skb === 0 ? 0 : load16(skb + offset);
 }
 
+/** Sets it. Trusts the offset. */
 export function setField16(handle: u32, offset: u32, value: u32): u32 {
+  if (DEBUG) assert(offset === SKB_PROTOCOL || offset === SKB_QUEUE, "the offset is a short field's");
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   store16(skb + offset, value);
@@ -144,11 +161,14 @@ export function setField16(handle: u32, offset: u32, value: u32): u32 {
 
 /** The 32-bit field of the shared info at a SHINFO_ offset. Trusts the offset. */
 export function infoField(handle: u32, offset: u32): u32 {
+  if (DEBUG) assert((offset & 3) === 0 && offset < SHINFO_FRAGS, "the offset is a field's");
   const skb = skbOf(handle);
   return skb === 0 ? 0 : load32(shinfoOf(skb) + offset);
 }
 
+/** Sets it. Trusts the offset. */
 export function setInfoField(handle: u32, offset: u32, value: u32): u32 {
+  if (DEBUG) assert(offset >= SHINFO_GSO_SIZE && offset <= SHINFO_GSO_TYPE, "the offset is a GSO field's");
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (isShared(skb)) return E_SHARED;
@@ -169,8 +189,9 @@ export function cbAddress(handle: u32): u32 {
   return skb + SKB_CB;
 }
 
-/** Sets the header offset at a SKB_ offset to a byte counted from `head`. OK, E_STALE or E_RANGE. */
+/** Sets the header offset at a SKB_ offset to a byte counted from `head`. OK, E_STALE or E_RANGE. Trusts the offset. */
 export function setHeader(handle: u32, offset: u32, fromHead: u32): u32 {
+  if (DEBUG) assert(offset >= SKB_MAC_HEADER && offset <= SKB_TRANSPORT_HEADER, "the offset is a header's");
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (fromHead > load32(skb + SKB_END) - load32(skb + SKB_HEAD)) return E_RANGE;

@@ -14,6 +14,7 @@ import {
   KIND_SLAB,
   LINK_SHINFO,
   PAGE_BYTES,
+  PAGE_KIND,
   PAGE_SHIFT,
   PAGE_SLOTS,
   PAGE_SPAN,
@@ -33,11 +34,13 @@ import {
   atomicStore32,
   atomicSub32,
   leadingZeros,
+  load32,
   quotient,
   store32,
   storeFour,
 } from "./memory";
 import { countReturn, entryAt, entryOf, freeToBitmap, pageAddress, putPage, takePage, takeRun } from "./page";
+import { isInPages } from "./trust";
 
 // Where this thread last found a slab with free slots; only a hint.
 let slabHint: u32 = 0;
@@ -70,10 +73,11 @@ export function headLink(headClass: u32): u32 {
 }
 
 /**
- * Takes a head of exactly `bytes` (from `headBytesFor`), its shared info cleared, dataref 1.
+ * Takes a head of exactly `bytes`, its shared info cleared, dataref 1. Trusts that headBytesFor named the size.
  * Returns its address, or 0.
  */
 export function takeHead(bytes: u32): u32 {
+  if (DEBUG) assert(bytes === headBytesFor(bytes - SHINFO_BYTES), "the size is one of headBytesFor");
   let head: u32 = 0;
   if (bytes <= PAGE_BYTES) {
     const link = bytes - SHINFO_BYTES + LINK_SHINFO;
@@ -97,8 +101,10 @@ export function clearShinfo(head: u32, bytes: u32): void {
   storeFour(shinfo + SHINFO_UBUF, 0, 0, 0, 0);
 }
 
-/** Frees a head. Takes ownership of it; nobody else may refer to it. */
+/** Frees a head. Takes ownership of it; nobody else may refer to it. Trusts address and size. */
 export function giveHead(head: u32, bytes: u32): void {
+  if (DEBUG) assert(isInPages(head, bytes), "a head lies in pages");
+  if (DEBUG) assert(bytes === headBytesFor(bytes - SHINFO_BYTES), "the size is that of allocation");
   if (bytes <= PAGE_BYTES) give(classOf(bytes), bytes - SHINFO_BYTES + LINK_SHINFO, head);
   else putPage(entryOf(head));
 }
@@ -183,9 +189,10 @@ function takeSlots(headClass: u32, bytes: u32): bool {
   return false;
 }
 
-/** Gives a head back to its slab; whoever completes a slab makes it a page again. */
+/** Gives a head back to its slab; whoever completes a slab makes it a page again. Trusts that it is one of a slab's. */
 function putSlot(headClass: u32, head: u32): void {
   const entry = entryOf(head);
+  if (DEBUG) assert(load32(entry + PAGE_KIND) === KIND_SLAB, "the head is a slab's");
   const bit = (1 << quotient(head & (PAGE_BYTES - 1), classBytes(headClass))) >>> 0;
   const free = arena + HEADER_SLAB_FREE + (headClass << 2);
   const all = allSlots(headClass);

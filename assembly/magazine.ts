@@ -49,8 +49,10 @@ import {
   wrapAdd,
 } from "./memory";
 import { count } from "./thread";
+import { hasJoined, isClass } from "./trust";
 
 function magazineOf(kind: u32): u32 {
+  if (DEBUG) assert(hasJoined() && isClass(kind), "a thread has a magazine of each class");
   return thread + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT);
 }
 
@@ -86,6 +88,7 @@ export function held(kind: u32): u32 {
 /** Takes an object. Trusts that `held` is not 0. */
 export function takeHeld(kind: u32): u32 {
   const m = magazineOf(kind);
+  if (DEBUG) assert(load32(m + MAGAZINE_COUNT) !== 0, "something is held");
   const n = load32(m + MAGAZINE_COUNT) - 1;
   store32(m + MAGAZINE_COUNT, n);
   return load32(m + MAGAZINE_OBJECTS + (n << 2));
@@ -95,6 +98,7 @@ export function takeHeld(kind: u32): u32 {
 export function giveHeld(kind: u32, object: u32): void {
   const m = magazineOf(kind);
   const n = load32(m + MAGAZINE_COUNT);
+  if (DEBUG) assert(n < magazineMost, "the magazine has room");
   store32(m + MAGAZINE_OBJECTS + (n << 2), object);
   store32(m + MAGAZINE_COUNT, n + 1);
 }
@@ -102,6 +106,7 @@ export function giveHeld(kind: u32, object: u32): void {
 /** Takes `n` objects. Trusts that `held` is at least that. Returns where their addresses are, good until the next give. */
 export function takeMany(kind: u32, n: u32): u32 {
   const m = magazineOf(kind);
+  if (DEBUG) assert(load32(m + MAGAZINE_COUNT) >= n, "as many are held");
   const left = load32(m + MAGAZINE_COUNT) - n;
   store32(m + MAGAZINE_COUNT, left);
   return m + MAGAZINE_OBJECTS + (left << 2);
@@ -111,6 +116,7 @@ export function takeMany(kind: u32, n: u32): u32 {
 export function giveMany(kind: u32, from: u32, n: u32): void {
   const m = magazineOf(kind);
   const count = load32(m + MAGAZINE_COUNT);
+  if (DEBUG) assert(count + n <= magazineMost, "the magazine has room");
   copy(m + MAGAZINE_OBJECTS + (count << 2), from, n << 2);
   store32(m + MAGAZINE_COUNT, count + n);
 }

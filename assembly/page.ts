@@ -34,6 +34,7 @@ import {
   spinWhile,
   store32,
 } from "./memory";
+import { isEntry, isInPages } from "./trust";
 
 const ALL_BITS: u32 = 0xffffffff;
 const HIGHEST_BIT: u32 = 0x80000000;
@@ -43,11 +44,13 @@ const NO_PAGE: u32 = 0xffffffff;
 let singleHint: u32 = 0;
 
 export function entryAt(index: u32): u32 {
+  if (DEBUG) assert(index < pageCount, "there is such a page");
   return pageTable + (index << PAGE_ENTRY_SHIFT);
 }
 
 /** Table entry of the page, or of the run's first page, that holds the byte at `address`. */
 export function entryOf(address: u32): u32 {
+  if (DEBUG) assert(isInPages(address, 0), "the address is in a page");
   const entry = entryAt((address - firstPage) >>> PAGE_SHIFT);
   if (load32(entry + PAGE_KIND) !== KIND_TAIL) return entry;
   return entry - (load32(entry + PAGE_SPAN) << PAGE_ENTRY_SHIFT);
@@ -55,6 +58,7 @@ export function entryOf(address: u32): u32 {
 
 /** Address of the first byte of the page whose entry this is. */
 export function pageAddress(entry: u32): u32 {
+  if (DEBUG) assert(isEntry(entry, 1), "the address is an entry's");
   return firstPage + ((((entry - pageTable) >>> PAGE_ENTRY_SHIFT) << PAGE_SHIFT) >>> 0);
 }
 
@@ -109,6 +113,7 @@ function clearHighest(bits: u32): u32 {
 
 /** Makes `n` pages one run of a kind, with one reference. Trusts that they are the caller's. */
 function markRun(entry: u32, n: u32, kind: u32): void {
+  if (DEBUG) assert(isFree(entry, n), "nobody uses the pages");
   store32(entry + PAGE_OWNER, threadNumber);
   store32(entry + PAGE_SPAN, n);
   store32(entry + PAGE_KIND, kind);
@@ -131,6 +136,15 @@ function markRun(entry: u32, n: u32, kind: u32): void {
 
 /** Pages below the end of a freed run that are looked at, beyond those wanted: 1 MiB of neighbours may have come after it. */
 const FREED_LOOK: u32 = 256;
+
+/** Whether `n` pages from an entry on are marked free. */
+function isFree(entry: u32, n: u32): bool {
+  if (!isEntry(entry, n)) return false;
+  for (let i: u32 = 0; i < n; i++) {
+    if (load32(entry + (i << PAGE_ENTRY_SHIFT) + PAGE_KIND) !== KIND_FREE) return false;
+  }
+  return true;
+}
 
 /** Takes `n` neighbouring pages (n ≥ 1) as one run of a kind. Returns the first one's entry, or 0. */
 export function takeRun(n: u32, kind: u32): u32 {
@@ -265,11 +279,14 @@ function setBits(first: u32, end: u32): void {
  * the caller shares with others. Because of the latter the addition is atomic even if the count reads 1.
  */
 export function getPage(entry: u32): void {
-  atomicAdd32(entry + PAGE_REFS, 1);
+  if (DEBUG) assert(isEntry(entry, 1), "the address is an entry's");
+  const refs = atomicAdd32(entry + PAGE_REFS, 1);
+  if (DEBUG) assert(refs !== 0, "there is a reference that stays");
 }
 
-/** Drops the caller's reference; the last one frees the run. */
+/** Drops the caller's reference; the last one frees the run. Trusts that there is one. */
 export function putPage(entry: u32): void {
+  if (DEBUG) assert(isEntry(entry, 1) && load32(entry + PAGE_KIND) !== KIND_FREE, "the run is in use");
   // (L) Reading 1 means that the reference is ours alone. Otherwise the subtraction decides who was last, and
   // synchronises with the subtractions before it: all their reads of the page are over.
   if (atomicLoad32(entry + PAGE_REFS) !== 1 && atomicSub32(entry + PAGE_REFS, 1) !== 1) return;
@@ -295,8 +312,9 @@ function freeRun(entry: u32, n: u32): void {
   hintFreed(first + n);
 }
 
-/** Gives a page that is in nobody's chain, a slab's that became empty, to the bitmap. */
+/** Gives a page that is in nobody's chain, a slab's that became empty, to the bitmap. Trusts that it is the caller's. */
 export function freeToBitmap(entry: u32): void {
+  if (DEBUG) assert(isEntry(entry, 1) && load32(entry + PAGE_KIND) !== KIND_FREE, "the page is in use");
   atomicStore32(entry + PAGE_REFS, 0);
   freeRun(entry, 1);
 }

@@ -33,6 +33,7 @@ import { changes, flush, give, giveHeld, giveMany, held, take } from "./magazine
 import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, storeFour, wrapAdd } from "./memory";
 import { awaitClaims, drainPages, putPage, takePage, takeRun } from "./page";
 import { count } from "./thread";
+import { isSkb, isUbuf } from "./trust";
 
 /** What the last failed allocation wanted: a class, or SHORT_OF_RUN. */
 let wanted: u32 = 0;
@@ -233,8 +234,9 @@ export function giveSkb(skb: u32): void {
   else give(CLASS_SKB, LINK_SKB, skb);
 }
 
-/** Ends the life of an skb struct, short of putting it where free ones are. */
+/** Ends the life of an skb struct, short of putting it where free ones are. Trusts the address. */
 export function retire(skb: u32): void {
+  if (DEBUG) assert(isSkb(skb), "the address is an skb's");
   // The next generation of this slot: the handle that was given out matches nothing from here on.
   storeFour(skb + SKB_HANDLE, (load32(skb + SKB_HANDLE) + skbCount) & HANDLE_MASK, 0, 0, 0);
 }
@@ -277,8 +279,9 @@ export function allocUbuf(): u32 {
   return ubuf;
 }
 
-/** Frees a ubuf. Takes ownership of it. */
+/** Frees a ubuf. Takes ownership of it. Trusts the address. */
 export function freeUbufSlot(ubuf: u32): void {
+  if (DEBUG) assert(isUbuf(ubuf), "the address is a ubuf's");
   store32(ubuf + UBUF_HANDLE, (load32(ubuf + UBUF_HANDLE) + ubufCount) & HANDLE_MASK);
   atomicStore32(ubuf + UBUF_STATE, UBUF_FREE);
   give(CLASS_UBUF, LINK_UBUF, ubuf);

@@ -2,3 +2,8 @@
 
 type u32 = number;
 type bool = boolean;
+
+/** A constant of the build: whether assertions are compiled. */
+declare const DEBUG: boolean;
+/** Throws, or ends the Wasm instance, with the message. Only behind `if (DEBUG)`. */
+declare function assert(condition: boolean, message: string): void;

@@ -51,6 +51,7 @@ import { getUbuf } from "./ubuf";
 export function allocForList(shinfo: u32, more: u32): u32 {
   let n = more;
   for (let m = fragList(shinfo); m !== 0; m = load32(m + SKB_NEXT)) n += 1;
+  if (DEBUG) assert(n !== 0, "there are members to allocate for");
   let first: u32 = 0;
   for (; n !== 0; n -= 1) {
     const skb = allocSkb();

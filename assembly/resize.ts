@@ -79,6 +79,7 @@ export function condense(handle: u32): u32 {
 
 /** __pskb_pull_tail: moves the first `n` bytes behind the head into it. Trusts that there are as many. */
 function pullTail(skb: u32, n: u32): u32 {
+  if (DEBUG) assert(n <= load32(skb + SKB_DATA_LEN), "as many bytes are behind the head");
   if (n === 0) return OK;
   if (fragList(shinfoOf(skb)) !== 0) {
     // Before the room: that can cost headroom, and whatever fails must leave it as it was.

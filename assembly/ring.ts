@@ -5,7 +5,8 @@
 //            └───┴───┴───┴───┴───┴───┴───┴───┘
 //                      head ▲      ▲ tail
 //
-// This file is a ring's life: who has it, who has its ends, its closing. burst.ts moves the packets.
+// This file is a ring's life: who has it, who has its ends, its closing. burst.ts moves the packets. Functions take the
+// ring's address, and trust it.
 
 import { ringCount, ringTable, threadNumber } from "./arena";
 import {
@@ -43,6 +44,7 @@ import { atomicCas32, atomicLoad32, atomicOr32, atomicStore32, load32, store32, 
 import { entryOf, pageAddress, putPage } from "./page";
 import { allocPages } from "./pool";
 import { releaseSkb, skbOf } from "./skb";
+import { isRing } from "./trust";
 import { answerEnd } from "./wake";
 
 // ─── Life ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,11 +82,13 @@ export function createRing(capacity: u32): u32 {
 
 /** The ring's place in the table. */
 export function ringIndex(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return (ring - ringTable) >>> RING_SHIFT;
 }
 
 /** What tells the ring from others that had, or will have, its place. */
 export function ringGeneration(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return atomicLoad32(ring + RING_LIFE) >>> RING_GENERATION_SHIFT;
 }
 
@@ -106,11 +110,17 @@ export function joinRing(index: u32, generation: u32): u32 {
  * objects uses. The last object, of all threads, releases the packets that are still in it, and frees it. Trusts the address.
  */
 export function leaveRing(ring: u32, ends: u32): void {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   if ((ends & PRODUCES) !== 0) giveEnd(ring + RING_PRODUCER);
   if ((ends & CONSUMES) !== 0) giveEnd(ring + RING_CONSUMER);
   while (true) {
     const life = atomicLoad32(ring + RING_LIFE);
     const last = (life & RING_REFS_MASK) === 1;
+    if (DEBUG)
+      assert(
+        (life & RING_REFS_MASK) !== 0 && (life & RING_REFS_MASK) !== RING_CHANGING,
+        "an object refers to it",
+      );
     const next = last ? (life | RING_CHANGING) >>> 0 : life - 1;
     // (J) Synchronises with all who left before: what they did with the ring is over.
     if (atomicCas32(ring + RING_LIFE, life, next) !== life) continue;
@@ -148,21 +158,25 @@ function giveEnd(end: u32): void {
 
 /** Takes the producer's end for this thread, if nobody else has it. Returns 1 if it has it now. */
 export function takeProducer(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return takeEnd(ring + RING_PRODUCER) ? 1 : 0;
 }
 
 /** Takes the consumer's end for this thread, if nobody else has it. Returns 1 if it has it now. */
 export function takeConsumer(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return takeEnd(ring + RING_CONSUMER) ? 1 : 0;
 }
 
 /** The thread that has the producer's end, or 0. */
 export function ringProducer(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return atomicLoad32(ring + RING_PRODUCER);
 }
 
 /** The thread that has the consumer's end, or 0. */
 export function ringConsumer(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return atomicLoad32(ring + RING_CONSUMER);
 }
 
@@ -179,6 +193,7 @@ export function ringOwner(ring: u32): u32 {
 }
 
 export function ringCapacity(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return load32(ring + RING_MASK) + 1;
 }
 
@@ -193,6 +208,7 @@ export function ringSize(ring: u32): u32 {
 
 /** Nothing is enqueued from here on; both sides wake. Returns OK, or E_CLOSED if it was closed already. */
 export function closeRing(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   // In the word that the producer's CAS replaces: a burst is wholly before the end, or refused.
   if (atomicOr32(ring + RING_TAIL, RING_CLOSED) > POSITION_MASK) return E_CLOSED;
   answerEnd(ring + RING_WANTS_PACKETS, ring + RING_CONSUMER);
@@ -202,11 +218,13 @@ export function closeRing(ring: u32): u32 {
 
 /** OK while it is open, E_CLOSED. */
 export function ringState(ring: u32): u32 {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   return atomicLoad32(ring + RING_TAIL) > POSITION_MASK ? E_CLOSED : OK;
 }
 
 /** Whether there is a packet, or, if `room` is not 0, that many free slots; or no use in waiting for it. */
 export function isReady(ring: u32, room: u32): bool {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   const tail = atomicLoad32(ring + RING_TAIL);
   if (tail > POSITION_MASK) return true;
   const size = distance(atomicLoad32(ring + RING_HEAD), tail);
@@ -215,6 +233,7 @@ export function isReady(ring: u32, room: u32): bool {
 
 /** Asks to be woken when `isReady` may have become true. */
 export function askRing(ring: u32, room: u32): void {
+  if (DEBUG) assert(isRing(ring), "the address is a ring's");
   if (room === 0) atomicStore32(ring + RING_WANTS_PACKETS, 1);
   else atomicStore32(ring + RING_WANTS_ROOM, room);
 }

@@ -26,6 +26,7 @@ import { atomicLoad32, load32, store32, wrapMul } from "./memory";
 import { takeEnd } from "./ring";
 import { skbOf } from "./skb";
 import { count, scratch } from "./thread";
+import { isRing } from "./trust";
 
 /** In `staged`: the ring refused a packet, so it refuses the rest of the burst, or packets would overtake each other. */
 const FULL: u32 = 0x80000000;
@@ -41,8 +42,9 @@ const REFUSAL: u32 = 0x100;
 /** 2^32 divided by the golden ratio: spreads hashes of which only the low bits differ (Knuth, multiplicative hashing). */
 const GOLDEN: u32 = 0x9e3779b1;
 
-/** Makes ring `ring` number `i` among those that scatter chooses from. */
+/** Makes ring `ring` number `i` among those that scatter chooses from. Trusts number and address. */
 export function setTarget(i: u32, ring: u32): void {
+  if (DEBUG) assert(i < TARGETS_MOST && isRing(ring), "a target is a ring");
   store32(thread + THREAD_TARGETS + (i << 2), ring);
 }
 

@@ -8,6 +8,8 @@ import {
   FRAG_SHIFT,
   FRAG_SIZE,
   KIND_USER,
+  MAX_FRAGS,
+  MAX_LENGTH,
   PAGE_KIND,
   SHINFO_BYTES,
   SHINFO_DATAREF,
@@ -25,8 +27,10 @@ import {
 } from "./layout";
 import { atomicAdd32, atomicLoad32, atomicSub32, copy, load32, store32 } from "./memory";
 import { entryOf, getPage, putPage } from "./page";
+import { isInPages, isShinfo, isSkb } from "./trust";
 
 export function shinfoOf(skb: u32): u32 {
+  if (DEBUG) assert(isSkb(skb), "the address is an skb's");
   return load32(skb + SKB_END);
 }
 
@@ -50,13 +54,18 @@ export function isBare(skb: u32): bool {
  * frag list, which is everyone's who shares the list's head.
  */
 export function getData(shinfo: u32, sole: bool): void {
+  if (DEBUG) assert(isShinfo(shinfo), "the address is a shared info's");
   // Reading 1, a sole caller is alone with the head: no other thread can change the count, and a plain store does.
   if (sole && atomicLoad32(shinfo + SHINFO_DATAREF) === 1) store32(shinfo + SHINFO_DATAREF, 2);
-  else atomicAdd32(shinfo + SHINFO_DATAREF, 1);
+  else {
+    const refs = atomicAdd32(shinfo + SHINFO_DATAREF, 1);
+    if (DEBUG) assert(refs !== 0, "an skb has the data");
+  }
 }
 
 /** Takes an skb off those that share the data. Returns whether it was the last, which then owns the head. */
 export function putData(shinfo: u32): bool {
+  if (DEBUG) assert(isShinfo(shinfo), "the address is a shared info's");
   // (L) As above. Otherwise the subtraction decides who was last, and synchronises with all those before it: what
   // the others read or wrote in the data is over.
   return atomicLoad32(shinfo + SHINFO_DATAREF) === 1 || atomicSub32(shinfo + SHINFO_DATAREF, 1) === 1;
@@ -85,31 +94,38 @@ export function headBytes(skb: u32): u32 {
   return load32(skb + SKB_END) + SHINFO_BYTES - load32(skb + SKB_HEAD);
 }
 
-/** Grows or shrinks the part behind the head. */
+/** Grows the part behind the head. Trusts that no more are added than a packet can have. */
 export function addData(skb: u32, n: u32): void {
+  if (DEBUG) assert(n <= MAX_LENGTH - load32(skb + SKB_LEN), "a packet has no more");
   store32(skb + SKB_LEN, load32(skb + SKB_LEN) + n);
   store32(skb + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN) + n);
 }
 
+/** Shrinks it. Trusts that it has as many. */
 export function dropData(skb: u32, n: u32): void {
+  if (DEBUG) assert(n <= load32(skb + SKB_DATA_LEN), "as many bytes are behind the head");
   store32(skb + SKB_LEN, load32(skb + SKB_LEN) - n);
   store32(skb + SKB_DATA_LEN, load32(skb + SKB_DATA_LEN) - n);
 }
 
 export function fragCount(shinfo: u32): u32 {
+  if (DEBUG) assert(isShinfo(shinfo), "the address is a shared info's");
   return load32(shinfo + SHINFO_FRAG_COUNT);
 }
 
 export function fragAddress(shinfo: u32, i: u32): u32 {
+  if (DEBUG) assert(isShinfo(shinfo) && i < MAX_FRAGS, "there is such an entry");
   return load32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_ADDRESS);
 }
 
 export function fragSize(shinfo: u32, i: u32): u32 {
+  if (DEBUG) assert(isShinfo(shinfo) && i < MAX_FRAGS, "there is such an entry");
   return load32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_SIZE);
 }
 
 /** Points a frag somewhere. References are the caller's matter. */
 export function setFrag(shinfo: u32, i: u32, address: u32, size: u32): void {
+  if (DEBUG) assert(isShinfo(shinfo) && i < MAX_FRAGS, "there is such an entry");
   store32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_ADDRESS, address);
   store32(shinfo + SHINFO_FRAGS + (i << FRAG_SHIFT) + FRAG_SIZE, size);
 }
@@ -117,14 +133,17 @@ export function setFrag(shinfo: u32, i: u32, address: u32, size: u32): void {
 /** Appends a frag; takes over one reference on its page. Trusts that there is room for it. */
 export function pushFrag(shinfo: u32, address: u32, size: u32): void {
   const n = fragCount(shinfo);
+  if (DEBUG) assert(n < MAX_FRAGS, "there is room for a frag");
+  if (DEBUG) assert(isInPages(address, size), "a frag lies in pages");
   setFrag(shinfo, n, address, size);
   store32(shinfo + SHINFO_FRAG_COUNT, n + 1);
 }
 
-/** Appends to `to` the frags of `from` from index `first` on. References are the caller's matter. */
+/** Appends to `to` the frags of `from` from index `first` on. References are the caller's matter. Trusts that there is room. */
 export function copyFrags(to: u32, from: u32, first: u32): void {
   const n = fragCount(from) - first;
   const at = fragCount(to);
+  if (DEBUG) assert(at + n <= MAX_FRAGS, "there is room for the frags");
   const source = from + SHINFO_FRAGS + (first << FRAG_SHIFT);
   copy(to + SHINFO_FRAGS + (at << FRAG_SHIFT), source, n << FRAG_SHIFT);
   store32(to + SHINFO_FRAG_COUNT, at + n);
@@ -146,8 +165,9 @@ export function dropFragsTo(shinfo: u32, keep: u32): void {
   }
 }
 
-/** Removes the first `n` entries; their references are the caller's matter. */
+/** Removes the first `n` entries; their references are the caller's matter. Trusts that there are as many. */
 export function removeFrags(shinfo: u32, n: u32): void {
+  if (DEBUG) assert(n <= fragCount(shinfo), "there are as many");
   if (n === 0) return;
   const left = fragCount(shinfo) - n;
   const frags = shinfo + SHINFO_FRAGS;
@@ -198,11 +218,13 @@ export function userFrags(shinfo: u32, first: u32, end: u32): u32 {
 }
 
 export function fragList(shinfo: u32): u32 {
+  if (DEBUG) assert(isShinfo(shinfo), "the address is a shared info's");
   return load32(shinfo + SHINFO_FRAG_LIST);
 }
 
 /** Appends skbs, linked by `next` from `first` to `last`, to the frag list. Takes ownership of them. */
 export function pushList(shinfo: u32, first: u32, last: u32): void {
+  if (DEBUG) assert(isSkb(first) && isSkb(last), "members are skbs");
   if (fragList(shinfo) === 0) store32(shinfo + SHINFO_FRAG_LIST, first);
   else store32(load32(shinfo + SHINFO_FRAG_LIST_TAIL) + SKB_NEXT, first);
   store32(shinfo + SHINFO_FRAG_LIST_TAIL, last);

@@ -4,19 +4,26 @@
 import { joinAs, thread, threadBlocks, threadCount, threadNumber } from "./arena";
 import {
   AWAKE,
+  CLASS_HEADS,
+  CLASS_UBUF,
   E_THREADS,
+  MAGAZINE_COUNT,
+  MAGAZINE_SHIFT,
   OK,
   THREAD_BYTES,
   THREAD_COUNTERS,
   THREAD_FREE,
   THREAD_LEFT,
   THREAD_LIVE,
+  THREAD_LOCAL,
+  THREAD_MAGAZINES,
   THREAD_NUMBER,
   THREAD_SCRATCH,
   THREAD_STATE,
   THREAD_WAKE,
 } from "./layout";
 import { atomicCas32, atomicStore32, load32, store32, wrapAdd } from "./memory";
+import { hasJoined } from "./trust";
 
 /** Takes a free thread block for this instance. Returns OK, or E_THREADS if every one is taken. */
 export function claimThread(): u32 {
@@ -43,10 +50,11 @@ export function inherited(): u32 {
 }
 
 /**
- * Gives this thread's block to whoever claims it next. Nothing may be in it: no completion, no object in a magazine. Packets
+ * Gives this thread's block to whoever claims it next. Trusts that nothing is in it: no completion, no object in a magazine. Packets
  * may carry `left` ubufs of it: their completions are the next one's to take.
  */
 export function freeThread(left: u32): void {
+  if (DEBUG) assert(hasJoined() && isEmpty(), "nothing is in the block");
   store32(thread + THREAD_LEFT, left);
   // It may have been about to sleep; whoever has the block next is awake.
   atomicStore32(thread + THREAD_WAKE, AWAKE);
@@ -55,13 +63,23 @@ export function freeThread(left: u32): void {
   joinAs(0, 0);
 }
 
+/** Whether this thread has nothing in a magazine, and no completion of its own. */
+function isEmpty(): bool {
+  for (let kind = CLASS_HEADS; kind <= CLASS_UBUF; kind++) {
+    if (load32(thread + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_COUNT) !== 0) return false;
+  }
+  return load32(thread + THREAD_LOCAL) === 0;
+}
+
 /** Address of this thread's scratch, for what is passed in and out in bulk. */
 export function scratch(): u32 {
+  if (DEBUG) assert(hasJoined(), "a thread has a scratch");
   return thread + THREAD_SCRATCH;
 }
 
 /** Adds to one of this thread's counters. */
 export function count(counter: u32, by: u32): void {
+  if (DEBUG) assert(hasJoined(), "a thread counts");
   const p = thread + THREAD_COUNTERS + (counter << 2);
   store32(p, wrapAdd(load32(p), by));
 }

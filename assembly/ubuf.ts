@@ -48,6 +48,7 @@ import {
 import { allocUbuf, freeUbufSlot } from "./pool";
 import { fragCount, userFrags } from "./shinfo";
 import { count } from "./thread";
+import { isUbuf } from "./trust";
 import { answer } from "./wake";
 
 /** Address of the ubuf that the handle names, or 0. */
@@ -106,11 +107,14 @@ export function mayShare(ubuf: u32): bool {
 
 /** Counts one more head that carries it. Trusts that there is one that stays meanwhile. */
 export function getUbuf(ubuf: u32): void {
-  atomicAdd32(ubuf + UBUF_REFS, 1);
+  if (DEBUG) assert(isUbuf(ubuf), "the address is a ubuf's");
+  const refs = atomicAdd32(ubuf + UBUF_REFS, 1);
+  if (DEBUG) assert(refs !== 0, "a head carries it, and stays");
 }
 
-/** One head lets go; the last one completes it. `copied`: because the engine copied the bytes. */
+/** One head lets go; the last one completes it. `copied`: because the engine copied the bytes. Trusts the address. */
 export function putUbuf(ubuf: u32, copied: bool): void {
+  if (DEBUG) assert(isUbuf(ubuf), "the address is a ubuf's");
   // Before the subtraction, so that whoever turns out to be last sees it.
   if (copied) atomicOr32(ubuf + UBUF_STATE, UBUF_COPIED);
   // (L) The subtraction decides who completes it, and synchronises with those of all other heads.
@@ -157,6 +161,7 @@ export function takeCompletion(): u32 {
 
 /** The user's own number, as given to createUbuf. Trusts the handle. */
 export function ubufDesc(handle: u32): u32 {
+  if (DEBUG) assert(ubufOf(handle) !== 0, "the handle names a ubuf");
   return load32(ubufOf(handle) + UBUF_DESC);
 }
 

@@ -15,6 +15,7 @@ import { threadBlocks } from "./arena";
 import { ASLEEP, AWAKE, COUNT_WAKES, THREAD_BYTES, THREAD_WAKE } from "./layout";
 import { atomicExchange32, atomicLoad32, atomicStore32, notify } from "./memory";
 import { count } from "./thread";
+import { isThread } from "./trust";
 
 /** Wakes thread `number`, if it set a flag. Call it after what the flag asks for has been published. */
 export function answer(flag: u32, number: u32): void {
@@ -32,8 +33,9 @@ export function answerEnd(flag: u32, end: u32): void {
   if (number !== 0) wakeThread(number);
 }
 
-/** Wakes thread `number`, if it sleeps. */
+/** Wakes thread `number`, if it sleeps. Trusts the number. */
 export function wakeThread(number: u32): void {
+  if (DEBUG) assert(isThread(number), "there is such a thread");
   const word = threadBlocks + (number - 1) * THREAD_BYTES + THREAD_WAKE;
   // The exchange makes one thread, of several that bring something, the one that notifies.
   if (atomicExchange32(word, AWAKE) !== ASLEEP) return;

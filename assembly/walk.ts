@@ -47,6 +47,7 @@ export let segmentBytes: u32 = 0;
 
 /** Starts a walk over bytes [offset, offset + n) of a packet. Trusts that they exist. */
 export function walk(skb: u32, offset: u32, n: u32): void {
+  if (DEBUG) assert(inRange(skb, offset, n), "the packet has the bytes");
   part = skb;
   member = fragList(shinfoOf(skb));
   index = 0;
@@ -103,6 +104,7 @@ export function copyOut(skb: u32, offset: u32, n: u32, to: u32): void {
   walk(skb, offset, n);
   let at = to;
   while (step()) {
+    if (DEBUG) assert(to >= segment + segmentBytes || to + n <= segment, "they go elsewhere");
     copy(at, segment, segmentBytes);
     at += segmentBytes;
   }
@@ -110,6 +112,7 @@ export function copyOut(skb: u32, offset: u32, n: u32, to: u32): void {
 
 /** Copies `n` bytes from `from` over bytes [offset, offset + n). Trusts that they exist and may be written. */
 export function copyIn(skb: u32, offset: u32, n: u32, from: u32): void {
+  if (DEBUG) assert(mayWrite(skb, offset, n), "the bytes may be written");
   walk(skb, offset, n);
   let at = from;
   while (step()) {

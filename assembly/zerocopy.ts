@@ -64,13 +64,21 @@ export function createRegion(pages: u32): u32 {
 /** The region's owner lets go of it; its pages are free once no frag points into them. Trusts the address. */
 export function releaseRegion(address: u32): void {
   const entry = entryOf(address);
+  if (DEBUG) assert(isRegion(entry, address), "the address is a region's");
   // Says that the region's own reference is gone; the frags' may remain.
   store32(entry + PAGE_OWNER, 0);
   putPage(entry);
 }
 
+/** Whether a user region that its owner still has begins at `address`, whose entry this is. */
+function isRegion(entry: u32, address: u32): bool {
+  if (load32(entry + PAGE_KIND) !== KIND_USER || load32(entry + PAGE_OWNER) === 0) return false;
+  return pageAddress(entry) === address;
+}
+
 /** Frags that point into a region that its owner still has. Trusts the address. */
 export function regionFrags(address: u32): u32 {
+  if (DEBUG) assert(isRegion(entryOf(address), address), "the address is a region's");
   return atomicLoad32(entryOf(address) + PAGE_REFS) - 1;
 }
 
@@ -84,6 +92,7 @@ export function addUserFrag(handle: u32, region: u32, offset: u32, n: u32, ubufH
   const ubuf = ubufOf(ubufHandle);
   if (ubuf === 0) return E_UBUF;
   const entry = entryOf(region);
+  if (DEBUG) assert(isRegion(entry, region), "the address is a region's");
   const bytes = (load32(entry + PAGE_SPAN) << PAGE_SHIFT) >>> 0;
   if (offset > bytes || n > bytes - offset || n > MAX_LENGTH - load32(skb + SKB_LEN)) return E_RANGE;
   if (n === 0) return OK;

@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Engine, Mesh } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { threadCpuTime } from "skbuff/node";
 import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
 import { type Input, lookAtInput, Output } from "./files.js";
@@ -340,7 +341,7 @@ async function run(
   const resident: number[] = [];
   const progress = (): Progress => {
     const sent = transmitter.last?.report;
-    const { pages } = engine.stats();
+    const { pages } = stats(engine);
     return {
       seconds: (performance.now() - start) / 1000,
       packets: sent?.packets ?? 0,
@@ -368,7 +369,7 @@ async function run(
   const received = (await own?.end(sent)) ?? null;
   there.release();
   back.release();
-  const { problems } = engine.audit();
+  const { problems } = audit(engine);
   const out = [...engine.close({ force: true }), ...problems];
   const interrupted = signal?.aborted === true;
   // The threads know descriptors only.

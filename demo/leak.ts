@@ -1,6 +1,7 @@
 // Packets that nobody releases, on purpose; and how an engine is left, if nothing of it is out.
 
 import { type Engine, InUseError, PoolExhaustedError, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import type { Outcome } from "./protocol.js";
 
 /** Four pages, so that one sees them. */
@@ -27,7 +28,7 @@ export function leakIn(engine: Engine, leaked: Skb[]): boolean {
 /** Audits an engine that nobody uses any more, and closes it if nothing is out. */
 export function leaveEmpty(engine: Engine): Outcome {
   if (engine.closed) return { problems: [], out: [] };
-  const { problems, unchecked } = engine.audit();
+  const { problems, unchecked } = audit(engine);
   const all = [...problems, ...unchecked];
   try {
     engine.close();

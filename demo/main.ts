@@ -1,5 +1,6 @@
 // The page: its controls, and what is shown of the run that they start.
 
+import { audit } from "skbuff/inspect";
 import { CAPTURE_MOST, type Capture, readCapture } from "./capture.js";
 import { Charts, short } from "./charts.js";
 import { element, Figures, say } from "./figures.js";
@@ -374,5 +375,6 @@ Object.assign(globalThis, {
     },
     picture,
     frames,
+    audit: () => (run?.engine ? audit(run.engine) : null),
   },
 });

@@ -1,6 +1,6 @@
 // The arena as a picture: a cell for each page. Its colour says who holds it, its shape what it is.
 
-import { PageKind, type PageMap, PageOwner } from "skbuff";
+import { PageKind, type PageMap, PageOwner } from "skbuff/inspect";
 import { LANGUAGE } from "./locale.js";
 
 /** Who holds a page, as far as it has a colour. */

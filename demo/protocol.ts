@@ -1,6 +1,7 @@
 // What the page and its threads tell each other.
 
-import type { EngineToken, MeshToken, PageMap } from "skbuff";
+import type { EngineToken, MeshToken } from "skbuff";
+import type { PageMap } from "skbuff/inspect";
 
 /** Packets of a capture: the file's bytes, and where in them the packets lie. */
 export interface Records {

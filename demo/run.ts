@@ -1,7 +1,8 @@
 // One run of the pipeline, as the page sees it: it starts the threads, and asks or hears what they do. Three kinds: threads
 // on shared memory, one thread on unshared memory, and threads that send each other messages.
 
-import { Engine, Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type Skb } from "skbuff";
+import { type PageMap, pageMap, stats } from "skbuff/inspect";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import {
@@ -175,8 +176,8 @@ class SharedRun implements Run {
 
   snapshot(): Snapshot | null {
     if (this.engine.closed) return null;
-    this.#map = this.engine.pageMap(this.#map);
-    const { sent, copied, drops } = this.engine.stats();
+    this.#map = pageMap(this.engine, this.#map);
+    const { sent, copied, drops } = stats(this.engine);
     return { map: this.#map, sent, copied, drops: drops.reduce((sum, n) => sum + n, 0) };
   }
 

@@ -1,7 +1,8 @@
 // The whole pipeline on one thread, over unshared memory: for pages that are not cross-origin isolated. It never blocks,
 // so that it hears the page, and sends it what it cannot see from there.
 
-import { Engine, Mesh, type PageMap, type Skb } from "skbuff";
+import { Engine, Mesh, type Skb } from "skbuff";
+import { type PageMap, pageMap, stats } from "skbuff/inspect";
 import "skbuff/js";
 import { leakIn, leaveEmpty } from "./leak.js";
 import type { Answer, Command, Report, SoloJob } from "./protocol.js";
@@ -77,8 +78,8 @@ export async function runSolo(
 
   function snapshot(): void {
     if (engine.closed) return;
-    map = engine.pageMap(map);
-    const { sent, copied, drops } = engine.stats();
+    map = pageMap(engine, map);
+    const { sent, copied, drops } = stats(engine);
     post({ kind: "snapshot", map, sent, copied, drops: drops.reduce((sum, n) => sum + n, 0) });
   }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Engine } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { CaptureReader, Tap, UdpSender } from "skbuff/node";
 
 const engine = await Engine.create({ memory: 32 * 1024 * 1024 });
@@ -16,6 +17,6 @@ for await (const skb of reader) {
 reader.close();
 await sender.close();
 const { written } = await tap.close();
-const { bytesCopied } = engine.stats();
+const { bytesCopied } = stats(engine);
 console.log(`${reader.packets} packets read, ${written} in sent.pcapng, ${bytesCopied} bytes copied`);
 engine.close();

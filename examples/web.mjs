@@ -1,4 +1,5 @@
 import { Engine } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { WebStreamReceiver, WebStreamSender } from "skbuff/web";
 
 const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
@@ -22,7 +23,7 @@ const receive = async () => {
     if (skb.readU32(0) === next) next++;
     skb.release();
   }
-  console.log(`${next} packets in order, audit: ${engine.audit().clean ? "clean" : "not clean"}`);
+  console.log(`${next} packets in order, audit: ${audit(engine).clean ? "clean" : "not clean"}`);
 };
 await Promise.all([send(), receive()]);
 engine.close();

@@ -33,8 +33,11 @@ async function wasm() {
   );
 }
 
-/** Bundles the core into a function, so that every call makes an instance with module state of its own. */
-async function javascript(name, memory) {
+/**
+ * Bundles the core into a function, so that every call makes an instance with module state of its own. With assertions, or
+ * without: those for users have none.
+ */
+async function javascript(name, memory, debug) {
   await build({
     absWorkingDir: root,
     stdin: {
@@ -46,7 +49,10 @@ async function javascript(name, memory) {
     bundle: true,
     format: "iife",
     globalName: "core",
-    banner: { js: "export default function instantiate() {" },
+    banner: { js: `export default function instantiate() {\n${debug ? ASSERT : ""}` },
+    define: { DEBUG: String(debug) },
+    // Takes assertions away altogether, where there are none.
+    minifySyntax: true,
     // The spread turns esbuild's getters into plain properties.
     footer: { js: "return { ...core };\n}" },
     platform: "neutral",
@@ -63,9 +69,14 @@ async function javascript(name, memory) {
   });
 }
 
+/** AssemblyScript has it built in. */
+const ASSERT =
+  'function assert(condition, message) { if (!condition) throw new Error("core: not so: " + message); }';
+
 async function core() {
   await wasm();
-  await javascript("core-js", "memory.host.ts");
+  await javascript("core-js", "memory.host.ts", false);
+  await javascript("core-js-checked", "memory.host.ts", true);
 }
 
 async function declarations() {
@@ -80,6 +91,11 @@ type Host = Pick<typeof import("../assembly/memory.host"), "bind">;
 export default function instantiate(): Core & Host;
 `,
   );
+  // For tests, which see nothing of the core's source.
+  await writeFile(
+    join(root, "build/core-js-checked.d.ts"),
+    "export default function instantiate(): object;\n",
+  );
   await run(TSC, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", "dist/types");
 }
 
@@ -90,6 +106,7 @@ async function bundle() {
     // starts them, wherever the bundler has put that.
     entryPoints: {
       index: "src/index.ts",
+      inspect: "src/inspect/index.ts",
       js: "src/js.ts",
       node: "src/node/index.ts",
       web: "src/web/index.ts",
@@ -130,7 +147,7 @@ async function command() {
     format: "esm",
     platform: "node",
     target: "node20",
-    external: ["skbuff", "skbuff/node"],
+    external: ["skbuff", "skbuff/inspect", "skbuff/node"],
     // What is bundled of the older kind asks for Node's modules in the older way.
     banner: {
       js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',

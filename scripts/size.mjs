@@ -54,8 +54,8 @@ export async function sizes() {
     { what: "import { Engine }, minified", bytes: engine.minified, limit: 88_500 },
     { what: "the same, gzip -9", bytes: engine.compressed, limit: 37_400, aim: 24 * KIB },
     { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 52_800 },
-    { what: "package, packed", bytes: size, limit: 850_000 },
-    { what: "package, installed", bytes: unpackedSize, limit: 3_000_000 },
+    { what: "package, packed", bytes: size, limit: 1_300_000 },
+    { what: "package, installed", bytes: unpackedSize, limit: 3_200_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
 }

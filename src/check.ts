@@ -18,6 +18,19 @@ function integerError(what: string, value: unknown, min: number, most: number): 
   return new ArgumentRangeError(what, Number.isInteger(value) ? wanted : `an integer, ${wanted}`, value);
 }
 
+/** Returns `littleEndian` if it is a boolean. @throws ArgumentTypeError */
+export function checkOrder(littleEndian: boolean): boolean {
+  if (typeof littleEndian === "boolean") return littleEndian;
+  throw new ArgumentTypeError("littleEndian", "true or false", littleEndian);
+}
+
+/** Returns `value` if it is a 64-bit BigInt, not negative. @throws ArgumentRangeError, ArgumentTypeError */
+export function checkU64(what: string, value: bigint): bigint {
+  if (typeof value !== "bigint") throw new ArgumentTypeError(what, "a bigint", value);
+  if (value === BigInt.asUintN(64, value)) return value;
+  throw new ArgumentRangeError(what, `0n..${BigInt.asUintN(64, -1n)}n`, value);
+}
+
 // The intrinsic getters, because a subclass could say anything about itself, and what it says here decides how
 // many bytes are written.
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;

@@ -18,7 +18,8 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
 } from "../assembly/layout.js";
-import { type AuditReport, auditArena, packetsOf } from "./audit.js";
+import type { AbortSignalLike } from "./abort.js";
+import { BASE } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
   checkAlloc,
@@ -33,7 +34,6 @@ import {
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
-import { Debug, type Leak } from "./debug.js";
 import { describes } from "./describe.js";
 import {
   ArgumentRangeError,
@@ -46,13 +46,13 @@ import {
   ThreadLimitError,
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
-import { type PageMap, readPages } from "./pages.js";
+import { packetsOf } from "./holders.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
 import { RELEASED, Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
-import { readStats, type Stats } from "./stats.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
+import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import {
   type Completion,
@@ -65,8 +65,6 @@ import {
 import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
 import { Waiter } from "./waiter.js";
 
-/** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
-const BASE = PAGE_BYTES;
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
 /** What `sharing` of a ubuf can be. */
@@ -78,38 +76,41 @@ const RINGS_MOST = 4096;
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
+  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. Never grows. Default: 64 MiB. */
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`. Default: `auto`. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
+  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
   shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two; one for each 2 KiB of memory if not given. */
+  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
   skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
+  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
   ubufs?: number;
   /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. 16 if not given, fewer in less than 3 MiB, so
+   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
    * that they take no more than an eighth.
    */
   threads?: number;
-  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
+  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. Default: 64. */
   rings?: number;
-  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
+  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Default: chosen by the size of the arena. */
   magazine?: number;
   /**
    * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
-   * for each GiB more, and all of the arena is the process's from the start. false if not given.
+   * for each GiB more, and all of the arena is the process's from the start. Default: false.
    */
   prefault?: boolean;
-  /** Records where each packet was allocated and let go, for errors and leak reports. Slow. */
-  debug?: boolean;
-  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
+  /**
+   * `debug` of "skbuff/inspect" itself: records where each packet was allocated and let go, for errors and leak reports.
+   * Slow. Default: false.
+   */
+  debug?: false | Debugging;
+  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
   onLeak?: (leak: Leak) => void;
-  /** Told what a completion callback threw. If not given, it is thrown on the event loop's next turn. */
+  /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
   onError?: (error: unknown) => void;
 }
 
@@ -131,7 +132,7 @@ const ENGINE_OPTIONS: Names<EngineOptions> = {
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
   /**
-   * The core of this thread, whatever the others have; the one of the thread that shared it if not given. `js` needs
+   * The core of this thread, whatever the others have. Default: the one of the thread that shared it. `js` needs
    * `import "skbuff/js"` on this thread.
    */
   core?: "wasm" | "js";
@@ -141,19 +142,19 @@ const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: 
 
 /** How a thread leaves. */
 export interface DetachOptions {
-  /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
+  /** What to do about ubufs that packets still carry: `refuse` to detach, or `wait` for them. Default: `refuse`. */
   completions?: "refuse" | "wait";
   /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
   /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
 }
 
 const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };
 
 /** How a packet is made. */
 export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. 0 if not given. */
+  /** Bytes in front of the packet for headers to come. Default: 0. */
   headroom?: number;
 }
 
@@ -162,7 +163,7 @@ export interface BurstOptions extends AllocOptions {
   /**
    * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
    * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
-   * alive again.
+   * alive again. Default: false.
    */
   reuse?: boolean;
 }
@@ -192,7 +193,7 @@ export class Engine {
   /** @internal */
   readonly _heap: Heap;
   /** @internal */
-  readonly _debug: Debug | null;
+  readonly _debug: Tracker | null;
   /** ubufs that may complete: while it is 0, no operation need look. @internal */
   _lent = 0;
   /** @internal */
@@ -238,7 +239,7 @@ export class Engine {
     const { onLeak = warn } = options;
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
-    this._debug = options.debug === true ? new Debug(report) : null;
+    this._debug = trackerOf(options.debug, report);
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
     this._sleeper = new Sleeper(this, this._scratch);
@@ -268,7 +269,7 @@ export class Engine {
     const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
@@ -379,7 +380,7 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). `count` is `skbs.length` if not given. Takes them: all,
+   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). Default: `count` is `skbs.length`. Takes them: all,
    * or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
@@ -491,7 +492,6 @@ export class Engine {
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
    * @example
-   * engine.wait(); // → "ended"
    * const out = engine.ubuf();
    * engine.wait({ timeout: 10 }); // → "timed-out"
    * out.cancel();
@@ -562,7 +562,7 @@ export class Engine {
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
     const given = checkOptions(options, ATTACH_OPTIONS);
-    checkOneOf("debug", given.debug ?? false, [true, false]);
+    checkDebug(given.debug);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
     const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
@@ -692,58 +692,10 @@ export class Engine {
    * @throws EngineClosedError
    * @example
    * engine.flush();
-   * engine.stats().skbs.inMagazines; // → 0
+   * stats(engine).skbs.inMagazines; // → 0
    */
   flush(): void {
     this._core.flushMagazines();
-  }
-
-  // ─── Looking inside ──────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Counters of all threads, and what is free.
-   *
-   * @throws EngineClosedError
-   * @example
-   * skb.release(DropReason.full);
-   * engine.stats().drops[DropReason.full]; // → 1
-   */
-  stats(): Stats {
-    this._open();
-    return readStats(this._core);
-  }
-
-  /**
-   * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.
-   * Takes time in proportion to the arena. While other threads change it, only this thread's own packets can be checked:
-   * then `complete` is false, and `unchecked` says what was not.
-   *
-   * @throws EngineClosedError
-   * @example
-   * engine.audit().problems; // → []
-   */
-  audit(): AuditReport {
-    this._open();
-    return auditArena(this._heap, BASE, this.thread);
-  }
-
-  /**
-   * What each page of the arena is, who holds it and how many references it has: for a picture of the arena, or to see
-   * where memory went. Fills `into`, a map of this engine, so that it can be called often; returns it, or a new map.
-   * Takes time in proportion to the pages and packets, some 0.1 ms for 8 MiB.
-   *
-   * Exact while no other thread runs. While others do, each page is as it was at some moment of the reading, and these
-   * moments differ: a packet that was handed over meanwhile may be seen twice or not at all, for this reading.
-   *
-   * @throws EngineClosedError, ArgumentTypeError if `into` is no map of as many pages
-   * @example
-   * const map = engine.pageMap();
-   * skb.addPageFrag(3 * 4096);
-   * engine.pageMap(map).kinds.filter((kind) => kind === PageKind.frag).length; // → 3
-   */
-  pageMap(into?: PageMap): PageMap {
-    this._open();
-    return readPages(this._heap, BASE, into);
   }
 
   /**
@@ -935,6 +887,22 @@ export class Engine {
   _queuedError(): Error {
     return this.#closed ? new EngineClosedError() : new QueuedSkbError();
   }
+}
+
+/** What records where packets come from; null without `debug`. @throws ArgumentTypeError */
+function trackerOf(debug: EngineOptions["debug"], onLeak: (leak: Leak) => void): Tracker | null {
+  if (typeof debug !== "function") return null;
+  const tracker = debug(onLeak) as Tracker | undefined;
+  if (typeof tracker?.revived !== "function") throw debugError(debug);
+  return tracker;
+}
+
+function checkDebug(debug: EngineOptions["debug"]): void {
+  if (debug !== undefined && debug !== false && typeof debug !== "function") throw debugError(debug);
+}
+
+function debugError(got: unknown): Error {
+  return new ArgumentTypeError("debug", 'false or `debug`, imported from "skbuff/inspect"', got);
 }
 
 /** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */

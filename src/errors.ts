@@ -61,9 +61,9 @@ export class ArgumentTypeError extends TypeError {
 
 /** The skb was released, or given to a frag list or another packet; somebody else may be using its slot. */
 export class StaleSkbError extends SkbuffError {
-  /** With `debug: true`: where it was allocated. */
+  /** With `debug`: where it was allocated. */
   readonly allocatedAt: string | undefined;
-  /** With `debug: true`: where it was released or given away. */
+  /** With `debug`: where it was released or given away. */
   readonly releasedAt: string | undefined;
 
   /** @internal */

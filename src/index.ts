@@ -5,8 +5,7 @@
  * @module skbuff
  */
 
-export type { AuditReport, LivePacket } from "./audit.js";
-export type { Leak } from "./debug.js";
+export type { AbortSignalLike } from "./abort.js";
 export {
   type AllocOptions,
   type AttachOptions,
@@ -41,12 +40,11 @@ export {
 } from "./errors.js";
 export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
-export { PageKind, type PageMap, PageOwner } from "./pages.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
-export type { Counters, Magazines, PoolStats, Stats, ThreadStats } from "./stats.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
+export type { Debugging, Leak } from "./tracker.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
 export type { WaitOptions, Wakeup } from "./wait.js";

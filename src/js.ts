@@ -4,6 +4,9 @@
 //     import "skbuff/js";
 
 import makeJs from "../build/core-js.js";
-import { provideJs } from "./core/load.js";
+import { type MakeJs, provideJs } from "./core/load.js";
 
 provideJs(makeJs);
+
+/** @internal Puts another build of the core in place of this one: the tests' has assertions. */
+export const _provideJs = (make: () => object): void => provideJs(make as MakeJs);

@@ -24,8 +24,8 @@ import { checkWait, type End, type Wait, type WaitOptions, type Wakeup, type Wok
 /** What a mesh is made with; `capacity` is that of each of its rings. */
 export interface MeshOptions extends RingOptions {
   /**
-   * How a sender chooses. `hash`, if not given: by `skb.hash`, so that the packets of a flow go to one receiver, in
-   * order. `in-turn`: one receiver after the other, passing over those whose ring is full.
+   * How a sender chooses. `hash`: by `skb.hash`, so that the packets of a flow go to one receiver, in
+   * order. `in-turn`: one receiver after the other, passing over those whose ring is full. Default: `hash`.
    */
   spread?: "hash" | "in-turn";
 }
@@ -457,7 +457,7 @@ export class Receiver {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
-   * many; the rest of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
+   * many; the rest of `out` stays as it is. Default: `count` is `out.length`; for more, `out` grows.
    *
    * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example
@@ -563,7 +563,7 @@ export class Receiver {
    *
    * @throws as `packets`
    * @example
-   * const mesh = engine.mesh(1, 1);
+   * const mesh = new Mesh(engine, 1, 1);
    * mesh.sender(0).close();
    * for await (const packet of mesh.receiver(0)) packet.release();
    */

@@ -9,7 +9,7 @@ import { checkInteger } from "./check.js";
  * @example
  * skb.release(DropReason.badChecksum);
  * other.release(8);
- * engine.stats().drops[DropReason.badChecksum]; // → 1
+ * stats(engine).drops[DropReason.badChecksum]; // → 1
  */
 export const DropReason = {
   /** Not a drop: the packet did what it was for (consume_skb). The default. */

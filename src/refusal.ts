@@ -1,6 +1,7 @@
 // What a status of the core means to whoever called: the error, with what was expected instead.
 
 import {
+  CLASS_HEADS,
   CLASS_PAGE,
   CLASS_SKB,
   CLASS_UBUF,
@@ -21,6 +22,7 @@ import {
   SKB_END,
   SKB_HEAD,
 } from "../assembly/layout.js";
+import type { Core } from "./core/load.js";
 import type { Engine } from "./engine.js";
 import {
   ArgumentRangeError,
@@ -33,8 +35,8 @@ import {
   StaleSkbError,
   UbufError,
 } from "./errors.js";
+import { inUse } from "./pools.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
-import type { Magazines, PoolStats } from "./stats.js";
 import type { Ubuf } from "./ubuf.js";
 
 /** What was asked, for the message: of several arguments each by its own name. */
@@ -151,38 +153,22 @@ function roomOf(skb: Skb | null, { room }: Asked): string {
   return `0..${skb.tailroom} (tailroom)`;
 }
 
-function exhausted(engine: Engine): Error {
-  const { skbs, ubufTable, pages, threads } = engine.stats();
-  const short = engine._core.shortOf();
-  // Free objects that only other threads can reach now, and how many each has.
-  const used = (pool: PoolStats, count: (magazines: Magazines) => number): string => {
-    const hiding = threads
-      .map(({ thread, magazines }) => ({ thread, n: count(magazines) }))
-      .filter(({ n }) => n > 0);
-    const where = hiding.map(({ thread, n }) => `, ${n} free in magazines of thread ${thread}`).join("");
-    return `0 (${pool.used} of ${pool.total} in use${where})`;
-  };
-  if (short === CLASS_SKB)
-    return new PoolExhaustedError(
-      "skb",
-      used(skbs, (magazines) => magazines.skbs),
-    );
-  if (short === CLASS_UBUF)
-    return new PoolExhaustedError(
-      "ubuf",
-      used(ubufTable, (magazines) => magazines.ubufs),
-    );
-  if (short === CLASS_PAGE)
-    return new PoolExhaustedError(
-      "page",
-      used(pages, (magazines) => magazines.pages),
-    );
-  if (short >= HEAD_CLASSES)
-    return new PoolExhaustedError(
-      "run of pages",
-      used(pages, (magazines) => magazines.pages),
-    );
-  const heads = (magazines: Magazines): number =>
-    magazines.heads.reduce((sum, n) => sum + n, magazines.pages);
-  return new PoolExhaustedError("head", used(pages, heads));
+function exhausted({ _core: core }: Engine): Error {
+  const short = core.shortOf();
+  const heads = Array.from({ length: HEAD_CLASSES }, (_, c) => CLASS_HEADS + c);
+  if (short === CLASS_SKB) return noneFree("skb", core, [CLASS_SKB], core.totalSkbs(), core.freshSkbs());
+  if (short === CLASS_UBUF) return noneFree("ubuf", core, [CLASS_UBUF], core.totalUbufs(), core.freshUbufs());
+  const page = short === CLASS_PAGE ? "page" : "run of pages";
+  const [what, kinds] = short < HEAD_CLASSES ? ["head", [CLASS_PAGE, ...heads]] : [page, [CLASS_PAGE]];
+  return noneFree(what, core, kinds, core.totalPages(), core.freePages());
+}
+
+/** How many of a pool are in use; of the first of `kinds`. And how many of each, which only other threads can reach now, each has. */
+function noneFree(what: string, core: Core, kinds: readonly number[], total: number, fresh: number): Error {
+  let got = `0 (${inUse(core, kinds[0] as number, total, fresh)} of ${total} in use`;
+  for (let thread = 1; thread <= core.threads(); thread++) {
+    const n = kinds.reduce((sum, kind) => sum + core.inMagazine(thread, kind), 0);
+    if (n > 0) got += `, ${n} free in magazines of thread ${thread}`;
+  }
+  return new PoolExhaustedError(what, `${got})`);
 }

@@ -33,7 +33,7 @@ import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "
 
 /** What a ring is made with. */
 export interface RingOptions {
-  /** Packets that the ring holds, 1..2^20, rounded up to a power of two. 1024 if not given. */
+  /** Packets that the ring holds, 1..2^20, rounded up to a power of two. Default: 1024. */
   capacity?: number;
 }
 
@@ -42,7 +42,7 @@ export const RING_OPTIONS: Names<RingOptions> = { capacity: true };
 
 /** How packets are taken out. */
 export interface DequeueOptions {
-  /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. */
+  /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. Default: false. */
   reuse?: boolean;
 }
 
@@ -159,7 +159,7 @@ export class Ring {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the ring, in order, as many as there is room for (rte_ring_enqueue_burst).
-   * Takes those, and returns how many; the rest stay yours. `count` is `skbs.length` if not given.
+   * Takes those, and returns how many; the rest stay yours. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
@@ -304,7 +304,7 @@ export class Ring {
 
   /**
    * Blocks this thread until the ring has room for `room` packets, or is closed: `ended`. Else as `wait`. `room` is half of
-   * the capacity if not given: being woken costs as much as hundreds of packets, so let it be for many.
+   * the capacity by default: being woken costs as much as hundreds of packets, so let it be for many.
    *
    * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError, ArgumentRangeError
    * @example
@@ -357,7 +357,7 @@ export class Ring {
    *
    * @throws as `packets`
    * @example
-   * const ring = engine.ring();
+   * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * ring.close();
    * for await (const packet of ring) packet.release();
@@ -413,7 +413,7 @@ export class Ring {
    * const ring = new Ring(engine);
    * ring.enqueue(skb);
    * ring.release();
-   * engine.stats().skbs.used; // → 1
+   * stats(engine).skbs.used; // → 1
    */
   release(): void {
     if (this._address === 0 || this._engine.closed) return;

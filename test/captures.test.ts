@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { Engine, type Skb } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FOLDER, FOUND, filesIn } from "./folder.js";
 import { caught, expectBytes, naiveSum } from "./packets.js";
@@ -55,7 +56,7 @@ describe.runIf(FOUND).each(["wasm", "js"] as const)("captures, %s", (core) => {
   });
 
   afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 
@@ -83,7 +84,7 @@ describe.runIf(FOUND).each(["wasm", "js"] as const)("captures, %s", (core) => {
         skb.release();
       }
     }
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
   });
 
   describe("transport checksums", () => {

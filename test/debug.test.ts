@@ -1,9 +1,10 @@
-// What debug: true tells, as far as only Node can show it: garbage collected when we want, and files of any name.
+// What debug tells, as far as only Node can show it: garbage collected when we want, and files of any name.
 
 import v8 from "node:v8";
 import vm from "node:vm";
 import { build } from "esbuild";
 import { Engine, type Leak, type Skb, type StaleSkbError } from "skbuff";
+import { audit, debug } from "skbuff/inspect";
 import { describe, expect, it, vi } from "vitest";
 import { forEachEngine } from "./engines.js";
 import { caught } from "./packets.js";
@@ -12,11 +13,11 @@ const SMALL = { memory: 256 * 1024, threads: 1 };
 const HERE = /debug\.test\.ts/;
 
 forEachEngine((_name, make) => {
-  describe("debug: true", () => {
+  describe("debug", () => {
     it("reports no packet of which close() has told", async () => {
       const leaks: Leak[] = [];
       const onLeak = (leak: Leak): void => void leaks.push(leak);
-      const [engine, other] = [await make({ debug: true, onLeak }), await make({ debug: true, onLeak })];
+      const [engine, other] = [await make({ debug, onLeak }), await make({ debug, onLeak })];
       const told = ((): readonly string[] => {
         engine.alloc(1);
         return engine.close({ force: true });
@@ -28,7 +29,7 @@ forEachEngine((_name, make) => {
     });
 
     it("takes no caller for the library, whatever the caller's files are called", async () => {
-      const engine = await make({ debug: true });
+      const engine = await make({ debug });
       for (const filename of ["/app/src/index.js", "/app/dist/engine.js", "/app/src/queue.ts"]) {
         const allocate = vm.runInThisContext("(engine) => engine.alloc(1)", { filename }) as (
           engine: Engine,
@@ -44,7 +45,7 @@ forEachEngine((_name, make) => {
       const register = vi.spyOn(FinalizationRegistry.prototype, "register");
       try {
         const leaks: Leak[] = [];
-        const engine = await make({ debug: true, onLeak: (leak) => leaks.push(leak) });
+        const engine = await make({ debug, onLeak: (leak) => leaks.push(leak) });
         const handle = ((): number => {
           const burst = new Array<Skb>(10);
           for (let i = 0; i < 50; i++) {
@@ -69,7 +70,7 @@ forEachEngine((_name, make) => {
 
     it("reports a packet that was garbage-collected, and not one that was released", async () => {
       const leaks: Leak[] = [];
-      const engine = await make({ debug: true, onLeak: (leak) => leaks.push(leak) });
+      const engine = await make({ debug, onLeak: (leak) => leaks.push(leak) });
       const handle = ((): number => {
         engine.alloc(1).release();
         const moved = engine.alloc(1);
@@ -79,7 +80,7 @@ forEachEngine((_name, make) => {
       await collect(() => leaks.length > 0);
       expect(leaks).toEqual([{ handle, allocatedAt: expect.stringMatching(HERE) }]);
       // A reporter only: the packet is still out.
-      expect(engine.audit().packets.map((packet) => packet.handle)).toEqual([handle]);
+      expect(audit(engine).packets.map((packet) => packet.handle)).toEqual([handle]);
     });
   });
 });
@@ -88,8 +89,9 @@ it("says where a packet was made also in a bundle that is a classic script", asy
   const { outputFiles } = await build({
     stdin: {
       contents: `import { Engine } from "skbuff";
+        import { debug } from "skbuff/inspect";
         export async function made() {
-          const engine = await Engine.create({ memory: 262144, threads: 1, debug: true });
+          const engine = await Engine.create({ memory: 262144, threads: 1, debug });
           engine.alloc(1);
           return engine.close({ force: true }).join();
         }`,
@@ -111,7 +113,7 @@ it("says where a packet was made also in a bundle that is a classic script", asy
 it("prints a warning of a leak when nobody listens", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   try {
-    const engine = await Engine.create({ ...SMALL, debug: true });
+    const engine = await Engine.create({ ...SMALL, debug });
     engine.alloc(1);
     await collect(() => warn.mock.calls.length > 0);
     expect(String(warn.mock.calls[0])).toContain("garbage-collected unreleased");

@@ -2,6 +2,7 @@
 // packets are released by another thread.
 
 import { Engine, type EngineOptions } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { afterAll, afterEach, describe, expect } from "vitest";
 import { patient, SHARED_MEMORY } from "./environment.js";
 import { Releaser } from "./threads/releaser.js";
@@ -32,7 +33,7 @@ export function forEachEngine(suite: (name: string, make: Make) => void): void {
     afterEach(() => {
       for (const engine of made.splice(0)) {
         if (engine.closed) continue;
-        expect(engine.audit()).toMatchObject({ problems: [], complete: true });
+        expect(audit(engine)).toMatchObject({ problems: [], complete: true });
         engine.close({ force: true });
       }
     });

@@ -16,20 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  DropReason,
-  Engine,
-  Mesh,
-  PageKind,
-  PageOwner,
-  Receiver,
-  Ring,
-  Sender,
-  Skb,
-  SkbQueue,
-  Ubuf,
-  UserRegion,
-} from "skbuff";
+import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { audit, debug, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import * as node from "skbuff/node";
 import * as pipelines from "skbuff/pipeline";
 import * as web from "skbuff/web";
@@ -72,7 +60,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "io/", "node/", "pipeline/", "web/"]
+const examples = ["", "inspect/", "io/", "node/", "pipeline/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
@@ -124,7 +112,7 @@ function recording(made: Closable[]): Record<string, unknown> {
       },
     });
   return Object.fromEntries(
-    Object.entries({ ...node, ...web }).map(([name, value]) => [
+    Object.entries({ ...node, ...web, ...pipelines }).map(([name, value]) => [
       name,
       /^[A-Z]/.test(name) ? recorded(value) : value,
     ]),
@@ -144,8 +132,12 @@ async function run(code: string): Promise<void> {
     Ring,
     SkbQueue,
     DropReason,
+    audit,
+    debug,
     PageKind,
+    pageMap,
     PageOwner,
+    stats,
     capture,
     fresh: join(folder, "fresh.pcapng"),
     payload,
@@ -167,7 +159,7 @@ async function run(code: string): Promise<void> {
     await new AsyncFunction(...Object.keys(scope), `"use strict"; {\n${asserting(code)}\n}`)(
       ...Object.values(scope),
     );
-    if (!engine.closed) expect(engine.audit().problems).toEqual([]);
+    if (!engine.closed) expect(audit(engine).problems).toEqual([]);
   } finally {
     for (const object of made.reverse()) {
       // An example may have shown how closing fails.
@@ -207,7 +199,8 @@ describe("each method has an example, of", () => {
   const files = { CaptureReader, CaptureWriter, Tap };
   const sockets = { Inbox, Outbox, StreamInbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender };
   const webs = { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender };
-  it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs }))("%s", (name, type) => {
+  const { Pipeline } = pipelines;
+  it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs, Pipeline }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);
     expect(methods).not.toEqual([]);

@@ -55,7 +55,7 @@ it.each([
 it("many who wait at one ring for a packet each, which come one in each turn", async () => {
   await expectLinear(
     async (n) => {
-      const ring = engine.ring({ capacity: 4 });
+      const ring = new Ring(engine, { capacity: 4 });
       const start = processorMs();
       let woken = 0;
       const workers = Array.from({ length: n }, async () => {
@@ -90,8 +90,8 @@ it("detach, for each ubuf that it waits for", async () => {
     async (n) => {
       const worker = await Engine.attach(home.share());
       const region = worker.userRegion(100);
-      const ring = worker.ring({ capacity: n });
-      const here = home.openRing(ring.share());
+      const ring = new Ring(worker, { capacity: n });
+      const here = Ring.attach(home, ring.share());
       for (let i = 0; i < n; i++) {
         const skb = worker.alloc(0);
         skb.addUserFrag(region, 0, 100, worker.ubuf());

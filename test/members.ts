@@ -12,6 +12,7 @@ import {
   type Ubuf,
   type UserRegion,
 } from "skbuff";
+import { audit, pageMap, stats } from "skbuff/inspect";
 
 /** What the calls may use besides the object they are made on. */
 export interface Props {
@@ -78,15 +79,18 @@ export const SKB: Record<string, Call<Skb>> = {
   recycle: (skb) => skb.recycle(1),
   readU8: (skb) => skb.readU8(0),
   readU16: (skb) => skb.readU16(0),
+  readU64: (skb) => skb.readU64(0),
   readU32: (skb) => skb.readU32(0),
   writeU8: (skb) => skb.writeU8(0, 1),
   writeU16: (skb) => skb.writeU16(0, 1),
   writeU32: (skb) => skb.writeU32(0, 1),
+  writeU64: (skb) => skb.writeU64(0, 1n),
   copyBits: (skb) => skb.copyBits(0, bytes(1)),
   storeBits: (skb) => skb.storeBits(0, bytes(1)),
   toBytes: (skb) => skb.toBytes(),
   segments: (skb) => skb.segments(),
   checksum: (skb) => skb.checksum(),
+  setChecksum: (skb) => skb.setChecksum(0),
   protocol: (skb) => skb.protocol,
   "protocol=": (skb) => {
     skb.protocol = 1;
@@ -157,9 +161,6 @@ export const ENGINE: Record<string, Call<Engine>> = {
   wait: (engine) => engine.wait({ timeout: 0 }),
   waitAsync: (engine) => engine.waitAsync({ timeout: 0 }),
   poll: (engine) => engine.poll(),
-  stats: (engine) => engine.stats(),
-  audit: (engine) => engine.audit(),
-  pageMap: (engine) => engine.pageMap(),
   close: (engine) => engine.close({ force: true }),
   share: (engine) => (engine.shared || engine.closed ? engine.share() : undefined),
   detach: (engine) => engine.detach(),
@@ -167,8 +168,11 @@ export const ENGINE: Record<string, Call<Engine>> = {
   flush: (engine) => engine.flush(),
 };
 
-/** What is made of an engine by other classes. */
+/** What is made of an engine by other classes, and what is read of it. */
 export const MAKING: Record<string, Call<Engine>> = {
+  stats: (engine) => stats(engine),
+  audit: (engine) => audit(engine),
+  pageMap: (engine) => pageMap(engine),
   "new Ring": (engine) => new Ring(engine).release(),
   "Ring.attach": (engine) => {
     const ring = new Ring(engine);
@@ -208,6 +212,10 @@ export const RING: Record<string, Call<Ring>> = {
   share: (ring) => ring.share(),
   release: (ring) => ring.release(),
   "[dispose]": (ring) => (ring as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (ring) => {
+    ring.close();
+    for await (const skb of ring.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (ring) => {
     ring.close();
     for await (const skb of ring) skb.release();
@@ -246,6 +254,10 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   close: (receiver) => receiver.close(),
   release: (receiver) => receiver.release(),
   "[dispose]": (receiver) => (receiver as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (receiver) => {
+    receiver.close();
+    for await (const skb of receiver.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (receiver) => {
     receiver.close();
     for await (const skb of receiver) skb.release();

@@ -10,6 +10,7 @@ import {
   type Ubuf,
   type UserRegion,
 } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { expect } from "vitest";
 
 /** The bytes of places [at, at + n); their period of 257 * 251 shows a shift by any round number. */
@@ -222,7 +223,7 @@ export function eachPacket(
       visit(w, skb, bytes, other, name, again);
       // Whatever was done to the packet, those who share its bytes see them as they were.
       if (other?.alive === true) expectBytes(other.toBytes(), bytes, `${name}: the other`);
-      expect(engine.audit().problems, name).toEqual([]);
+      expect(audit(engine).problems, name).toEqual([]);
       w.clean();
       expect(used(engine), `${name}: left over`).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
     }
@@ -231,8 +232,8 @@ export function eachPacket(
 
 /** What is in use, as the statistics and the audit say. */
 export function used(engine: Engine): Record<string, unknown> {
-  const { problems, dataPages } = engine.audit();
-  const { skbs, ubufTable } = engine.stats();
+  const { problems, dataPages } = audit(engine);
+  const { skbs, ubufTable } = stats(engine);
   return { skbs: skbs.used, ubufs: ubufTable.used, dataPages, dirty: problems };
 }
 

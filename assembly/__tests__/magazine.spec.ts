@@ -180,6 +180,16 @@ describe("a magazine", () => {
   });
 });
 
+describe("assertions", () => {
+  beforeEach(fresh);
+
+  it("are on here", () => {
+    expect(() => {
+      takeHeld(CLASS_SKB);
+    }).toThrow("nothing is held");
+  });
+});
+
 describe("a depot", () => {
   beforeEach(fresh);
 

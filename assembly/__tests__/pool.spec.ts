@@ -34,7 +34,7 @@ import {
   PAGE_KIND,
   PAGE_SPAN,
 } from "../layout";
-import { load32, store32 } from "../memory";
+import { fill, load32, store32 } from "../memory";
 import { entryOf, pageAddress, pageRefs, putPage, takePage, takeRun } from "../page";
 import { SHORT_OF_RUN } from "../pool";
 import { actAs, BASE, fresh, freshWith, inUse, STAGE_IN, sweep } from "./arena";
@@ -64,6 +64,7 @@ describe("the layout of an arena", () => {
   });
 
   it("refuses what does not fit", () => {
+    fill(BASE, 0, PAGE_BYTES);
     expect(format(BASE, 8, 128, 128, 4, 4, 0)).toBe(E_LAYOUT);
     expect(format(BASE, 512, ERROR_LIMIT, 128, 1, 4, 0)).toBe(E_LAYOUT);
     expect(format(BASE, 512, 128, 128, 0, 4, 0)).toBe(E_LAYOUT);

@@ -1,6 +1,7 @@
 // How many arena bytes a packet takes, found by filling an arena.
 
 import { Engine, PoolExhaustedError } from "skbuff";
+import { stats } from "skbuff/inspect";
 
 const MEMORY = 16 * 1024 * 1024;
 const HEADROOM = 64;
@@ -19,7 +20,7 @@ export async function density(size) {
   } catch (error) {
     if (!(error instanceof PoolExhaustedError)) throw error;
   }
-  const { pages } = engine.stats();
+  const { pages } = stats(engine);
   const { truesize } = packets[0];
   const count = packets.length;
   engine.releaseBurst(packets);

@@ -1,6 +1,7 @@
 // Guest and host of the paths through the engine, and the devices that read packets on the spot.
 
 import { Engine, Ring } from "skbuff";
+import { stats } from "skbuff/inspect";
 import "skbuff/js";
 import { CHECKED_EVERY, checkPart, fill, headOf } from "./message.mjs";
 import { Fifo, fillerOf, slotOf } from "./source.mjs";
@@ -13,7 +14,7 @@ const FREE = 0;
 /** A role's way into the arena, with the core that the path asks for. */
 export async function attach({ meter, role }) {
   const engine = await Engine.attach(role.engine, { core: role.path.engine });
-  meter.parks = () => engine.stats().threads.find(({ thread }) => thread === engine.thread).parks;
+  meter.parks = () => stats(engine).threads.find(({ thread }) => thread === engine.thread).parks;
   return engine;
 }
 

@@ -1,6 +1,8 @@
 // Whether a case did what it says it measured: every message came through once, and every completion; what was to be copied
 // was, and nothing else; and nothing is left in the arena.
 
+import { audit, stats } from "skbuff/inspect";
+
 function same(what, got, wanted) {
   if (got !== wanted) throw new Error(`${what}: expected ${wanted}, got ${got}`);
 }
@@ -22,12 +24,12 @@ function verifyEngine(mode, path, guest, engine) {
   const copies = (path.copies ? 1 : 0) * (mode === "rr" ? 2 : 1);
   const bytesCopied = guest.all.bytes * copies;
   // The engine's counters have 32 bits.
-  same("bytes that the engine copied", engine.stats().bytesCopied, bytesCopied % 2 ** 32);
+  same("bytes that the engine copied", stats(engine).bytesCopied, bytesCopied % 2 ** 32);
   if (guest.sent !== undefined) {
     same("completions", guest.sent + guest.copied, guest.all.messages);
     same("completions as copied", guest.copied, path.copies ? guest.all.messages : 0);
   }
-  const { clean, problems } = engine.audit();
+  const { clean, problems } = audit(engine);
   if (!clean) throw new Error(`the audit is not clean: ${problems.join("; ")}`);
   same("what is still out", engine.close().join("; "), "");
   return { bytesCopied };

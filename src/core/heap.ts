@@ -4,6 +4,7 @@
 import { ASLEEP, PAGE_BYTES, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
 import type { Core, Loaded } from "./load.js";
+import type { Words } from "./words.js";
 
 // Up to here a loop over the bytes beats the calls that copy in bulk.
 const LOOP_WRITE_MOST = 24;
@@ -28,7 +29,7 @@ interface WithWaitAsync {
 }
 
 /** Views of the whole memory; good for as long as the engine lives, because the memory never grows. */
-export class Heap {
+export class Heap implements Words {
   readonly buffer: ArrayBufferLike;
   /** The whole memory as signed words: for handles, which are small integers, and read faster as such. */
   readonly handles: Int32Array;

@@ -92,8 +92,8 @@ export abstract class Inbox {
   }
 
   /**
-   * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. `count` is
-   * `out.length` if not given; for more, `out` grows. There are `Skb` objects already, so that `reuse` saves nothing.
+   * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. Default: `count` is
+   * `out.length`; for more, `out` grows. There are `Skb` objects already, so that `reuse` saves nothing.
    *
    * @throws as `dequeue`, if there is no packet before it; ArgumentTypeError, ArgumentRangeError
    * @example

@@ -89,7 +89,7 @@ export abstract class Outbox implements Transmitter {
 
   /**
    * Sends `skbs[0]` to `skbs[count - 1]`, in order, as many as there is room for. Takes those, and returns how many; the
-   * rest stay yours. `count` is `skbs.length` if not given.
+   * rest stay yours. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`, for whichever packet; all stay yours
    * @example

@@ -27,23 +27,23 @@ const LOOK_MS = 1;
 /** How a capture is read. */
 export interface CaptureReaderOptions {
   /**
-   * Bytes that are read at a time into memory that packets then share, 4096..131072. 65536 if not given. A packet keeps all of
+   * Bytes that are read at a time into memory that packets then share, 4096..131072. Default: 65536. A packet keeps all of
    * them in use: `copy()` one that is to be kept for long.
    */
   chunk?: number;
   /**
    * Reads into so many buffers of a user region in turn, 2..1024, instead of into fresh pages. Each is filled again when
-   * the packets of its last filling have let go of it; whoever clones one of them copies it (`sharing: "copy"`).
+   * the packets of its last filling have let go of it; whoever clones one of them copies it (`sharing: "copy"`). Default: fresh pages.
    */
   lend?: number;
-  /** Bytes in front of each packet for headers to come. 64 if not given. */
+  /** Bytes in front of each packet for headers to come. Default: 64. */
   headroom?: number;
   /**
-   * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). 1 MiB if not given. With
+   * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). Default: 1 MiB. With
    * `lend` no more than what all buffers but one hold.
    */
   longest?: number;
-  /** Milliseconds that `for await` waits for memory at most. 1000 if not given. */
+  /** Milliseconds that `for await` waits for memory at most. Default: 1000. */
   patience?: number;
 }
 
@@ -220,7 +220,7 @@ export class CaptureReader {
 
   /**
    * The next packets, up to `count`, into `out[0]` and on. Returns how many, 0 at the end; the rest of `out` stays as it is.
-   * `count` is `out.length` if not given. Of a pipe those that have come, at least one.
+   * Default: `count` is `out.length`. Of a pipe those that have come, at least one.
    *
    * @throws as `read`, if it happens at the first packet; else the next call does
    * @example

@@ -10,10 +10,12 @@ export { PipelineError } from "./errors.js";
 export { Pipeline, type PipelineStats } from "./pipeline.js";
 export type {
   MakeStage,
+  ModuleAddress,
   PacketInput,
   PacketOutput,
+  PartModule,
   PipelineOptions,
-  PipelinePart,
+  PipelinePartOptions,
   PipelineSink,
   PipelineSource,
   StageContext,

@@ -1,5 +1,6 @@
 // An input made of whatever can be iterated over and gives packets: an array, a generator, a stream of packets.
 
+import { type AbortSignalLike, onAbort } from "../abort.js";
 import { ArgumentTypeError } from "../errors.js";
 import { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
@@ -88,15 +89,14 @@ function checkPacket(value: unknown): Skb {
 }
 
 /** What `promise` resolves to, unless the signal is aborted before. @throws its reason */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
     if (signal.aborted) {
-      abort();
+      reject(signal.reason);
       return;
     }
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    const end = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(end);
   });
 }

@@ -6,6 +6,7 @@
 //
 // Neighbours in the caller's thread are one Work; where a thread begins or ends, a mesh is between.
 
+import type { AbortSignalLike } from "../abort.js";
 import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { checkEngine } from "../io/packets.js";
@@ -127,7 +128,7 @@ export class Pipeline {
   static async open(engine: Engine, options: PipelineOptions): Promise<Pipeline> {
     checkEngine(engine);
     const plan = checkPlan(options, engine.shared);
-    plan.signal?.throwIfAborted();
+    throwIfAborted(plan.signal);
     const pipeline = new Pipeline(engine, plan);
     await pipeline.#start();
     return pipeline;
@@ -216,7 +217,7 @@ export class Pipeline {
       }
       await Promise.all([...ready, this.#makeOwn(works)]);
       this.#engine._open();
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
     } catch (error) {
       this.#watched = true;
       this.#stop(error);
@@ -441,6 +442,10 @@ function closeAll(mesh: Mesh): void {
     sender.close();
     sender.release();
   }
+}
+
+function throwIfAborted(signal: AbortSignalLike | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
 }
 
 function messageOf(error: unknown): string {

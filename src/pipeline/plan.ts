@@ -1,10 +1,11 @@
 // What a pipeline is made of, as its user writes it.
 
+import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions, Wakeup } from "../wait.js";
+import { checkSignal, type WaitOptions, type Wakeup } from "../wait.js";
 
 /** Gives packets: a `Ring`, a mesh's `Receiver`, and every receiver of `skbuff/node` and `skbuff/web` does. */
 export interface PacketInput {
@@ -62,13 +63,25 @@ export type MakeStage<D = never> = (
   context: StageContext<D>,
 ) => StageFunction | StageObject | Promise<StageFunction | StageObject>;
 
+/** What is needed of a `URL`, which is one: so that the types do without those of a platform. */
+export interface ModuleAddress {
+  /** The whole address. */
+  readonly href: string;
+}
+
+/** What the module of a part exports. */
+export interface PartModule {
+  /** What makes the part. */
+  default?: unknown;
+}
+
 /** A part that is code: a stage, or a source or sink that has a thread of its own. */
-export interface PipelinePart {
+export interface PipelinePartOptions {
   /**
    * The module whose `default` export makes it: `new URL("./stage.js", import.meta.url)`. For a source or sink it returns, or
-   * resolves to, a `PipelineSource` or `PipelineSink`. Not needed where `worker` and `load` are given.
+   * resolves to, a `PipelineSource` or `PipelineSink`. Default: none, where `worker` and `load` are given.
    */
-  module?: string | URL;
+  module?: string | ModuleAddress;
   /** Threads that it runs on, 0..64; 0 is the caller's own. All of it runs there where memory is not shared. Default: 1. */
   threads?: number;
   /** Handed to the module, by structured clone where it has a thread of its own. Default: undefined. */
@@ -79,23 +92,23 @@ export interface PipelinePart {
    */
   worker?: () => unknown;
   /** Imports the module where it runs in the caller's thread: `() => import("./stage.js")`. Default: `import(module)`. */
-  load?: () => Promise<{ default?: unknown }>;
+  load?: () => Promise<PartModule>;
 }
 
 /** What a pipeline is made of. */
 export interface PipelineOptions {
   /** Where packets come from. Never closed by the pipeline, unless it is a part, which ends with its thread. */
-  source: PipelineSource | PipelinePart;
+  source: PipelineSource | PipelinePartOptions;
   /** What is done with each packet, one stage after the other. Functions run in the caller's thread. Default: none. */
-  stages?: readonly (MakeStage | PipelinePart)[];
+  stages?: readonly (MakeStage | PipelinePartOptions)[];
   /** Where they go. Never closed by the pipeline, unless it is a part, which ends with its thread. */
-  sink: PipelineSink | PipelinePart;
+  sink: PipelineSink | PipelinePartOptions;
   /** Packets that each ring between two threads holds, 1..2^20. Default: 256. */
   capacity?: number;
   /** How packets are spread over a stage's threads, as in a `Mesh`: `hash` keeps the order of each flow. Default: "hash". */
   spread?: "hash" | "in-turn";
   /** Aborts the pipeline. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
 }
 
 const PIPELINE_OPTIONS: Names<PipelineOptions> = {
@@ -107,7 +120,7 @@ const PIPELINE_OPTIONS: Names<PipelineOptions> = {
   signal: true,
 };
 
-const PART_OPTIONS: Names<PipelinePart> = {
+const PART_OPTIONS: Names<PipelinePartOptions> = {
   module: true,
   threads: true,
   data: true,
@@ -116,7 +129,7 @@ const PART_OPTIONS: Names<PipelinePart> = {
 };
 
 /** What a part that is code is made by: its module's whole URL, unless it brings a function. @internal */
-export type Code = Omit<PipelinePart, "module"> & { readonly module: string | null };
+export type Code = Omit<PipelinePartOptions, "module"> & { readonly module: string | null };
 
 /** A part, and what it is called. @internal */
 export interface Part {
@@ -134,7 +147,7 @@ export interface Plan {
   readonly parts: readonly Part[];
   readonly capacity: number;
   readonly spread: "hash" | "in-turn";
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
 }
 
 /** Packets of a ring, if nobody says. */
@@ -147,8 +160,7 @@ export function checkPlan(options: PipelineOptions, shared: boolean): Plan {
   if (!Array.isArray(stages)) throw new ArgumentTypeError("stages", "an array", stages);
   checkInteger("capacity", capacity, 1, 2 ** 20);
   checkOneOf("spread", spread, ["hash", "in-turn"]);
-  if (signal !== undefined && typeof signal?.addEventListener !== "function")
-    throw new ArgumentTypeError("signal", "an AbortSignal", signal);
+  checkSignal(signal);
   const parts = [
     partOf("source", "source", given.source, shared, 1),
     ...stages.map((stage, i) => partOf("stage", `stage ${i}`, stage, shared, 64)),
@@ -165,7 +177,7 @@ function partOf(
   most: number,
 ): Part {
   if (isCode(given)) {
-    const code = checkOptions(given as PipelinePart, PART_OPTIONS) as PipelinePart;
+    const code = checkOptions(given as PipelinePartOptions, PART_OPTIONS) as PipelinePartOptions;
     for (const what of ["worker", "load"] as const)
       if (code[what] !== undefined && typeof code[what] !== "function")
         throw new ArgumentTypeError(`${name}: ${what}`, "a function", code[what]);
@@ -187,8 +199,8 @@ function isCode(given: unknown): boolean {
 }
 
 /** Absolute, since a worker of the library's would look beside itself. */
-function urlOf(name: string, module: string | URL | undefined): string {
-  if (module instanceof URL) return module.href;
+function urlOf(name: string, module: PipelinePartOptions["module"]): string {
+  if (typeof module === "object" && typeof module?.href === "string") return module.href;
   const { location } = globalThis as { location?: { href: string } };
   try {
     if (typeof module === "string") return new URL(module, location?.href).href;

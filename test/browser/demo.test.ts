@@ -211,7 +211,7 @@ describe.each(some(found, 1))("$name", (one) => {
       expect(kinds).toMatchObject({ 1: 8 });
       expect(kinds[4] ?? 0).toBe(0);
       if (isolated) {
-        const audit = (await run("return demo.run.engine.audit()")) as Record<string, number>;
+        const audit = (await run("return demo.audit()")) as Record<string, number>;
         expect(audit).toMatchObject({ problems: [], complete: true, dataPages: 8, ringPages: 0 });
         expect([kinds[0], kinds[2]]).toEqual([audit.freePages, audit.headPages]);
         const holders = Object.fromEntries(

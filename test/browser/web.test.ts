@@ -1,5 +1,5 @@
 // skbuff/web in every browser of this machine: packets to a server and back by WebSocket, by fetch, and through streams as
-// WebTransport has them; and who takes views of shared memory, as the README says it.
+// WebTransport has them; and who takes views of shared memory, as the guide says it.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What the functions below share, in the page. */
 const PRELUDE = `
   const { Engine, Ring } = await import("/dist/index.js");
+  const { audit } = await import("/dist/inspect.js");
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, readablePackets, writablePackets } =
     await import("/dist/web.js");
   const engine = await Engine.create({ memory: 8 * 1024 * 1024 });
@@ -54,7 +55,7 @@ const PRELUDE = `
     return i;
   };
   const finish = (what) => {
-    const clean = engine.audit().clean && completions.every((status) => status === "sent");
+    const clean = audit(engine).clean && completions.every((status) => status === "sent");
     const left = engine.close();
     return { isolated: crossOriginIsolated, shared: engine.shared, clean, left: left.length, lent: completions.length, ...what };
   };`;
@@ -173,9 +174,9 @@ describe.each(findBrowsers())("$name", (found) => {
       expect(await page.errors()).toEqual([]);
     });
 
-    it.runIf(isolated)("takes views of shared memory where the README says so", async () => {
+    it.runIf(isolated)("takes views of shared memory where the guide says so", async () => {
       const said = (await page.evaluate(ACCEPTS, echo.url, "/mirror")) as Record<string, string>;
-      const table = readmeTable();
+      const table = guideTable();
       const tried = Object.keys(said).filter((name) => !name.endsWith("!"));
       expect(tried.sort()).toEqual([...table.keys()].sort());
       for (const name of tried) {
@@ -187,9 +188,9 @@ describe.each(findBrowsers())("$name", (found) => {
 });
 
 /** By API, what each browser does with a view of shared memory. */
-function readmeTable(): Map<string, Record<string, string>> {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  const [, rows = ""] = /\| views of shared memory \|.*\n.*\n((?:\|.*\n)+)/.exec(readme) ?? [];
+function guideTable(): Map<string, Record<string, string>> {
+  const guide = readFileSync(`${root}/docs/browser.md`, "utf8");
+  const [, rows = ""] = /\| views of shared memory \|.*\n.*\n((?:\|.*\n)+)/.exec(guide) ?? [];
   return new Map(
     rows
       .trim()

@@ -1,6 +1,7 @@
 // Looks at the same bytes in packets of different shapes, which must not make a difference.
 
 import { Engine, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { afterAll, beforeAll, expect } from "vitest";
 import { Look, look } from "../../cli/look.js";
 
@@ -92,7 +93,7 @@ export function suiteEngine(): () => Engine {
   });
 
   afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 

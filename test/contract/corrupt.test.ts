@@ -1,6 +1,7 @@
 // What the audit says when a word of the arena is wrong, as a write through a view that had ended can make it.
 
 import { type Engine, Ring, type Skb, type Ubuf } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import {
   HEADER_BITMAP,
@@ -133,14 +134,14 @@ forEachEngine((_name, make) => {
   it("believes no word of any structure, and reads to the end whatever it says", async () => {
     const engine = await make({ memory: 768 * 1024, skbs: 128, ubufs: 64, rings: 2 });
     const { structures, heap } = everything(engine);
-    expect(engine.audit()).toMatchObject({ problems: [], complete: true });
+    expect(audit(engine)).toMatchObject({ problems: [], complete: true });
     const believed: string[] = [];
     for (const [name, { at, bytes, checked }] of Object.entries(structures)) {
       for (let offset = 0; offset < bytes; offset += 4) {
         const was = heap.word(at + offset);
         for (const value of [NONSENSE, 0, 0xffffffff, was + 4]) {
           heap.setWord(at + offset, value);
-          const { clean, complete } = engine.audit();
+          const { clean, complete } = audit(engine);
           heap.setWord(at + offset, was);
           // Beside another thread, what is wrong may be in its hands, and is told as that.
           if (clean && complete && value === NONSENSE && checked.includes(offset))
@@ -149,7 +150,7 @@ forEachEngine((_name, make) => {
       }
     }
     expect(believed).toEqual([]);
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
   });
 
   it("names an owner who is nobody", async () => {
@@ -158,10 +159,10 @@ forEachEngine((_name, make) => {
     const was = heap.word(skb + SKB_OWNER);
     for (const owner of [16, 64, 65, 200, 0xfffe, OWNER_RING + 1, OWNER_RING + 2, 0xffffffff]) {
       heap.setWord(skb + SKB_OWNER, owner);
-      const { problems, unchecked } = engine.audit();
+      const { problems, unchecked } = audit(engine);
       expect([...problems, ...unchecked].join(), String(owner)).toMatch(/owner/);
     }
     heap.setWord(skb + SKB_OWNER, was);
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
   });
 });

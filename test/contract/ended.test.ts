@@ -2,6 +2,7 @@
 // after the engine was closed.
 
 import { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import {
@@ -155,9 +156,9 @@ forEachEngine((_name, make) => {
     // The slot is taken again at once: a stale handle must not reach the new packet.
     const next = w.linear(10, { at: 50 });
     expect(next.toBytes()).toEqual(bytesAt(50, 10));
-    const { allocs, releases } = engine.stats();
+    const { allocs, releases } = stats(engine);
     await expectEach(SKB, skb, () => props, "ERR_SKB_STALE");
-    expect(engine.stats()).toMatchObject({ allocs, releases });
+    expect(stats(engine)).toMatchObject({ allocs, releases });
     expect(next.toBytes()).toEqual(bytesAt(50, 10));
     expect(props.other.length).toBe(20);
     w.clean();
@@ -179,7 +180,7 @@ forEachEngine((_name, make) => {
       expect(String(caught(() => skb.length)), name).toContain(
         name === "releaseBurst" ? "one that was released" : "one that was given away",
       );
-      expect(engine.audit().problems, name).toEqual([]);
+      expect(audit(engine).problems, name).toEqual([]);
     }
     w.clean();
   });
@@ -364,6 +365,6 @@ forEachEngine((_name, make) => {
     end();
     end();
     expect(skb.alive).toBe(false);
-    expect(engine.stats()).toMatchObject({ allocs: 1, releases: 1 });
+    expect(stats(engine)).toMatchObject({ allocs: 1, releases: 1 });
   });
 });

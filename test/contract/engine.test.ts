@@ -1,6 +1,7 @@
-// Making and ending an engine: options, environments that lack something, and what debug: true tells.
+// Making and ending an engine: options, environments that lack something, and what debug tells.
 
 import { Engine, type EngineOptions, InUseError, type Skb, type SkbuffError, StaleSkbError } from "skbuff";
+import { debug, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { SHARED_MEMORY } from "../environment.js";
@@ -40,7 +41,7 @@ describe("Engine.create", () => {
     ["magazine", [0, -1, 256, 0.5, Number.NaN, "5", {}, 1n]],
     ["core", ["none", "WASM", 1, {}, true, 1n]],
     ["shared", ["none", "yes", 1, 0, {}, 1n]],
-    ["debug", ["none", "yes", 1, 0, {}, 1n]],
+    ["debug", ["none", "yes", 1, 0, {}, 1n, true, null, () => ({})]],
     ["onLeak", [null, 1, "f", {}, 1n]],
     ["onError", [null, 1, "f", {}, 1n]],
   ])("refuses wild values of %s", async (name, values) => {
@@ -96,7 +97,7 @@ describe("Engine.create", () => {
   it("takes Wasm and shared memory if nothing else is said, and 64 MiB", async () => {
     const engine = await Engine.create();
     expect([engine.core, engine.shared, engine.memory]).toEqual(["wasm", SHARED_MEMORY, 64 * 1024 * 1024]);
-    expect(engine.stats().skbs.total).toBeGreaterThanOrEqual(32000);
+    expect(stats(engine).skbs.total).toBeGreaterThanOrEqual(32000);
     engine.close();
   });
 
@@ -165,12 +166,12 @@ forEachEngine((_name, make) => {
     });
   });
 
-  describe("debug: true", () => {
+  describe("debug", () => {
     // Bundled, it is another kind of file.
     const HERE = /engine\.test\.m?[jt]s/;
 
     it("says where a stale packet was allocated and let go", async () => {
-      const engine = await make({ debug: true });
+      const engine = await make({ debug });
       const gone: Record<string, (skb: Skb) => void> = {
         released: (skb) => skb.release(),
         "released in a burst": (skb) => engine.releaseBurst([skb]),
@@ -193,7 +194,7 @@ forEachEngine((_name, make) => {
     });
 
     it("close says where what is out was allocated", async () => {
-      const engine = await make({ debug: true });
+      const engine = await make({ debug });
       const skb = engine.alloc(1);
       const burst: Skb[] = [];
       engine.allocBurst(burst, 1, 1);
@@ -205,7 +206,7 @@ forEachEngine((_name, make) => {
     });
 
     it("still says so when a second reference was taken and released", async () => {
-      const engine = await make({ debug: true });
+      const engine = await make({ debug });
       const skb = engine.alloc(1);
       skb.get().release();
       expect(skb.alive).toBe(true);

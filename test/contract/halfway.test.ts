@@ -1,6 +1,7 @@
 // What fails half-way gives back what it took: joining, rings, meshes and bursts are made to fail at each of their steps.
 
 import { Engine, Mesh, Ring, type Skb } from "skbuff";
+import { audit, debug, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine, inside } from "../engines.js";
 import { codeOf, used } from "../packets.js";
@@ -21,7 +22,7 @@ function failEach(engine: Engine, run: () => { release(): void }): number {
       return nth - 1;
     }
     expect(code).toBe("ERR_SKB_EXHAUSTED");
-    expect(engine.audit()).toMatchObject({ problems: [], ringPages: 0, dataPages: 0 });
+    expect(audit(engine)).toMatchObject({ problems: [], ringPages: 0, dataPages: 0 });
   }
 }
 
@@ -39,7 +40,7 @@ forEachEngine((_name, make) => {
       const engine = await make({ rings: 4 });
       for (let round = 0; round < 5; round++) {
         expect(codeOf(() => new Mesh(engine, 5, 1))).toBe("ERR_SKB_EXHAUSTED");
-        expect(engine.audit().ringPages).toBe(0);
+        expect(audit(engine).ringPages).toBe(0);
       }
       new Mesh(engine, 2, 2).release();
     });
@@ -52,9 +53,9 @@ forEachEngine((_name, make) => {
       mesh.release();
       for (let round = 0; round < 5; round++)
         expect(codeOf(() => mesh[place](0))).toBe("ERR_SKB_RING_CLOSED");
-      expect(engine.audit().ringPages).toBe(1);
+      expect(audit(engine).ringPages).toBe(1);
       other.release();
-      expect(engine.audit().ringPages).toBe(0);
+      expect(audit(engine).ringPages).toBe(0);
     });
 
     it("is a burst of allocations: what there is, is returned, and no more is out", async () => {
@@ -66,7 +67,7 @@ forEachEngine((_name, make) => {
           const n = engine.allocBurst(out, size);
           inside(engine).failAllocation(0);
           expect(out.filter((skb) => skb !== null).length).toBe(n);
-          expect(engine.stats().skbs.used).toBe(n);
+          expect(stats(engine).skbs.used).toBe(n);
           engine.releaseBurst(out, n);
           expect(used(engine)).toEqual(NOTHING);
         }
@@ -86,7 +87,7 @@ forEachEngine((_name, make) => {
       try {
         // Often enough to use up all blocks.
         for (let round = 0; round < 5; round++)
-          await expect(Engine.attach(token, { debug: true })).rejects.toThrow("on purpose");
+          await expect(Engine.attach(token, { debug })).rejects.toThrow("on purpose");
       } finally {
         globalThis.FinalizationRegistry = real;
       }

@@ -1,6 +1,7 @@
 // Joining packets: as a frag list, by taking frags, by copying where that needs no memory.
 
 import type { Skb, SkbuffError } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, caught, codeOf, eachPacket, expectBytes, SHAPES, World } from "../packets.js";
@@ -41,9 +42,9 @@ forEachEngine((_name, make) => {
       for (const [name, twin, structs] of ways) {
         const skb = engine.alloc(10).putZeros(10);
         for (let i = 0; i < 2; i++) skb.addFragList(engine.alloc(10).putZeros(10));
-        const { used } = engine.stats().skbs;
+        const { used } = stats(engine).skbs;
         twin(skb);
-        expect([name, engine.stats().skbs.used - used]).toEqual([name, structs]);
+        expect([name, stats(engine).skbs.used - used]).toEqual([name, structs]);
       }
       engine.close({ force: true });
     });
@@ -55,10 +56,10 @@ forEachEngine((_name, make) => {
         eachPacket(engine, (w, skb, bytes, _other, name) => {
           const host = build(w);
           const own = host.length;
-          const { allocs } = engine.stats();
+          const { allocs } = stats(engine);
           const done = host.tryCoalesce(skb);
           const hint = `${name} behind ${shape}`;
-          expect(engine.stats().allocs, hint).toBe(allocs);
+          expect(stats(engine).allocs, hint).toBe(allocs);
           expect(skb.alive, hint).toBe(!done);
           if (done) taken++;
           const wanted = done ? Buffer.concat([bytesAt(0, own), bytes]) : bytesAt(0, own);
@@ -86,15 +87,15 @@ forEachEngine((_name, make) => {
           const source = w.keep(engine.alloc(0));
           for (const size of [4096, 700, 1500]) w.grow(source, size, 230);
           const twin = hold === "none" ? null : w.keep((hold === "host" ? host : source).clone());
-          const { bytesCopied } = engine.stats();
+          const { bytesCopied } = stats(engine);
           expect(host.shift(source, n), `${n}`).toBe(n);
-          if (twin === null) expect(engine.stats().bytesCopied).toBe(bytesCopied);
+          if (twin === null) expect(stats(engine).bytesCopied).toBe(bytesCopied);
           expectBytes(host.toBytes(), bytesAt(0, 230 + n), `${hold} ${n}`);
           expectBytes(source.toBytes(), bytesAt(230 + n, total - n), `${hold} ${n}`);
           if (twin !== null) {
             expectBytes(twin.toBytes(), hold === "host" ? bytesAt(0, 230) : bytesAt(230, total), hold);
           }
-          expect(engine.audit().problems).toEqual([]);
+          expect(audit(engine).problems).toEqual([]);
           w.clean();
         }
       }

@@ -2,6 +2,7 @@
 // What is not used of them is never touched, so they cost address space only.
 
 import { Engine, UnsupportedError } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { SHARED_MEMORY } from "../environment.js";
 
@@ -40,7 +41,7 @@ describe.each(KINDS.filter(([, shared]) => !shared || SHARED_MEMORY))("%s, share
     expect(Buffer.compare(low.toBytes(), bytes)).toBe(0);
     expect(Buffer.compare(frags.copy().toBytes(), bytes)).toBe(0);
     expect([lent.checksum(), twin.truesize > 5000, statuses]).toEqual([twin.checksum(), true, []]);
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     lent.release();
     expect(statuses).toEqual(["copied"]);
     expect(engine.close({ force: true })).toHaveLength(5);

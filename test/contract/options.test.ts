@@ -1,6 +1,7 @@
 // An option that is misspelt is refused, wherever options are taken, and the one that was meant is named.
 
 import { Engine, type EngineToken, Mesh, Ring } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -75,8 +76,8 @@ forEachEngine((_name, make) => {
       }
       // Nothing was closed, nor is anything left of what was refused.
       expect(engine.closed).toBe(false);
-      expect(engine.stats().skbs.used).toBe(1);
-      expect(engine.stats().ubufs).toBe(0);
+      expect(stats(engine).skbs.used).toBe(1);
+      expect(stats(engine).ubufs).toBe(0);
       engine.close({ force: true });
     });
 
@@ -92,7 +93,7 @@ forEachEngine((_name, make) => {
 
     it("that is misspelt beside one that is right is refused, too", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const skb = engine.alloc(10).putZeros(10);
       const wanted = '"options" expected headroom, got "headRoom"';
       // Of options for each packet all names are looked at in one call of 16.
@@ -104,7 +105,7 @@ forEachEngine((_name, make) => {
       }
       const both = { headroom: 1, headRoom: 2 };
       expect(await said((options) => skb.extract(0, 1, options), both)).toBe(wanted);
-      expect(await said((options) => ring.dequeueBurst([], options), { reuse: true, reUse: false })).toBe(
+      expect(await said((options) => ring.dequeueBurst([], 0, options), { reuse: true, reUse: false })).toBe(
         '"options" expected reuse, got "reUse"',
       );
       engine.close({ force: true });

@@ -1,6 +1,7 @@
 // The page map: what every page is, who holds it and how often, beside what the audit counts.
 
-import { type Engine, PageKind, type PageMap, PageOwner, Ring } from "skbuff";
+import { type Engine, Ring } from "skbuff";
+import { audit, PageKind, type PageMap, PageOwner, pageMap, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
 
@@ -19,8 +20,8 @@ const count = (map: PageMap, ...kinds: number[]): number =>
 
 /** That the map and the audit count the same. */
 function expectSame(engine: Engine): PageMap {
-  const map = engine.pageMap();
-  const { freePages, dataPages, headPages, ringPages } = engine.audit();
+  const map = pageMap(engine);
+  const { freePages, dataPages, headPages, ringPages } = audit(engine);
   expect({
     freePages: count(map, PageKind.free),
     dataPages: count(map, PageKind.frag, PageKind.region),
@@ -35,7 +36,7 @@ forEachEngine((name, make) => {
     const engine = await make();
     expect(Object.keys(held(expectSame(engine), PageKind.free))).toEqual(["0"]);
     engine.alloc(0).addPageFrag(1);
-    const { inMagazines } = engine.stats().pages;
+    const { inMagazines } = stats(engine).pages;
     expect(inMagazines).toBeGreaterThan(0);
     expect(held(expectSame(engine), PageKind.free)[engine.thread]).toBe(inMagazines);
   });
@@ -97,20 +98,20 @@ forEachEngine((name, make) => {
 
   it("fills a map that it is given, and refuses another one", async () => {
     const engine = await make();
-    const map = engine.pageMap();
-    expect(map.kinds.length).toBe(engine.stats().pages.total);
+    const map = pageMap(engine);
+    expect(map.kinds.length).toBe(stats(engine).pages.total);
     map.kinds.fill(9);
     map.owners.fill(9);
     map.references.fill(9);
-    expect(engine.pageMap(map)).toBe(map);
-    expect(map).toEqual(engine.pageMap());
+    expect(pageMap(engine, map)).toBe(map);
+    expect(map).toEqual(pageMap(engine));
     const short = { ...map, owners: map.owners.subarray(1) };
     const code = { code: "ERR_SKB_TYPE" };
     for (const wrong of [short, { ...map, kinds: [] }, {}, null, 1])
-      expect(() => engine.pageMap(wrong as PageMap)).toThrow(expect.objectContaining(code));
+      expect(() => pageMap(engine, wrong as PageMap)).toThrow(expect.objectContaining(code));
     if (name !== ELSEWHERE) {
       engine.close();
-      expect(() => engine.pageMap(map)).toThrow(expect.objectContaining({ code: "ERR_SKB_CLOSED" }));
+      expect(() => pageMap(engine, map)).toThrow(expect.objectContaining({ code: "ERR_SKB_CLOSED" }));
     }
   });
 });

@@ -2,6 +2,7 @@
 // moment, with the right status.
 
 import type { Skb, Ubuf } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, expectBytes, used, World } from "../packets.js";
@@ -227,12 +228,12 @@ forEachEngine((_name, make) => {
         expectBytes(skb.toBytes(), bytes ?? bytesAt(0, LENGTH), "after");
         if (done) expect(skb.zeroCopy).toBe(false);
       }
-      expect(engine.audit().problems).toEqual([]);
+      expect(audit(engine).problems).toEqual([]);
       w.clean();
       expect(w.completions).toEqual([{ desc: 1, status: end[sharing] }]);
       expect(ubuf.status).toBe(end[sharing]);
       expect(engine.poll()).toBe(0);
-      expect(engine.stats()).toMatchObject({
+      expect(stats(engine)).toMatchObject({
         ubufs: 1,
         sent: end[sharing] === "sent" ? 1 : 0,
         copied: end[sharing] === "copied" ? 1 : 0,

@@ -1,6 +1,7 @@
 // Bytes that have to be copied need pages, not pages in a row: where there are only single ones, a frag becomes several.
 
 import type { Engine, Skb, UserRegion } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
 import { bytesAt, codeOf, expectBytes, used } from "../packets.js";
@@ -80,7 +81,7 @@ forEachEngine((name, make) => {
         expect(one.frags).toBeLessThanOrEqual(17);
       }
       expect(ubuf.status).toBe("copied");
-      expect(engine.audit().problems).toEqual([]);
+      expect(audit(engine).problems).toEqual([]);
       engine.releaseBurst([...made, ...kept]);
       region.release();
       expect(used(engine)).toMatchObject({ skbs: 0, dataPages: 0 });
@@ -102,7 +103,7 @@ forEachEngine((name, make) => {
       for (const one of made) {
         expectBytes(one.toBytes(), bytesAt(0, at), "copied");
         expect(one.listLength).toBe(6);
-        expect(engine.audit().problems).toEqual([]);
+        expect(audit(engine).problems).toEqual([]);
       }
       engine.releaseBurst([...made, ...kept]);
       region.release();
@@ -138,7 +139,7 @@ forEachEngine((name, make) => {
     expectBytes(skb.toBytes(), bytesAt(0, 5000), "the first part");
     expectBytes(rest.toBytes(), bytesAt(5000, 13 * PAGE - 5000), "the second part");
     expectBytes(part.toBytes(), bytesAt(13 * PAGE + 3000, 40_000), "the part");
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     engine.releaseBurst([skb, other, rest, part, ...kept]);
     region.release();
   });
@@ -161,7 +162,7 @@ forEachEngine((name, make) => {
       if (_how === "split") expectBytes(skb.toBytes(), bytesAt(0, at), "the first part");
       else expectBytes(skb.toBytes(), bytesAt(0, 2 * n), "the whole");
       expect(ubufs.some(({ status }) => status === "copied")).toBe(true);
-      expect(engine.audit().problems).toEqual([]);
+      expect(audit(engine).problems).toEqual([]);
       engine.releaseBurst([skb, rest]);
     }
     engine.releaseBurst(kept);
@@ -185,7 +186,7 @@ forEachEngine((name, make) => {
     expect(skb.readU32(13 * PAGE)).toBe(0xdeadbeef);
     skb.storeBits(0, bytesAt(0, 30 * PAGE));
     expectBytes(skb.toBytes(), bytesAt(0, 30 * PAGE), "its own");
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     engine.releaseBurst([skb, twin, ...kept]);
   });
 });

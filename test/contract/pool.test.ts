@@ -2,6 +2,7 @@
 // released any other mix of sizes can be had.
 
 import { type Engine, PoolExhaustedError, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { bytesAt, caught, codeOf, expectBytes, snapshot, used, World } from "../packets.js";
@@ -24,12 +25,12 @@ forEachEngine((_name, make) => {
   describe("runs out of", () => {
     it("skbs", async () => {
       const engine = await make({ skbs: 100 });
-      const { total } = engine.stats().skbs;
+      const { total } = stats(engine).skbs;
       expect(total).toBeGreaterThanOrEqual(100);
       const { all, error } = takeAll(() => engine.alloc(10));
       expect(error).toBeInstanceOf(PoolExhaustedError);
       expect(error.message).toBe(`"skb" expected 1 free, got 0 (${total} of ${total} in use)`);
-      expect([all.length, engine.stats().skbs.used, engine.stats().exhausted]).toEqual([total, total, 1]);
+      expect([all.length, stats(engine).skbs.used, stats(engine).exhausted]).toEqual([total, total, 1]);
       expect(codeOf(() => all[0]?.clone())).toBe("ERR_SKB_EXHAUSTED");
       expect([engine.tryAlloc(10), engine.allocBurst([], 10, 5)]).toEqual([null, 0]);
       all.pop()?.release();
@@ -40,7 +41,7 @@ forEachEngine((_name, make) => {
 
     it.each([64, 300, 800, 1800, 3900])("heads for packets of %i bytes", async (size) => {
       const engine = await make({ skbs: 4000 });
-      const { total } = engine.stats().pages;
+      const { total } = stats(engine).pages;
       const { all, error } = takeAll(() => engine.alloc(size));
       expect(error.message).toBe(`"head" expected 1 free, got 0 (${total} of ${total} in use)`);
       const perPage = Math.floor(4096 / ((all[0]?.truesize ?? 0) - 128));
@@ -55,7 +56,7 @@ forEachEngine((_name, make) => {
 
     it("pages", async () => {
       const engine = await make();
-      const { total } = engine.stats().pages;
+      const { total } = stats(engine).pages;
       const skbs: Skb[] = [];
       const { all, error } = takeAll(() => {
         if (skbs.at(-1) === undefined || skbs.at(-1)?.frags === 17) skbs.push(engine.alloc(0));
@@ -77,7 +78,7 @@ forEachEngine((_name, make) => {
     it("runs of pages", async () => {
       const engine = await make();
       // Single pages are to be left over, however many there are in all.
-      const rest = engine.userRegion(4096 * (1 + (engine.stats().pages.total % 9)));
+      const rest = engine.userRegion(4096 * (1 + (stats(engine).pages.total % 9)));
       const { all, error } = takeAll(() => engine.userRegion(9 * 4096));
       expect(error.message).toContain('"run of pages" expected 1 free');
       expect(codeOf(() => engine.alloc(131072))).toBe("ERR_SKB_EXHAUSTED");
@@ -93,7 +94,7 @@ forEachEngine((_name, make) => {
 
     it("ubufs", async () => {
       const engine = await make({ ubufs: 100 });
-      const { total } = engine.stats().ubufTable;
+      const { total } = stats(engine).ubufTable;
       expect(total).toBeGreaterThanOrEqual(100);
       const { all, error } = takeAll(() => engine.ubuf());
       expect(error.message).toBe(`"ubuf" expected 1 free, got 0 (${total} of ${total} in use)`);
@@ -156,7 +157,7 @@ forEachEngine((_name, make) => {
 
     it.each(Object.keys(MIXES))("%s leave room for any other mix", async (first) => {
       const engine = await make({ skbs: 4000 });
-      const total = engine.stats().pages.total;
+      const total = stats(engine).pages.total;
       for (const [second, take] of Object.entries(MIXES)) {
         (MIXES[first] as (engine: Engine) => () => void)(engine)();
         expect(used(engine), second).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
@@ -168,20 +169,20 @@ forEachEngine((_name, make) => {
         take(engine)();
         expect(used(engine), second).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
       }
-      expect(engine.stats().pages.total).toBe(total);
+      expect(stats(engine).pages.total).toBe(total);
     });
   });
 
   it("free objects that magazines hide are found before anything is refused", async () => {
     const engine = await make({ magazine: 31 });
-    const { total } = engine.stats().pages;
+    const { total } = stats(engine).pages;
     const small = Array.from({ length: 60 }, () => engine.alloc(64));
     engine.releaseBurst(small);
-    expect(engine.stats().skbs.inMagazines).toBeGreaterThan(0);
-    const { reclaims } = engine.stats();
+    expect(stats(engine).skbs.inMagazines).toBeGreaterThan(0);
+    const { reclaims } = stats(engine);
     engine.userRegion(total * 4096).release();
-    expect(engine.stats().reclaims).toBe(reclaims + 1);
-    expect(engine.stats().pages).toMatchObject({ total, used: 0 });
+    expect(stats(engine).reclaims).toBe(reclaims + 1);
+    expect(stats(engine).pages).toMatchObject({ total, used: 0 });
   });
 
   it("bursts cross the size of a batch", async () => {
@@ -205,8 +206,8 @@ forEachEngine((_name, make) => {
     engine.releaseBurst(out, 10);
     expect(out.map((skb) => skb?.alive)).toEqual(out.map((_, i) => i >= 10));
     engine.releaseBurst(out.slice(10));
-    expect(engine.stats()).toMatchObject({ skbs: { used: 0 } });
-    const { allocs, releases } = engine.stats();
+    expect(stats(engine)).toMatchObject({ skbs: { used: 0 } });
+    const { allocs, releases } = stats(engine);
     expect(allocs).toBe(releases);
   });
 
@@ -217,19 +218,19 @@ forEachEngine((_name, make) => {
     w.keep(skb.clone());
     w.keep(skb.copy());
     w.keep(skb.copyHead());
-    expect(engine.stats()).toMatchObject({
+    expect(stats(engine)).toMatchObject({
       ...{ allocs: 4, releases: 0, clones: 1, copies: 2, bytesCopied: 200, exhausted: 0, reclaims: 0 },
       ...{ ubufs: 0, sent: 0, copied: 0 },
       skbs: { used: 4 },
     });
-    const audit = engine.audit();
-    expect(audit).toMatchObject({ clean: true, problems: [], ubufs: 0, dataPages: 0 });
-    expect(audit.packets.length).toBe(4);
-    expect(audit.packets[0]).toEqual({ handle: skb.handle, length: 100, users: 1, owner: "thread 1" });
-    expect(audit.freePages + audit.headPages).toBe(engine.stats().pages.total);
+    const report = audit(engine);
+    expect(report).toMatchObject({ clean: true, problems: [], ubufs: 0, dataPages: 0 });
+    expect(report.packets.length).toBe(4);
+    expect(report.packets[0]).toEqual({ handle: skb.handle, length: 100, users: 1, owner: "thread 1" });
+    expect(report.freePages + report.headPages).toBe(stats(engine).pages.total);
     w.grow(w.linear(1), 5000);
-    expect(engine.audit().dataPages).toBe(2);
+    expect(audit(engine).dataPages).toBe(2);
     w.clean();
-    expect(engine.stats()).toMatchObject({ allocs: 5, releases: 5, skbs: { used: 0 } });
+    expect(stats(engine)).toMatchObject({ allocs: 5, releases: 5, skbs: { used: 0 } });
   });
 });

@@ -1,6 +1,7 @@
 // SkbQueue: order, ownership, and taking packets out while the queue is walked.
 
 import { type Skb, SkbQueue } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { codeOf } from "../packets.js";
@@ -94,7 +95,7 @@ forEachEngine((_name, make) => {
     expect([...queue]).toEqual(model);
     expect(queue.purge()).toBe(model.length);
     for (const skb of free) skb.release();
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
   });
 
   it("splice moves all, in order, and they belong to the new queue", async () => {
@@ -146,7 +147,7 @@ forEachEngine((_name, make) => {
     expect(codeOf(() => queue.purge(16))).toBe("ERR_SKB_RANGE");
     expect([queue.length, completed]).toEqual([3, 0]);
     expect(queue.purge(6)).toBe(3);
-    expect([queue.length, completed, engine.stats().drops[6]]).toEqual([0, 3, 3]);
+    expect([queue.length, completed, stats(engine).drops[6]]).toEqual([0, 3, 3]);
     expect(skbs.map((skb) => skb.alive)).toEqual([false, false, false]);
     region.release();
     expect(engine.close()).toEqual([]);
@@ -171,7 +172,7 @@ forEachEngine((_name, make) => {
       }
       expect(queue.length).toBe(0);
       for (const skb of skbs) if (skb.alive) skb.release();
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
     });
 
     it("may stop early and start again", async () => {

@@ -1,6 +1,7 @@
 // What rings and meshes refuse: packets that cannot be given away, and tokens that are none. Nothing changes.
 
 import { type Engine, Mesh, type MeshToken, Ring, type RingToken, type Skb, SkbQueue } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { codeOf, snapshot, used, World } from "../packets.js";
@@ -60,8 +61,8 @@ forEachEngine((_name, make) => {
         expect(inside()).toBe(0);
         expect(skbs).toEqual(order);
         expect(live.map(snapshot)).toEqual(before);
-        expect(w.engine.audit().problems).toEqual([]);
-        expect(w.engine.audit().packets.every(({ owner }) => owner === "thread 1")).toBe(true);
+        expect(audit(w.engine).problems).toEqual([]);
+        expect(audit(w.engine).packets.every(({ owner }) => owner === "thread 1")).toBe(true);
       };
       const takes = (skbs: Skb[]): void => {
         expect(give([...skbs])).toBe(skbs.length);
@@ -153,7 +154,7 @@ forEachEngine((_name, make) => {
   /** That what a ring has taken is dead to whoever gave it. */
   function refusesAfter(skbs: Skb[], w: World): void {
     for (const skb of skbs) expect(codeOf(() => skb.release())).toBe("ERR_SKB_STALE");
-    expect(w.engine.audit().packets.length).toBe(skbs.length);
+    expect(audit(w.engine).packets.length).toBe(skbs.length);
     w.clean();
   }
 

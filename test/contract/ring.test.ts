@@ -1,6 +1,7 @@
 // Rings on one thread: order, capacity, bursts of any length, closing, and what becomes of the packets inside.
 
 import { type Engine, Mesh, Ring, type Skb, SkbQueue } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import {
   POSITION_MASK,
@@ -56,7 +57,7 @@ forEachEngine((_name, make) => {
       for (const skb of shapes) expect(ring.enqueue(skb)).toBe(true);
       expect(shapes.map((skb) => skb.alive)).toEqual([false, false, false]);
       expect(codeOf(() => shapes[0]?.length)).toBe("ERR_SKB_STALE");
-      expect(engine.audit().packets.map(({ owner }) => owner)).toEqual(["ring 0", "ring 0", "ring 0"]);
+      expect(audit(engine).packets.map(({ owner }) => owner)).toEqual(["ring 0", "ring 0", "ring 0"]);
       for (const wanted of before) {
         const skb = ring.dequeue() as Skb;
         expect(snapshot(skb)).toEqual(wanted);
@@ -80,7 +81,7 @@ forEachEngine((_name, make) => {
         burst.at(-1)?.release();
         expect([ring.size, ring.waitWritable(1, { timeout: 0 })]).toEqual([4, "timed-out"]);
         expect(drained(engine, ring)).toEqual(upTo(4, i));
-        expect([ring.size, ring.ended, engine.audit().problems]).toEqual([0, false, []]);
+        expect([ring.size, ring.ended, audit(engine).problems]).toEqual([0, false, []]);
       }
       ring.close();
       expect(ring.ended).toBe(true);
@@ -101,7 +102,7 @@ forEachEngine((_name, make) => {
       first.release();
       expect(drained(engine, ring)).toEqual(upTo(capacity, 1));
       expect(ring.size).toBe(0);
-      expect(engine.stats()).toMatchObject({
+      expect(stats(engine)).toMatchObject({
         enqueued: capacity + 1,
         dequeued: capacity + 1,
         refused: 2,
@@ -130,7 +131,7 @@ forEachEngine((_name, make) => {
       expect(ring.dequeueBurst(rest, 1024)).toBe(1024 - 601);
       expect(rest.map((skb) => skb.mark)).toEqual(upTo(1024 - 601, 601));
       expect(ring.dequeueBurst([], 10)).toBe(0);
-      expect(engine.audit().packets.length).toBe(1500);
+      expect(audit(engine).packets.length).toBe(1500);
       engine.releaseBurst([...one, ...out, ...rest, ...skbs.slice(1024)]);
       expect(used(engine)).toEqual(NOTHING);
     });
@@ -198,7 +199,7 @@ forEachEngine((_name, make) => {
         "ERR_SKB_TYPE",
       );
       // A packet that the ring has given out cannot go back into it: what was not taken is released.
-      expect([ring.size, engine.stats().skbs.used]).toEqual([1, 1]);
+      expect([ring.size, stats(engine).skbs.used]).toEqual([1, 1]);
       expect(drained(engine, ring)).toEqual([2]);
     });
   });
@@ -256,15 +257,15 @@ forEachEngine((_name, make) => {
       list.addFragList(w.grow(w.linear(1), 100));
       expect(ring.enqueueBurst([carrier, shared, list, ...numbered(engine, 5)])).toBe(8);
       ring.release();
-      expect([engine.stats().skbs.used, w.completions.length, second.size]).toEqual([10, 0, 8]);
+      expect([stats(engine).skbs.used, w.completions.length, second.size]).toEqual([10, 0, 8]);
       second.release();
       expect(w.completions).toEqual([{ desc: 1, status: "sent" }]);
-      expect(engine.stats().skbs.used).toBe(1);
+      expect(stats(engine).skbs.used).toBe(1);
       clone.release();
       expect(w.completions.length).toBe(2);
       w.clean();
       expect(used(engine)).toEqual(NOTHING);
-      expect(engine.audit().ringPages).toBe(0);
+      expect(audit(engine).ringPages).toBe(0);
     });
 
     it("a released ring says so; released again, it does nothing", async () => {
@@ -276,7 +277,7 @@ forEachEngine((_name, make) => {
       expect(codeOf(() => ring.size)).toBe("ERR_SKB_RING_CLOSED");
       expect(second.enqueue(engine.alloc(1))).toBe(true);
       second.release();
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
     });
 
     it("close() of the engine frees rings only if nothing is in them", async () => {
@@ -311,21 +312,21 @@ forEachEngine((_name, make) => {
       expect(codeOf(() => new Mesh(engine, 2, 2))).toBe("ERR_SKB_EXHAUSTED");
       const mesh = new Mesh(engine, 3, 1);
       mesh.release();
-      expect(engine.audit().ringPages).toBe(0);
+      expect(audit(engine).ringPages).toBe(0);
     });
 
     it("there need be none", async () => {
       const engine = await make({ rings: 0 });
       expect(codeOf(() => new Ring(engine))).toBe("ERR_SKB_EXHAUSTED");
       expect(codeOf(() => new Mesh(engine, 1, 1))).toBe("ERR_SKB_EXHAUSTED");
-      expect(engine.audit()).toMatchObject({ clean: true, ringPages: 0 });
+      expect(audit(engine)).toMatchObject({ clean: true, ringPages: 0 });
     });
 
     it("slots are pages of the pool, and may not be there", async () => {
       const engine = await make();
-      const { total } = engine.stats().pages;
+      const { total } = stats(engine).pages;
       const ring = new Ring(engine, { capacity: 4096 });
-      expect(engine.audit()).toMatchObject({ ringPages: 4, freePages: total - 4 });
+      expect(audit(engine)).toMatchObject({ ringPages: 4, freePages: total - 4 });
       ring.release();
       const region = engine.userRegion((total - 1) * 4096);
       expect(codeOf(() => new Ring(engine, { capacity: 2048 }))).toBe("ERR_SKB_EXHAUSTED");
@@ -334,7 +335,7 @@ forEachEngine((_name, make) => {
       expect(codeOf(() => new Ring(engine, { capacity: 1 }))).toBe("ERR_SKB_EXHAUSTED");
       small.release();
       region.release();
-      expect(engine.audit()).toMatchObject({ clean: true, ringPages: 0, freePages: total });
+      expect(audit(engine)).toMatchObject({ clean: true, ringPages: 0, freePages: total });
     });
 
     it("refuses wild options", async () => {

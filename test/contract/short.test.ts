@@ -1,6 +1,7 @@
 // Where WebAssembly gets no memory, or may not be used, an engine is of the other core, or says why there is none.
 
 import { Engine, type EngineOptions } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { SHARED_MEMORY } from "../environment.js";
 import "skbuff/js";
@@ -26,7 +27,7 @@ async function instead<K extends "compile" | "Memory", T>(
 async function used(options: EngineOptions): Promise<[string, boolean]> {
   const engine = await Engine.create({ ...SMALL, ...options });
   engine.alloc(100).release();
-  expect(engine.audit().problems).toEqual([]);
+  expect(audit(engine).problems).toEqual([]);
   engine.close();
   return [engine.core, engine.shared];
 }

@@ -1,6 +1,6 @@
 // A wait that is given up: it rejects with the signal's reason, takes nothing, and leaves nothing behind.
 
-import { type Engine, type Ring, type Skb, TimeoutError, type WaitOptions, type Wakeup } from "skbuff";
+import { type Engine, Mesh, Ring, type Skb, TimeoutError, type WaitOptions, type Wakeup } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
@@ -45,11 +45,11 @@ interface Waiting {
 
 /** Everything that can be waited for, and is not there. */
 function nothing(engine: Engine): Waiting {
-  const [full, empty] = [engine.ring({ capacity: 1 }), engine.ring({ capacity: 1 })];
+  const [full, empty] = [new Ring(engine, { capacity: 1 }), new Ring(engine, { capacity: 1 })];
   full.enqueue(engine.alloc(1));
-  const mesh = engine.mesh(2, 2, { capacity: 1, spread: "in-turn" });
+  const mesh = new Mesh(engine, 2, 2, { capacity: 1, spread: "in-turn" });
   const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
-  const other = engine.mesh(1, 1, { capacity: 1 });
+  const other = new Mesh(engine, 1, 1, { capacity: 1 });
   const otherSender = other.sender(0);
   otherSender.enqueue(engine.alloc(1));
   for (let i = 0; i < 2; i++) sender.enqueue(engine.alloc(1));
@@ -59,7 +59,7 @@ function nothing(engine: Engine): Waiting {
   const lent = engine.alloc(0);
   lent.addUserFrag(region, 0, 1, ubuf);
   empty.enqueue(lent);
-  const blank = engine.ring();
+  const blank = new Ring(engine);
   return {
     waits: {
       "ring.waitAsync": (options) => blank.waitAsync(options),
@@ -113,7 +113,7 @@ forEachEngine((_name, make) => {
 
     it("takes nothing", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const abort = new AbortController();
       const waiting = ring.waitAsync({ signal: abort.signal });
       ring.enqueue(engine.alloc(1));
@@ -125,7 +125,7 @@ forEachEngine((_name, make) => {
 
     it("has no listener left after a thousand waits, however they ended, and one while they last", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const counted = new Counted();
       const { signal } = counted;
       for (let i = 0; i < 300; i++) {
@@ -144,8 +144,8 @@ forEachEngine((_name, make) => {
     it("must be one", async () => {
       const engine = await make();
       const signal = {} as AbortSignal;
-      expect(() => engine.ring().wait({ signal })).toThrow('"signal" expected an AbortSignal');
-      expect(() => engine.ring().packets({ signal })).toThrow('"signal" expected an AbortSignal');
+      expect(() => new Ring(engine).wait({ signal })).toThrow('"signal" expected an AbortSignal');
+      expect(() => new Ring(engine).packets({ signal })).toThrow('"signal" expected an AbortSignal');
     });
 
     it("ends detachAsync, and the thread stays", async () => {
@@ -156,8 +156,8 @@ forEachEngine((_name, make) => {
       const region = worker.userRegion(10);
       const skb = worker.alloc(0);
       skb.addUserFrag(region, 0, 1, worker.ubuf());
-      const ring = worker.ring();
-      const here = engine.openRing(ring.share());
+      const ring = new Ring(worker);
+      const here = Ring.attach(engine, ring.share());
       ring.enqueue(skb);
       region.release();
       const abort = new AbortController();
@@ -197,11 +197,11 @@ forEachEngine((_name, make) => {
 
     it("ends with its ring or mesh", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       ring.enqueueBurst(filled(engine, 3));
       ring.close();
       expect(await drain(ring.packets())).toEqual([[0, 1, 2], "ended"]);
-      const mesh = engine.mesh(1, 1);
+      const mesh = new Mesh(engine, 1, 1);
       const sender = mesh.sender(0);
       sender.enqueueBurst(filled(engine, 2));
       sender.close();
@@ -210,7 +210,7 @@ forEachEngine((_name, make) => {
 
     it("throws TimeoutError when nothing came for so long", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       ring.enqueueBurst(filled(engine, 2));
       const [marks, error] = await drain(ring.packets({ timeout: 10 }));
       expect(marks).toEqual([0, 1]);
@@ -223,7 +223,7 @@ forEachEngine((_name, make) => {
 
     it("throws the reason of its signal, also between two packets that are there", async () => {
       const engine = await make();
-      const ring = engine.ring();
+      const ring = new Ring(engine);
       const abort = new AbortController();
       const waiting = drain(ring.packets({ signal: abort.signal }));
       await ring.waitAsync({ timeout: 1 });

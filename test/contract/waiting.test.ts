@@ -1,6 +1,7 @@
 // Waiting, as far as one thread can see it: why a wait ends, that the event loop brings what comes, that nothing is lost.
 
 import { Mesh, Ring, type Skb } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { MAY_BLOCK, NODE, SOON_MS } from "../environment.js";
@@ -332,7 +333,7 @@ forEachEngine((_name, make) => {
     engine.releaseBurst(skbs);
     const waiting = ring.waitAsync({ timeout: 20000 });
     await turn();
-    if (engine.shared) expect(engine.stats().skbs.inMagazines).toBe(0);
+    if (engine.shared) expect(stats(engine).skbs.inMagazines).toBe(0);
     ring.close();
     await waiting;
     expect(used(engine)).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
@@ -372,7 +373,7 @@ forEachEngine((_name, make) => {
       expect(lengths).toEqual([7]);
       sender.release();
       receiver.release();
-      expect(engine.audit().ringPages).toBe(0);
+      expect(audit(engine).ringPages).toBe(0);
     });
   });
 

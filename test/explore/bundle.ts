@@ -113,6 +113,7 @@ export async function textWith(mistakes: readonly Mistake[], root = process.cwd(
     globalName: "core",
     platform: "neutral",
     target: "es2022",
+    define: { DEBUG: "true" },
     logLevel: "warning",
     plugins: [plugin(root, mistakes, applied)],
   });
@@ -120,7 +121,9 @@ export async function textWith(mistakes: readonly Mistake[], root = process.cwd(
     if (!applied.has(mistake)) throw new Error(`${mistake.file}: not in the bundle`);
   const text = (outputFiles[0] as { text: string }).text;
   // The spread turns esbuild's getters into plain properties.
-  return `function instantiate() {${text}\nreturn { ...core };\n}`;
+  return `function instantiate() {
+function assert(condition, message) { if (!condition) throw new Error(message); }
+${text}\nreturn { ...core };\n}`;
 }
 
 async function bundle(root: string, mistakes: readonly Mistake[]): Promise<Instantiate> {

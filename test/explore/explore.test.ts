@@ -1,6 +1,7 @@
 // Every scenario that is quick to explore, and every mistake that the explorer is to find.
 
 import { describe, expect, it } from "vitest";
+import { coreWith } from "./bundle.js";
 import { BLUNDERS } from "./mistakes.js";
 import { replay } from "./replay.js";
 import { failureText } from "./report.js";
@@ -42,4 +43,9 @@ describe("the explorer finds", () => {
 
 it("has a name for each scenario", () => {
   expect(new Set(SCENARIOS.map(({ name }) => name)).size).toBe(SCENARIOS.length);
+});
+
+it("looks at a core with assertions", async () => {
+  const { ringState } = (await coreWith())();
+  expect(() => ringState(1)).toThrow("the address is a ring's");
 });

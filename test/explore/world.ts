@@ -1,7 +1,7 @@
 // What the threads of a scenario have in common: the memory, who sleeps, and who touches what.
 
 import { THREAD_BYTES } from "../../assembly/layout.js";
-import { auditArena } from "../../src/audit.js";
+import { auditArena } from "../../src/inspect/audit-arena.js";
 import { COPY, isRace, NAMES, NOTIFY, sizeOf, writes } from "./access.js";
 import type { Instantiate } from "./bundle.js";
 import { Failure } from "./failure.js";

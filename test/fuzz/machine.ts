@@ -1,6 +1,7 @@
 // Two engines and the model, side by side: what one operation does is done on each, and compared.
 
 import { type Completion, Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import type { ModelPacket, ModelUbuf, Part } from "./model.js";
 
 /** The two sides of one thing. */
@@ -111,7 +112,7 @@ export class Machine {
 
   /** Nothing may be called exhausted while there is plenty of it. Runs are another matter: they can be broken up. */
   #judgeExhausted(error: string): void {
-    const { skbs, pages } = this.engines[0].stats();
+    const { skbs, pages } = stats(this.engines[0]);
     const plenty = skbs.total - skbs.used > 30 && pages.total - pages.used > 50;
     if (plenty && !error.includes("run")) throw new Difference(`called exhausted: ${error}`);
   }
@@ -152,7 +153,7 @@ export class Machine {
     for (const packet of this.operations % 8 === 0 ? this.packets : touched) {
       if (packet.references.length > 0) this.#packet(packet);
     }
-    for (const engine of this.engines) same(`audit of ${engine.core}`, engine.audit().problems, []);
+    for (const engine of this.engines) same(`audit of ${engine.core}`, audit(engine).problems, []);
   }
 
   #completions(): void {
@@ -232,7 +233,7 @@ export class Machine {
     for (const { ubufs } of this.ubufs) this.both("cancel", (side) => ubufs[side].cancel());
     for (const { regions } of this.regions) this.both("region", (side) => regions[side].release());
     for (const engine of this.engines) {
-      same("audit at the end", engine.audit().problems, []);
+      same("audit at the end", audit(engine).problems, []);
       same("left at the end", engine.close(), []);
     }
   }

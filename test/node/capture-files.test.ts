@@ -3,6 +3,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { Engine, type Skb } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { CaptureReader, CaptureWriter } from "skbuff/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FOLDER, filesIn } from "../folder.js";
@@ -40,7 +41,7 @@ describe.runIf(FILES.length > 0).each(["wasm", "js"] as const)("captures, %s", (
   });
 
   afterAll(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 
@@ -52,8 +53,8 @@ describe.runIf(FILES.length > 0).each(["wasm", "js"] as const)("captures, %s", (
       expect(error).toBeUndefined();
       expectFrames(frames, naive.frames, `${name}, ${mode}`);
     }
-    expect(engine.stats().bytesCopied).toBe(0);
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(stats(engine).bytesCopied).toBe(0);
+    expect(stats(engine).skbs.used).toBe(0);
   });
 });
 
@@ -106,7 +107,7 @@ describe.runIf(FILES.length > 0).each(["pcapng", "pcap"] as const)("rewritten as
     const path = folder.fresh();
     await withEngine({ memory: 4 * 1024 * 1024 }, async (engine) => {
       const wanted = rewrite(engine, name, path, format);
-      expect(engine.stats().bytesCopied).toBe(0);
+      expect(stats(engine).bytesCopied).toBe(0);
       expectFrames(readNaively(readFileSync(path)).frames, wanted, `${name}, naively`);
       const { frames, error } = readFile(engine, path);
       expect(error).toBeUndefined();

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { type Engine, type EngineOptions, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import { audit, debug, stats } from "skbuff/inspect";
 import {
   CaptureReader,
   type CaptureReaderOptions,
@@ -66,7 +67,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         kept.push(skb);
         if (kept.length === 40) engine.releaseBurst(kept.splice(0, 20));
       }
-      expect(engine.stats().bytesCopied).toBe(0);
+      expect(stats(engine).bytesCopied).toBe(0);
       expect(reader.position).toBe(some.file.length);
       expect(reader.stats()).toMatchObject({ packets: 600, bytes: some.file.length });
       reader.close();
@@ -127,7 +128,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         reader.close();
         expectFrames(kept.map(frameOf), capture.frames, `allocation ${nth}`);
         engine.releaseBurst(kept);
-        expect(engine.audit().problems).toEqual([]);
+        expect(audit(engine).problems).toEqual([]);
         if (left > 0) break;
         // A chunk that is refused its run of pages takes a shorter one.
         expect(failed).toBeLessThanOrEqual(1);
@@ -175,7 +176,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         expect(reader.read()).toBeNull();
         reader.close();
       }
-      expect(engine.stats().bytesCopied).toBe(0);
+      expect(stats(engine).bytesCopied).toBe(0);
     });
   });
 
@@ -231,9 +232,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         const { sent, copied, out } = reader.stats();
         expect(copied).toBe(Math.ceil(some.file.length / 8192));
         expect(sent + out).toBe(0);
-        expect(engine.stats().bytesCopied).toBe(
-          some.frames.reduce((sum, { bytes }) => sum + bytes.length, 0),
-        );
+        expect(stats(engine).bytesCopied).toBe(some.frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
         expectFrames(taps.map(frameOf), some.frames, "taps");
         engine.releaseBurst(taps);
       });
@@ -360,7 +359,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
       expect(cut.position).toBe(error.offset);
       engine.releaseBurst(out.splice(0));
       // Neither what follows the fault nor the chunk that it is in is kept.
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       cut.close();
       const lent = CaptureReader.open(engine, some.path, { lend: 2 });
       const n = lent.readBurst(out, 1000);
@@ -478,7 +477,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         await withEngine({ ...small, memory: 2 * 1024 * 1024, skbs }, (scarce) => {
           const pool = CaptureReader.open(scarce, some.path, { chunk: 4096 });
           const ballast: Skb[] = [];
-          while (skbs !== 16 && scarce.stats().pages.total - scarce.stats().pages.used > 40) {
+          while (skbs !== 16 && stats(scarce).pages.total - stats(scarce).pages.used > 40) {
             ballast.push(scarce.alloc(0));
             ballast.at(-1)?.addPageFrag(65536);
           }
@@ -528,7 +527,7 @@ describe("waiting in a worker", () => {
       const reader = CaptureReader.open(engine, some.path, mode);
       // Of the pool as little is left as makes it run out.
       const ballast: Skb[] = [];
-      while (mode.lend === undefined && engine.stats().pages.total - engine.stats().pages.used > 30) {
+      while (mode.lend === undefined && stats(engine).pages.total - stats(engine).pages.used > 30) {
         const skb = engine.alloc(0);
         skb.addPageFrag(65536);
         ballast.push(skb);
@@ -690,7 +689,7 @@ describe("files", () => {
 describe("a reader", () => {
   it("of an engine that watches for leaks is watched, too", async () => {
     const leaks: unknown[] = [];
-    await withEngine({ ...options, debug: true, onLeak: (leak) => leaks.push(leak) }, (engine) => {
+    await withEngine({ ...options, debug, onLeak: (leak) => leaks.push(leak) }, (engine) => {
       for (const mode of [{}, { lend: 2 }]) {
         const reader = CaptureReader.open(engine, some.path, mode);
         const skb = reader.read() as Skb;

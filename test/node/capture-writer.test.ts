@@ -4,6 +4,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { type Engine, HeldSkbError, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import {
   type CaptureError,
   CaptureReader,
@@ -92,9 +93,9 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         const w = new World(engine);
         const skbs = Object.values(SHAPES).map((build) => build(w));
         const lengths = skbs.map(({ length }) => length);
-        const before = engine.stats().bytesCopied;
+        const before = stats(engine).bytesCopied;
         const path = written(engine, skbs, { format });
-        expect(engine.stats().bytesCopied).toBe(before);
+        expect(stats(engine).bytesCopied).toBe(before);
         const { frames } = readNaively(readFileSync(path));
         expect(frames.map(({ bytes }) => bytes)).toEqual(lengths.map((n) => Buffer.from(bytesAt(0, n))));
         w.clean();
@@ -124,7 +125,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
           return { ...frame, interface: numbers.get(frame.interface) as number };
         });
         expectFrames(readFile(engine, path).frames, renumbered, JSON.stringify(mode));
-        expect(engine.stats().bytesCopied).toBe(0);
+        expect(stats(engine).bytesCopied).toBe(0);
       }
     });
   });
@@ -140,9 +141,9 @@ describe("a writer", () => {
       expect(skbs.map(({ alive }) => alive)).toEqual([false, false, false, true, true, true, true, true]);
       expect(writer.enqueue(skbs[3] as Skb)).toBe(false);
       expect(statSync(path).size).toBe(0);
-      expect(engine.stats().skbs.used).toBe(8);
+      expect(stats(engine).skbs.used).toBe(8);
       writer.flush();
-      expect(engine.stats().skbs.used).toBe(5);
+      expect(stats(engine).skbs.used).toBe(5);
       expect(readNaively(readFileSync(path)).frames.length).toBe(3);
       writer.flush();
       expect(writer.enqueueBurst(skbs.slice(3), 1)).toBe(1);
@@ -152,7 +153,7 @@ describe("a writer", () => {
       writer.flush();
       expect(writer.enqueue(skbs[7] as Skb)).toBe(true);
       writer.close();
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       expectFrames(
         readNaively(readFileSync(path)).frames,
         skbs.map((_, i) => ({
@@ -418,7 +419,7 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
           expect(expectCaptureError(error, "full").offset).toBe(0);
           expect((error as CaptureError).cause).toMatchObject({ code: "ENOSPC" });
           expect(writer.stats()).toEqual({ packets: 0, bytes: 0, dropped: 2 });
-          expect(engine.stats().skbs.used).toBe(1);
+          expect(stats(engine).skbs.used).toBe(1);
           expect(caught(() => writer.enqueue(later))).toBe(error);
           expect(caught(() => writer.flush())).toBe(error);
           expect(later.alive).toBe(true);
@@ -458,7 +459,7 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
       expect(bytes).toBeGreaterThanOrEqual(100_000);
       expect(packets).toBeGreaterThan(90);
       expect(dropped).toBeGreaterThan(0);
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       writer.close();
       await exited;
     });

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { PassThrough, Writable } from "node:stream";
 import { Engine, Ring, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { type Outbox, StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -20,7 +21,7 @@ beforeEach(async () => {
   random = new Random();
 });
 afterEach(() => {
-  expect(engine.audit().problems).toEqual([]);
+  expect(audit(engine).problems).toEqual([]);
   expect(engine.close()).toEqual([]);
 });
 

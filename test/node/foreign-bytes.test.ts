@@ -3,6 +3,7 @@
 import { Readable } from "node:stream";
 import { runInNewContext } from "node:vm";
 import { Engine, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { StreamReceiver, UdpReceiver } from "skbuff/node";
 import { WebSocketReceiver, WebStreamReceiver } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -96,7 +97,7 @@ beforeEach(async () => {
   engine = await Engine.create({ memory: 1 << 20 });
 });
 afterEach(() => {
-  expect(engine.audit().clean).toBe(true);
+  expect(audit(engine).clean).toBe(true);
   expect(engine.close()).toEqual([]);
 });
 

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { Engine, type EngineOptions, type Skb, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { type Inbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -32,8 +33,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   if (!engine.closed) {
-    expect(engine.audit()).toMatchObject({ problems: [], complete: true });
-    expect(engine.stats().skbs.used).toBe(0);
+    expect(audit(engine)).toMatchObject({ problems: [], complete: true });
+    expect(stats(engine).skbs.used).toBe(0);
     expect(engine.close()).toEqual([]);
   }
   await until("no handle is left", () => handles().length <= before.length, 5000);
@@ -93,7 +94,7 @@ describe("opening", () => {
       const code = await rejection(opening);
       const left = inside(engine).failAllocation(0);
       expect(["ERR_SKB_EXHAUSTED", "ERR_SKB_TRANSPORT"]).toContain(code);
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       if (left > 0) break;
     }
     const hoard: Skb[] = [];
@@ -202,7 +203,7 @@ describe("receiving, with too little memory", () => {
         skb.release();
       }
       end();
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       expect(receiver.stats()).toMatchObject({
         received: pages + 1 - dropped,
         dropped: { exhausted: dropped },
@@ -226,7 +227,7 @@ describe("receiving, with too little memory", () => {
         skb.release();
       }
       end();
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       expect(receiver.stats()).toMatchObject({
         received: pages + 1 - dropped,
         dropped: { exhausted: dropped },
@@ -316,7 +317,7 @@ describe("sending, without memory for a copy", () => {
       });
       for (const skb of skbs) if (skb.alive) skb.release();
       expect(sender.stats()).toMatchObject({ sent: 0, failed: n });
-      expect(engine.stats().skbs.used).toBe(0);
+      expect(stats(engine).skbs.used).toBe(0);
       const late = engine.alloc(1);
       expect(caught(() => sender.enqueue(late))).toMatchObject({ code: "ERR_SKB_TRANSPORT" });
       late.release();

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { isMainThread, Worker } from "node:worker_threads";
 import { Engine } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { StreamSender, UdpReceiver } from "skbuff/node";
 
 const [what, ...args] = process.argv.slice(2);
@@ -41,7 +42,7 @@ const MAINS = {
       while (!sender.enqueue(skb)) await sender.waitWritableAsync();
     }
     await sender.close();
-    const clean = engine.audit().clean && engine.close().length === 0;
+    const clean = audit(engine).clean && engine.close().length === 0;
     // Standard output is still open.
     process.stdout.write(JSON.stringify({ clean, copies: sender.copies, ...sender.stats() }));
   },

@@ -1,6 +1,7 @@
 // What the tests of captures do again and again: read all of one, and compare it with what the naive parser says.
 
 import { Engine, type EngineOptions, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import {
   CaptureError,
   CaptureReader,
@@ -99,7 +100,7 @@ export async function withEngine<T>(
   const engine = await Engine.create({ threads: 1, ...options });
   try {
     const result = await use(engine);
-    expect(engine.audit()).toMatchObject({ problems: [], clean: true });
+    expect(audit(engine)).toMatchObject({ problems: [], clean: true });
     expect(engine.close()).toEqual([]);
     return result;
   } finally {

@@ -6,6 +6,7 @@ import { createReadStream, writeFileSync } from "node:fs";
 import { createServer, type NetConnectOpts, type Socket } from "node:net";
 import { PassThrough, Readable } from "node:stream";
 import { DropReason, type Engine, type Skb } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import {
   type Framing,
   type FramingError,
@@ -161,7 +162,7 @@ forEachKind((make, defer, { first }) => {
       expect(receiver.stats()).toMatchObject({ received: 150, queued: 0, queuedBytes: 0 });
       expect(receiver.stats().bytes).toBe(framed(framing, packets).length);
       await receiver.close();
-      if (way === "connect") expect(engine.stats().bytesCopied, random.hint).toBe(0);
+      if (way === "connect") expect(stats(engine).bytesCopied, random.hint).toBe(0);
     });
 
     it.each(["127.0.0.1", "::1", "unix"] as const)("there and back by %s, nothing copied", async (where) => {
@@ -194,7 +195,7 @@ forEachKind((make, defer, { first }) => {
       }
       await sending;
       expect(i).toBe(100);
-      expect(engine.stats()).toMatchObject({ bytesCopied: 0, copied: 0 });
+      expect(stats(engine)).toMatchObject({ bytesCopied: 0, copied: 0 });
       w.clean();
     });
 
@@ -261,7 +262,7 @@ forEachKind((make, defer, { first }) => {
         expectBytes(skb.toBytes(), bytesAt(7, 6000), `${frags} pieces`);
         skb.release();
       }
-      expect(engine.stats().bytesCopied).toBe(0);
+      expect(stats(engine).bytesCopied).toBe(0);
     });
 
     it("without framing: a packet for each read, all bytes in order", async () => {
@@ -290,7 +291,7 @@ forEachKind((make, defer, { first }) => {
       await sender.close();
       expectPattern(await got, "through");
       expect((await got).length).toBe(bytes.length);
-      expect(engine.stats().bytesCopied).toBe(0);
+      expect(stats(engine).bytesCopied).toBe(0);
     });
   });
 
@@ -532,14 +533,14 @@ forEachKind((make, defer, { first }) => {
         });
         await until("the error", () => receiver.stats().received === 2 && receiver.socket.destroyed);
         expect([receiver.size, receiver.ended, await receiver.waitAsync()]).toEqual([2, false, "ready"]);
-        const allocated = engine.stats().allocs;
+        const allocated = stats(engine).allocs;
         const [got, error] = await fate(receiver);
         expect(got.map((bytes) => bytes.length)).toEqual([10, 0]);
         expect(error).toMatchObject({ code: "ERR_SKB_FRAMING", offset: start.length });
         expect((error as Error).message).toBe(
           `"stream, byte 18" expected a length of 0..1000, got ${length}`,
         );
-        expect(engine.stats().allocs).toBe(allocated);
+        expect(stats(engine).allocs).toBe(allocated);
         // It stays that way.
         expect(caught(() => receiver.dequeue())).toBe(error);
         expect(caught(() => receiver.dequeueBurst([], 4))).toBe(error);
@@ -669,7 +670,7 @@ forEachKind((make, defer, { first }) => {
         (error as FramingError | undefined)?.code,
       );
       await receiver.close();
-      expect(engine.audit().clean).toBe(true);
+      expect(audit(engine).clean).toBe(true);
       expect(engine.close()).toEqual([]);
     });
 
@@ -687,7 +688,7 @@ forEachKind((make, defer, { first }) => {
       await expect(StreamReceiver.connect(engine, { port: 99_999 })).rejects.toMatchObject({
         code: "ERR_SKB_RANGE",
       });
-      await until("the sockets to close", () => engine.stats().skbs.used === 0);
+      await until("the sockets to close", () => stats(engine).skbs.used === 0);
     });
   });
 
@@ -737,7 +738,7 @@ forEachKind((make, defer, { first }) => {
       );
       await until("packets", () => receiver.size === 2);
       receiver.release();
-      expect([receiver.size, receiver.ended, engine.stats().drops[DropReason.notSpecified]]).toEqual([
+      expect([receiver.size, receiver.ended, stats(engine).drops[DropReason.notSpecified]]).toEqual([
         0,
         true,
         2,

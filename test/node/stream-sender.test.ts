@@ -10,6 +10,7 @@ import { connect as connectTls, createServer as createTlsServer, TLSSocket } fro
 import { promisify } from "node:util";
 import { createGunzip, createGzip } from "node:zlib";
 import { DropReason, type Engine, Ring, type Skb, SkbQueue } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { StreamSender, type StreamSenderOptions } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, caught, codeOf, expectBytes, SHAPES, snapshot, used, World } from "../packets.js";
@@ -62,9 +63,9 @@ forEachKind((make, defer, { first }) => {
         expect(sender.enqueue(skb)).toBe(true);
         expect(skb.alive).toBe(false);
       }
-      const { bytesCopied } = engine.stats();
+      const { bytesCopied } = stats(engine);
       await sender.close();
-      expect(engine.stats().bytesCopied).toBe(bytesCopied);
+      expect(stats(engine).bytesCopied).toBe(bytesCopied);
       const bytes = framed("length32", wanted);
       expectBytes(await got, bytes, where);
       const n = wanted.length;
@@ -428,7 +429,7 @@ forEachKind((make, defer, { first }) => {
       // Nobody reads: what the system has no room for stays lent.
       expect([n, completed]).toEqual(stuck);
       expect(completed).toBeLessThan(n);
-      expect(engine.stats().skbs.used).toBe(n - completed + 1);
+      expect(stats(engine).skbs.used).toBe(n - completed + 1);
       let read = 0;
       for await (const part of far) {
         const bytes = part as Buffer;
@@ -568,7 +569,7 @@ forEachKind((make, defer, { first }) => {
         inFlightBytes: 0,
       });
       expect(w.completions.length).toBe(50 + enqueued);
-      expect(engine.stats().drops[DropReason.notSpecified]).toBe(inFlight + enqueued);
+      expect(stats(engine).drops[DropReason.notSpecified]).toBe(inFlight + enqueued);
       expect((caught(() => sender.enqueue(w.linear(1))) as Error).message).toContain("closed");
       w.clean();
     });
@@ -730,7 +731,7 @@ forEachKind((make, defer, { first }) => {
       expect(sender.stats().sent + sender.stats().failed).toBe(n);
       expect(completed).toBe(n + refused);
       w.clean();
-      expect(engine.audit().clean).toBe(true);
+      expect(audit(engine).clean).toBe(true);
       expect(engine.close()).toEqual([]);
     });
 

@@ -1,6 +1,7 @@
 // What the tests of sockets and streams share: engines, packets of random shape, and clocks.
 
 import { Engine, type EngineOptions, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { afterEach, describe, expect } from "vitest";
 import { bytesAt, used, type World } from "../packets.js";
 
@@ -43,7 +44,7 @@ export function forEachKind(
       for (const engine of made.splice(0)) {
         if (engine.closed) continue;
         expect(used(engine)).toEqual(NOTHING);
-        expect(engine.audit().clean).toBe(true);
+        expect(audit(engine).clean).toBe(true);
         expect(engine.close()).toEqual([]);
       }
     });

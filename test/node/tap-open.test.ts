@@ -1,9 +1,10 @@
 // A tap is open when the file is, and its worker stands; what fails before gives all back, and touches no file.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
+import fs, { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Engine, type EngineOptions, Ring } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { CaptureReader, CaptureWriter, Tap } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, expectTyped } from "../packets.js";
@@ -25,8 +26,8 @@ async function rejection(promise: Promise<Tap>): Promise<string> {
 
 /** Nothing is out, nobody is attached, and rings and threads can be had as before. */
 function expectClean(engine: Engine): void {
-  expect(engine.audit()).toMatchObject({ problems: [], complete: true, ringPages: 0 });
-  expect(engine.stats().threads.length).toBe(1);
+  expect(audit(engine)).toMatchObject({ problems: [], complete: true, ringPages: 0 });
+  expect(stats(engine).threads.length).toBe(1);
   expect(engine.close()).toEqual([]);
 }
 
@@ -92,6 +93,22 @@ describe("opening a tap", () => {
     expect(readFileSync(file)).toEqual(CAPTURE);
   });
 
+  it("fails for a file that cannot be emptied, and leaves no worker", async () => {
+    const engine = await create();
+    const file = folder.file(CAPTURE);
+    const { ftruncateSync } = fs;
+    fs.ftruncateSync = () => {
+      throw new Error("EPERM");
+    };
+    try {
+      expect(await rejection(Tap.open(engine, file))).toBe("ERR_SKB_CAPTURE");
+    } finally {
+      fs.ftruncateSync = ftruncateSync;
+    }
+    expect(readFileSync(file)).toEqual(CAPTURE);
+    expectClean(engine);
+  });
+
   it("fails for a file that is read, or written, here", async () => {
     const engine = await create();
     const path = folder.file(CAPTURE);
@@ -137,6 +154,7 @@ describe("a program with a tap", () => {
   function said(code: string, ...flags: string[]): string {
     const program = `
       import { Engine } from "skbuff";
+      import { audit } from "skbuff/inspect";
       import { CaptureReader, Tap } from "skbuff/node";
       const engine = await Engine.create({ memory: 4 << 20 });
       ${code}`;
@@ -180,7 +198,7 @@ describe("a program with a tap", () => {
     const out = said(
       `
       const error = await Tap.open(engine, ${JSON.stringify(file)}).catch((error) => error);
-      console.log(error.code, error.cause?.code, engine.audit().clean, engine.close().length);`,
+      console.log(error.code, error.cause?.code, audit(engine).clean, engine.close().length);`,
       permission,
       "--allow-fs-read=*",
       "--allow-fs-write=*",

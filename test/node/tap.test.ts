@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Completion, Engine, Mesh, Ring, type Skb } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { CaptureError, CaptureReader, originalLengthOf, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytesAt, caught, expectBytes } from "../packets.js";
@@ -38,7 +39,7 @@ describe("a tap", () => {
   });
 
   afterEach(() => {
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     expect(engine.close()).toEqual([]);
   });
 
@@ -300,9 +301,9 @@ describe("a tap", () => {
       skb.addUserFrag(region, 0, 4096, engine.ubuf());
       return skb;
     });
-    const { bytesCopied } = engine.stats();
+    const { bytesCopied } = stats(engine);
     expect(tap.on(ring).enqueueBurst(skbs)).toBe(64);
-    expect(engine.stats().bytesCopied - bytesCopied).toBe(4096);
+    expect(stats(engine).bytesCopied - bytesCopied).toBe(4096);
     expect(tap.stats()).toMatchObject({ offered: 64, dropped: { full: 63 } });
     const reader = spawn("cat", [pipe], { stdio: ["ignore", "ignore", "inherit"] });
     const ended = once(reader, "close");

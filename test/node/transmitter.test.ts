@@ -2,6 +2,7 @@
 
 import { PassThrough } from "node:stream";
 import { Engine, Mesh, Ring } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { StreamSender, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
 import { expect, it } from "vitest";
 
@@ -34,6 +35,6 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
   sender.release();
   mesh.release();
   ring.release();
-  expect(engine.audit().clean).toBe(true);
+  expect(audit(engine).clean).toBe(true);
   expect(engine.close()).toEqual([]);
 });

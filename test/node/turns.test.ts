@@ -2,6 +2,7 @@
 
 import { PassThrough, Readable, Writable } from "node:stream";
 import { Engine, Ring, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 import { StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import {
   readablePackets,
@@ -19,7 +20,7 @@ beforeEach(async () => {
   engine = await Engine.create({ memory: 8 << 20 });
 });
 afterEach(() => {
-  expect(engine.audit().problems).toEqual([]);
+  expect(audit(engine).problems).toEqual([]);
   expect(engine.close()).toEqual([]);
 });
 

@@ -3,6 +3,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { ArgumentTypeError, DropReason, Engine, Ring, type Skb, SkbQueue, type UserRegion } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { sourceOf, type TransportError, UdpReceiver, type UdpReceiverOptions, UdpSender } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import {
@@ -94,11 +95,11 @@ forEachKind((make, defer, { shared, first }) => {
         const w = new World(engine);
         const skb = build(w);
         const wanted = bytesAt(0, skb.length);
-        const { bytesCopied } = engine.stats();
+        const { bytesCopied } = stats(engine);
         expect(sender.enqueue(skb)).toBe(true);
         expect([skb.alive, codeOf(() => skb.length)]).toEqual([false, "ERR_SKB_STALE"]);
         await until("sent", () => sender.stats().inFlight === 0);
-        expect(engine.stats().bytesCopied, shape).toBe(bytesCopied);
+        expect(stats(engine).bytesCopied, shape).toBe(bytesCopied);
         const got = await received(receiver);
         expectBytes(got.toBytes(), wanted, shape);
         got.release();
@@ -139,7 +140,7 @@ forEachKind((make, defer, { shared, first }) => {
       await until(`the last answers, ${random.hint}`, () => seen === 150);
       await server.close();
       await echo;
-      const { bytesCopied, copied } = engine.stats();
+      const { bytesCopied, copied } = stats(engine);
       expect([bytesCopied, copied], random.hint).toEqual([0, 0]);
       w.clean();
     });
@@ -170,7 +171,7 @@ forEachKind((make, defer, { shared, first }) => {
       skb.release();
       await sender.close();
       expect(sender.stats()).toMatchObject({ sent: 1, bytes: most, tooLong: 2, failed: 0, inFlight: 0 });
-      expect(engine.stats().drops[DropReason.badLength]).toBe(2);
+      expect(stats(engine).drops[DropReason.badLength]).toBe(2);
     });
 
     it("in more pieces than the system takes are copied", async () => {
@@ -354,7 +355,7 @@ forEachKind((make, defer, { shared, first }) => {
       const [sender] = await pair(engine, "127.0.0.1", { inFlight: 4 });
       const skbs = Array.from({ length: 300 }, () => engine.alloc(8).putZeros(8));
       expect(sender.enqueueBurst(skbs)).toBe(300);
-      expect(engine.stats().skbs.used).toBe(4);
+      expect(stats(engine).skbs.used).toBe(4);
       expect(sender.stats()).toMatchObject({ sent: 0, inFlight: 4, inFlightBytes: 32, untold: 296 });
       expect(`${sender}`).toContain("inFlight: 4");
       await sender.close();
@@ -503,7 +504,7 @@ forEachKind((make, defer, { shared, first }) => {
         expectTyped(error, "told");
         expect((error.cause as NodeJS.ErrnoException).code).toBe("ECONNREFUSED");
       }
-      expect(engine.stats().drops[DropReason.noListener]).toBe(failed);
+      expect(stats(engine).drops[DropReason.noListener]).toBe(failed);
       // Nothing follows this one.
       sender.enqueue(engine.alloc(1));
       await until("an error of its own", () => sender.stats().errors > errors);
@@ -519,7 +520,7 @@ forEachKind((make, defer, { shared, first }) => {
       expect(sender.stats()).toMatchObject({ sent: 0, failed: 0, inFlight: 1 });
       await turn();
       expect(sender.stats()).toMatchObject({ sent: 0, failed: 1, inFlight: 0 });
-      expect(engine.stats().drops[DropReason.notSpecified]).toBe(1);
+      expect(stats(engine).drops[DropReason.notSpecified]).toBe(1);
     });
   });
 
@@ -619,7 +620,7 @@ forEachKind((make, defer, { shared, first }) => {
         null,
         "ready",
       ]);
-      expect(engine.stats().drops[DropReason.notSpecified]).toBe(3);
+      expect(stats(engine).drops[DropReason.notSpecified]).toBe(3);
       await sender.close();
       await (receiver as unknown as Record<symbol, () => Promise<void>>)[Symbol.asyncDispose]?.();
     });

@@ -61,6 +61,48 @@ export async function use(token?: EngineToken): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/inspect"],
+    lib: ["es2022"],
+    types: [],
+    program: `import { Engine, type Leak } from "skbuff";
+import { type AuditReport, audit, debug, PageKind, type PageMap, pageMap, type Stats, stats } from "skbuff/inspect";
+export async function use(): Promise<number> {
+  const engine = await Engine.create({ debug, onLeak: (leak: Leak) => void leak.allocatedAt });
+  await Engine.attach(engine.share(), { debug: false });
+  // @ts-expect-error: it is the function
+  await Engine.create({ debug: true });
+  const report: AuditReport = audit(engine);
+  const map: PageMap = pageMap(engine, pageMap(engine));
+  const read: Stats = stats(engine);
+  return report.packets.length + read.skbs.used + (map.kinds[0] === PageKind.free ? 1 : 0);
+}
+`,
+  },
+  {
+    entries: ["skbuff/pipeline"],
+    lib: ["es2022"],
+    types: [],
+    program: `import { Engine, Ring, type Skb } from "skbuff";
+import { type MakeStage, Pipeline, PipelineError, stage } from "skbuff/pipeline";
+const marker: MakeStage<{ least: number }> = ({ data, emit }) => ({
+  packet: (skb) => (skb.length < data.least ? skb.release() : skb),
+  end: () => void emit,
+});
+export default stage(marker);
+export async function use(engine: Engine): Promise<number> {
+  await using pipeline = await Pipeline.open(engine, {
+    source: new Ring(engine),
+    stages: [() => (skb: Skb) => skb, { module: "file:///stage.js", threads: 2, data: { least: 20 } }],
+    sink: (skb: Skb) => skb.release(),
+  });
+  await pipeline.done.catch((error: unknown) => void (error instanceof PipelineError && error.part));
+  // @ts-expect-error: no sink
+  await Pipeline.open(engine, { source: [] });
+  return pipeline.stats().delivered;
+}
+`,
+  },
+  {
     entries: ["skbuff/node"],
     lib: ["es2022"],
     types: ["node"],

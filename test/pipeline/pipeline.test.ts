@@ -1,8 +1,9 @@
 // Pipelines: the same description in the caller's thread and on workers, and that whatever fails in them gives back all of it.
 
 import { Engine, Ring, type Skb } from "skbuff";
+import { audit } from "skbuff/inspect";
 
-import { Pipeline, type PipelineOptions, type PipelinePart } from "skbuff/pipeline";
+import { Pipeline, type PipelineOptions, type PipelinePartOptions } from "skbuff/pipeline";
 import { afterEach, describe, expect, it } from "vitest";
 import { patient, surfaced } from "../environment.js";
 
@@ -15,7 +16,7 @@ const made: Engine[] = [];
 afterEach(() => {
   for (const engine of made.splice(0)) {
     if (engine.closed) continue;
-    expect(engine.audit()).toMatchObject({ problems: [], complete: true });
+    expect(audit(engine)).toMatchObject({ problems: [], complete: true });
     // No thread, no packet, no ring is left.
     expect(engine.close()).toEqual([]);
   }
@@ -56,7 +57,7 @@ function collector(): {
   };
 }
 
-const part = (does: string, more: object = {}, threads = 1): PipelinePart => ({
+const part = (does: string, more: object = {}, threads = 1): PipelinePartOptions => ({
   module,
   threads,
   data: { do: does, ...more },

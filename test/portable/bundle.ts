@@ -36,9 +36,9 @@ function flatName(file: string): string {
   return file.replace("/", "-").replace(/\.ts$/, "");
 }
 
-/** Where the JS core is, if the package's main module is at `skbuff`. */
-function besideOf(skbuff: string): string {
-  return skbuff.replace(/index\.js$/, "js.js");
+/** Where another module of the package is, `js` say, if its main module is at `skbuff`. */
+function besideOf(skbuff: string, module: string): string {
+  return skbuff.replace(/index\.js$/, `${module}.js`);
 }
 
 function plugin({ skbuff, browser }: Target): Plugin {
@@ -46,7 +46,10 @@ function plugin({ skbuff, browser }: Target): Plugin {
     name: "portable",
     setup(bundle) {
       bundle.onResolve({ filter: /^skbuff$/ }, () => ({ path: skbuff, external: true }));
-      bundle.onResolve({ filter: /^skbuff\/js$/ }, () => ({ path: besideOf(skbuff), external: true }));
+      bundle.onResolve({ filter: /^skbuff\/\w+$/ }, ({ path }) => ({
+        path: besideOf(skbuff, path.replace("skbuff/", "")),
+        external: true,
+      }));
       bundle.onResolve({ filter: /^vitest$/ }, () => ({ path: "./vitest.mjs", external: true }));
       if (browser)
         bundle.onResolve({ filter: /^node:worker_threads$/ }, () => ({
@@ -84,7 +87,7 @@ export async function bundleTests(
     inject: [join(tests, browser ? "portable/globals.ts" : "portable/globals-node.ts")],
   } satisfies BuildOptions;
   // What test/both-cores.ts is for vitest. Not injected: nothing uses what it exports, so it would be left out.
-  const banner = { js: `import "${besideOf(target.skbuff)}";` };
+  const banner = { js: `import "${besideOf(target.skbuff, "js")}";` };
   await build({ ...common, banner, entryPoints: entries, plugins: [plugin(target)] });
   // These are bundled with the runner in them, once.
   const own = ["vitest", ...(browser ? ["worker", "relay"] : ["cli"])].map((name) => ({

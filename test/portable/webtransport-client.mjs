@@ -2,6 +2,7 @@
 // and returns what else there is to know.
 
 import { Engine } from "../../dist/index.js";
+import { audit } from "../../dist/inspect.js";
 import { TransportError, WebStreamReceiver, WebStreamSender } from "../../dist/web.js";
 
 const PACKETS = 300;
@@ -69,7 +70,7 @@ async function open(url, hash) {
     /** Checks that nothing is left of all packets. */
     close() {
       expect(returned === lent, `${returned} of ${lent} lent buffers came back`);
-      expect(engine.audit().clean, "the audit is not clean");
+      expect(audit(engine).clean, "the audit is not clean");
       const left = engine.close();
       expect(left.length === 0, `${left.length} packets are left`);
     },

@@ -2,9 +2,10 @@
 
 import { parentPort } from "node:worker_threads";
 import * as skbuff from "skbuff";
+import * as inspect from "skbuff/inspect";
 import "skbuff/js";
 
-const seat = { skbuff, skbs: [], rings: [], told: [] };
+const seat = { skbuff, inspect, skbs: [], rings: [], told: [] };
 
 parentPort.on("message", async ({ id, source, args }) => {
   try {

@@ -8,6 +8,7 @@ import { codeOf } from "../packets.js";
 /** What a worker keeps from call to call. */
 export interface Seat {
   readonly skbuff: typeof import("skbuff");
+  readonly inspect: typeof import("skbuff/inspect");
   engine: Engine;
   ring: Ring;
   rings: Ring[];

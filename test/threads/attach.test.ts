@@ -1,6 +1,7 @@
 // Coming: tokens, thread blocks, cores of different kinds, and the ends of rings.
 
 import { Engine, type EngineToken, Mesh, type Receiver, Ring, type Sender, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { bytesAt, codeOf, expectBytes } from "../packets.js";
 import { type Agent, type RemoteError, rejection } from "./agent.js";
@@ -12,7 +13,7 @@ describe("attaching", () => {
     const workers = [agent(), agent(), agent()];
     const numbers = [await workers[0]?.attach(engine), await workers[1]?.attach(engine)];
     expect([engine.thread, ...numbers]).toEqual([1, 2, 3]);
-    expect(engine.stats().threads.map(({ thread }) => thread)).toEqual([1, 2, 3]);
+    expect(stats(engine).threads.map(({ thread }) => thread)).toEqual([1, 2, 3]);
     const error = await workers[2]?.fails((seat, token) => seat.skbuff.Engine.attach(token), engine.share());
     expect(error).toMatchObject({ name: "ThreadLimitError", code: "ERR_SKB_THREADS" });
     expect(error?.message).toContain("at most 3");
@@ -47,7 +48,7 @@ describe("attaching", () => {
     words[1] = token.layout + 1;
     expect(await rejection(Engine.attach(odd))).toBe("ERR_SKB_TOKEN");
     words[1] = token.layout;
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
   });
 
   it("refuses garbage", async () => {
@@ -82,7 +83,7 @@ describe("attaching", () => {
         expect(code, `${String(base)}, ${core}`).toBe("ERR_SKB_TOKEN");
       }
     }
-    expect(engine.stats().threads.length).toBe(1);
+    expect(stats(engine).threads.length).toBe(1);
   });
 
   it("refuses wild options", async () => {

@@ -1,6 +1,7 @@
 // The audit and the statistics, read on one thread while others run, and while they are quiet.
 
-import { PageKind, PageOwner, Ring, type Skb } from "skbuff";
+import { Ring, type Skb } from "skbuff";
+import { audit, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import type { Agent } from "./agent.js";
 import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js";
@@ -13,14 +14,14 @@ it("with threads that sleep, everything is checked; with threads that work, what
     seat.rings.push(seat.skbuff.Ring.attach(seat.engine, token));
     return seat.rings[0]?.wait();
   }, never.share());
-  await until(() => engine.stats().threads.some(({ asleep: still }) => still), "the sleeper sleeps");
+  await until(() => stats(engine).threads.some(({ asleep: still }) => still), "the sleeper sleeps");
   const own = engine.alloc(100).putZeros(10);
   ring.enqueue(engine.alloc(100).putZeros(20));
   const theirs = await worker.run((seat) => {
     seat.skbs = [seat.engine.alloc(100).putZeros(30)];
     return seat.skbs[0]?.handle;
   });
-  const quiet = engine.audit();
+  const quiet = audit(engine);
   expect(quiet).toMatchObject({ clean: true, complete: true, unchecked: [], problems: [], ringPages: 2 });
   expect(quiet.packets.map(({ length, owner }) => `${length} ${owner}`).sort()).toEqual([
     ...["10 thread 1", "20 ring 0", `30 thread ${await worker.run((seat) => seat.engine.thread)}`],
@@ -40,30 +41,30 @@ it("with threads that sleep, everything is checked; with threads that work, what
     return rounds;
   }, word);
   let incomplete = 0;
-  const map = engine.pageMap();
+  const map = pageMap(engine);
   // On a machine with much else to do it may take a while until the worker runs just when the audit reads.
   for (let audits = 0; audits < 100 || incomplete === 0; audits++) {
-    const audit = engine.audit();
-    expect(audit.problems).toEqual([]);
-    expect(audit.complete).toBe(audit.unchecked.length === 0);
-    if (!audit.complete) {
+    const report = audit(engine);
+    expect(report.problems).toEqual([]);
+    expect(report.complete).toBe(report.unchecked.length === 0);
+    if (!report.complete) {
       incomplete++;
-      expect(audit.unchecked[0]).toMatch(/threads 2, 3 changed them meanwhile/);
+      expect(report.unchecked[0]).toMatch(/threads 2, 3 changed them meanwhile/);
       // Its own packets it knows even so.
-      expect(audit.packets.filter(({ owner }) => owner === "thread 1")).toEqual([
+      expect(report.packets.filter(({ owner }) => owner === "thread 1")).toEqual([
         { handle: own.handle, length: 10, users: 1, owner: "thread 1" },
       ]);
     }
     // A page may be seen as it was or as it is, and so be held by one of them; never by anybody else.
-    engine.pageMap(map);
+    pageMap(engine, map);
     expect([...new Set(map.owners)].filter((who) => who > 3 && who < PageOwner.several)).toEqual([]);
     expect([...new Set(map.kinds)].filter((kind) => kind > PageKind.ring)).toEqual([]);
-    const { skbs, pages, threads } = engine.stats();
+    const { skbs, pages, threads } = stats(engine);
     expect([threads.length, skbs.total > 0, pages.total > 0]).toEqual([3, true, true]);
   }
   Atomics.store(word, 0, 1);
   expect(await working).toBeGreaterThan(0);
-  expect(engine.audit()).toMatchObject({ clean: true, complete: true, unchecked: [] });
+  expect(audit(engine)).toMatchObject({ clean: true, complete: true, unchecked: [] });
   never.close();
   expect(await asleep).toBe("ended");
   own.release();
@@ -99,9 +100,9 @@ it("threads that come and go while it reads are no fault of the arena's", async 
   const seldom = (): boolean => [1, 2, 3].some((place) => Atomics.load(word, place) < 100);
   for (let rounds = 0; rounds < 50 || seldom(); rounds++) {
     for (let i = 0; i < 10; i++) {
-      const audit = engine.audit();
-      expect(audit.problems).toEqual([]);
-      expect(audit.complete).toBe(audit.unchecked.length === 0);
+      const report = audit(engine);
+      expect(report.problems).toEqual([]);
+      expect(report.complete).toBe(report.unchecked.length === 0);
     }
     await sleep(0);
   }

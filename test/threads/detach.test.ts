@@ -1,6 +1,7 @@
 // Going: who may leave and when, and that everything comes back.
 
 import { Engine, Ring, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { SOON_MS } from "../environment.js";
 import { caught, codeOf } from "../packets.js";
@@ -84,10 +85,10 @@ describe("detaching", () => {
     await expect(detach()).rejects.toMatchObject({ remote: { code: "ERR_SKB_IN_USE" } });
     await worker.run((seat) => seat.skbs.pop()?.release());
     const gone = detach();
-    await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
+    await until(() => stats(engine).threads[1]?.asleep === true, "the worker sleeps");
     await sleep(20);
     const skb = ring.dequeue() as Skb;
-    expect([skb.zeroCopy, engine.stats().threads.length]).toEqual([true, 2]);
+    expect([skb.zeroCopy, stats(engine).threads.length]).toEqual([true, 2]);
     const released = performance.now();
     skb.release();
     await gone;
@@ -109,7 +110,7 @@ describe("detaching", () => {
       return skbs.length;
     };
     const most = capacity();
-    const { total } = engine.stats().pages;
+    const { total } = stats(engine).pages;
     for (let round = 0; round < 10; round++) {
       const worker = agent();
       for (let again = 0; again < 5; again++) {
@@ -121,14 +122,14 @@ describe("detaching", () => {
           const ubufs = [own.ubuf(), own.ubuf()];
           own.releaseBurst(skbs);
           for (const ubuf of ubufs) ubuf.cancel();
-          return own.stats().threads[1]?.magazines.skbs;
+          return seat.inspect.stats(own).threads[1]?.magazines.skbs;
         });
         expect(hidden).toBeGreaterThan(0);
         await worker.leave();
-        expect(engine.stats().threads.map(({ thread, asleep }) => ({ thread, asleep }))).toEqual([
+        expect(stats(engine).threads.map(({ thread, asleep }) => ({ thread, asleep }))).toEqual([
           { thread: 1, asleep: false },
         ]);
-        expect(engine.audit()).toMatchObject({ complete: true, problems: [] });
+        expect(audit(engine)).toMatchObject({ complete: true, problems: [] });
       }
       await worker.stop();
     }
@@ -147,11 +148,11 @@ describe("detaching", () => {
       seat.ring = seat.skbuff.Ring.attach(seat.engine, token);
       seat.pending = seat.ring.waitAsync().catch((error) => error.code);
     }, ring.share());
-    await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
+    await until(() => stats(engine).threads[1]?.asleep === true, "the worker sleeps");
     await worker.run((seat) => seat.engine.detach());
     expect(await worker.run((seat) => seat.pending)).toBe("ERR_SKB_CLOSED");
     await worker.attach(engine);
-    expect(engine.stats().threads[1]?.asleep).toBe(false);
+    expect(stats(engine).threads[1]?.asleep).toBe(false);
     await worker.run((seat) => seat.engine.detach());
     ring.release();
     expectAllBack(engine);
@@ -173,8 +174,8 @@ describe("detaching", () => {
         const length = skb?.length;
         skb?.release();
         seat.ring.release();
-        const { clean, complete } = seat.engine.audit();
-        const threads = seat.engine.stats().threads.length;
+        const { clean, complete } = seat.inspect.audit(seat.engine);
+        const threads = seat.inspect.stats(seat.engine).threads.length;
         return { length, clean, complete, threads, out: seat.engine.close() };
       }),
     ).toEqual({ length: 7, clean: true, complete: true, threads: 1, out: [] });

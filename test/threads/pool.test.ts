@@ -1,6 +1,7 @@
 // What threads hide from each other, and that nobody is told that the pool is empty while it is not.
 
 import { type Engine, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { caught } from "../packets.js";
 import type { Agent } from "./agent.js";
@@ -20,7 +21,7 @@ function fill(worker: Agent, size: number, word: Int32Array): Promise<unknown> {
   return worker.run(
     (seat, bytes, flag) => {
       const { engine } = seat;
-      const most = engine.stats().magazineMost;
+      const most = stats(engine).magazineMost;
       const skbs: Skb[] = [];
       for (let i = 0; i < 3 * most; i++) {
         const skb = engine.tryAlloc(bytes);
@@ -56,7 +57,7 @@ describe("what others hide", () => {
     const word = new Int32Array(new SharedArrayBuffer(8));
     const standing = workers.map((worker) => fill(worker, size, word));
     for (let seen = 0; seen < n; seen = Atomics.load(word, 1)) await sleep(1);
-    const { threads, magazineMost } = engine.stats();
+    const { threads, magazineMost } = stats(engine);
     const others = threads.filter(({ thread }) => thread !== engine.thread);
     expect(others.length).toBe(n);
     const hiddenSkbs = others.map(({ magazines }) => magazines.skbs);
@@ -154,9 +155,9 @@ describe("while each takes less than its share, nobody is refused", () => {
     } = RACES[name] as (typeof RACES)[string];
     const engine = await shared({ memory: 1280 * 1024, skbs, ubufs: 64, rings: 4, magazine });
     const workers = await attached(engine, 3, (i) => (i === 1 ? "js" : "wasm"));
-    const stats = engine.stats();
+    const before = stats(engine);
     const most = Math.floor(
-      Math.min(share(stats.pages.total, stats.skbs.total), (stats.skbs.total - 6 * magazine) / 3),
+      Math.min(share(before.pages.total, before.skbs.total), (before.skbs.total - 6 * magazine) / 3),
     );
     expect(most).toBeGreaterThan(5);
     const race = (): Promise<number[]> =>
@@ -199,11 +200,11 @@ describe("while each takes less than its share, nobody is refused", () => {
     // Where cores are few and busy, threads may take turns for so long that nobody takes what another has.
     do {
       await race();
-      expect(engine.stats().exhausted).toBe(0);
-    } while (other !== size && engine.stats().reclaims === 0);
+      expect(stats(engine).exhausted).toBe(0);
+    } while (other !== size && stats(engine).reclaims === 0);
     await Promise.all(workers.map((worker) => worker.leave()));
     expectAllBack(engine);
-    const everything = engine.userRegion(engine.stats().pages.total * 4096);
+    const everything = engine.userRegion(stats(engine).pages.total * 4096);
     everything.release();
   });
 });
@@ -260,8 +261,8 @@ describe("a steady pipeline", () => {
       expect(await received).toBe(total);
       // Exhaustion that lasts would be no end of it.
       await sent;
-      expect(engine.stats()).toMatchObject({ enqueued: total, dequeued: total });
-      expect(engine.stats().exchanges).toBeGreaterThan(total / 1000);
+      expect(stats(engine)).toMatchObject({ enqueued: total, dequeued: total });
+      expect(stats(engine).exchanges).toBeGreaterThan(total / 1000);
       await Promise.all([producer.leave(), consumer.leave()]);
       ring.release();
       expectAllBack(engine);

@@ -1,6 +1,7 @@
 // An engine and workers for one test: at its end everything has been given back, or the test fails.
 
 import { Engine, type EngineOptions } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { afterEach, expect } from "vitest";
 import { patient } from "../environment.js";
 import { Agent } from "./agent.js";
@@ -41,10 +42,10 @@ export async function attached(
 /** That the arena is as it was when it was made: everybody has left and everything is free. */
 export function expectAllBack(engine: Engine): void {
   engine.poll();
-  expect(engine.audit()).toMatchObject({
+  expect(audit(engine)).toMatchObject({
     ...{ problems: [], complete: true, packets: [], ubufs: 0, dataPages: 0, ringPages: 0 },
   });
-  const { skbs, ubufTable, threads, allocs, releases } = engine.stats();
+  const { skbs, ubufTable, threads, allocs, releases } = stats(engine);
   expect({ skbs: skbs.used, ubufs: ubufTable.used, threads: threads.length, out: allocs - releases }).toEqual(
     {
       ...{ skbs: 0, ubufs: 0, threads: 1, out: 0 },
@@ -82,7 +83,7 @@ afterEach(async () => {
   );
   for (const engine of engines.splice(0)) {
     if (engine.closed) continue;
-    expect(engine.audit().problems).toEqual([]);
+    expect(audit(engine).problems).toEqual([]);
     engine.close({ force: true });
   }
 });

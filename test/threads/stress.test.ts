@@ -4,6 +4,7 @@
 
 import { Worker } from "node:worker_threads";
 import { type Engine, Mesh, Ring } from "skbuff";
+import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { amount } from "../amount.js";
 import { expectAllBack, shared, until } from "./stage.js";
@@ -63,10 +64,10 @@ class Watch {
   constructor(readonly engine: Engine) {}
 
   look(): void {
-    const { problems, complete, unchecked } = this.engine.audit();
+    const { problems, complete, unchecked } = audit(this.engine);
     expect(problems, `seed ${SEED}`).toEqual([]);
     expect(unchecked.length === 0, `seed ${SEED}`).toBe(complete);
-    const { skbs, threads, magazineMost } = this.engine.stats();
+    const { skbs, threads, magazineMost } = stats(this.engine);
     expect(skbs.total).toBeGreaterThan(0);
     for (const { magazines } of threads) expect(magazines.skbs).toBeLessThanOrEqual(magazineMost);
     this.audits++;
@@ -158,7 +159,7 @@ describe.each([
         JSON.stringify(sums),
       );
       expectAllBack(engine);
-      const everything = engine.userRegion(engine.stats().pages.total * 4096);
+      const everything = engine.userRegion(stats(engine).pages.total * 4096);
       everything.release();
     },
     SECONDS * 2000 + 120_000,

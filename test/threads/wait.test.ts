@@ -2,6 +2,7 @@
 // not what saved him.
 
 import { type Engine, Ring, type RingToken, type Skb } from "skbuff";
+import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
@@ -217,7 +218,7 @@ describe("waitWritable", () => {
       out.enqueue(seat.engine.alloc(1));
       return out.waitWritable(1);
     }, ring.share());
-    await until(() => engine.stats().threads[1]?.asleep === true, "the worker sleeps");
+    await until(() => stats(engine).threads[1]?.asleep === true, "the worker sleeps");
     const start = performance.now();
     ring.close();
     expect(await waiting).toBe("ended");

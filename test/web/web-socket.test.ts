@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { DropReason, type Engine } from "skbuff";
+import { stats } from "skbuff/inspect";
 import {
   TransportError,
   type WebSocketLike,
@@ -186,7 +187,7 @@ forEachKind((make, defer, { first }) => {
       const error = await failure(sender.close());
       expect(error.cause).toBeInstanceOf(Error);
       expect(sender.stats()).toEqual({ sent: 0, bytes: 0, failed: 2, waiting: 0, inFlightBytes: 0 });
-      expect(engine.stats().drops[DropReason.notSpecified]).toBe(2);
+      expect(stats(engine).drops[DropReason.notSpecified]).toBe(2);
       w.clean();
       expect(used(engine)).toEqual(NOTHING);
     });
@@ -227,11 +228,11 @@ forEachKind((make, defer, { first }) => {
       const [near, far] = await connection();
       far.on("message", () => {});
       const sender = sending(engine, near, { inFlight: 10_000 });
-      const turns = await turnsWhile(300, async (i) => {
+      const turned = await turnsWhile(async (i) => {
         const skb = engine.alloc(1000).putData(bytesAt(i, 1000));
         while (!sender.enqueue(skb)) await sender.waitWritableAsync();
       });
-      expect(turns).toBeGreaterThan(2);
+      expect(turned).toBe(true);
       await sender.close();
     });
 

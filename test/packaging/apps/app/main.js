@@ -1,6 +1,7 @@
 // A page that sends packets to a worker and gets them back.
 
 import { Engine, Ring } from "skbuff";
+import { audit } from "skbuff/inspect";
 
 const PACKETS = 2000;
 const BYTES = 300;
@@ -43,7 +44,7 @@ async function run() {
     ]);
     worker.terminate();
     for (const ring of [there, back]) ring.release();
-    const { clean, packets } = engine.audit();
+    const { clean, packets } = audit(engine);
     return { good, clean, packets: packets.length, holders: engine.close() };
   } finally {
     if (!engine.closed) engine.close({ force: true });

@@ -1,7 +1,8 @@
-// With `debug: true`: where each skb was allocated and let go, and a report of every Skb object that was
+// With `debug`: where each skb was allocated and let go, and a report of every Skb object that was
 // garbage-collected while its skb was still out. A reporter only: it never frees anything.
 
-import type { Skb } from "./skb.js";
+import type { Skb } from "../skb.js";
+import type { Leak, Tracker } from "../tracker.js";
 
 /** What is known of one Skb object; of its present life, if a burst has used it again. */
 interface Life {
@@ -10,15 +11,7 @@ interface Life {
   releasedAt: string | undefined;
 }
 
-/** An skb whose last Skb object was garbage-collected before it was released. */
-export interface Leak {
-  /** The skb's handle. */
-  readonly handle: number;
-  /** Stack of the call that made the object. */
-  readonly allocatedAt: string;
-}
-
-export class Debug {
+class Records implements Tracker {
   readonly #lives = new WeakMap<Skb, Life>();
   /** Of each packet that is out, its references in the order in which they were made. */
   readonly #live = new Map<number, Set<Life>>();
@@ -81,14 +74,35 @@ export class Debug {
   }
 }
 
+/**
+ * For the option `debug` of `Engine.create` and `Engine.attach`: records where each packet was allocated and let go, for
+ * errors, for what `close()` says, and for leak reports. Slow. The engine calls it.
+ *
+ * @example
+ * const engine = await Engine.create({ memory: 1024 * 1024, debug });
+ * engine.alloc(100);
+ * engine.close({ force: true }).length; // → 1
+ */
+export function debug(onLeak: (leak: Leak) => void): object {
+  return new Records(onLeak);
+}
+
+/** The folder of the library's own modules, in the way stacks name them. */
+const FOLDERS = folders();
+
+function folders(): string[] {
+  // In a classic script it has no URL.
+  const { url = "" } = import.meta;
+  const folder = url.slice(0, url.lastIndexOf("/") + 1);
+  // Bun's stacks have paths where the others' have URLs.
+  return [folder, decodeURI(folder.replace(/^file:\/\//, ""))];
+}
+
 /** The stack from the library's caller on. */
 function caller(): string {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
-  // Bundled together with its user the library cannot tell its own frames, and shows them all. In a classic script it has no URL.
-  const { url = "" } = import.meta;
-  // Bun's stacks have paths where the others' have URLs.
-  const path = decodeURI(url.replace(/^file:\/\//, ""));
-  const first = lines.findIndex((line) => !line.includes(url) && !line.includes(path));
+  // Bundled together with its user the library cannot tell its own frames, and shows them all.
+  const first = lines.findIndex((line) => !FOLDERS.some((folder) => line.includes(folder)));
   return lines
     .slice(Math.max(first, 0))
     .map((line) => line.trim())

@@ -26,8 +26,10 @@ import {
   HEAD_CLASSES,
   REASONS,
   THREAD_LIVE,
-} from "../assembly/layout.js";
-import type { Core } from "./core/load.js";
+} from "../../assembly/layout.js";
+import type { Core } from "../core/load.js";
+import { checkEngine, type Engine } from "../engine.js";
+import { inUse } from "../pools.js";
 
 /** What happened on one thread, or on all of them, since the engine was made. Counters wrap at 2^32. */
 export interface Counters {
@@ -113,15 +115,23 @@ export interface PoolStats {
   readonly inMagazines: number;
 }
 
-/** Reads them. Exact while no other thread runs. @internal */
-export function readStats(core: Core): Stats {
+/**
+ * Counters of all threads, and what is free. Exact while no other thread runs.
+ *
+ * @throws EngineClosedError, ArgumentTypeError
+ * @example
+ * skb.release(DropReason.full);
+ * stats(engine).drops[DropReason.full]; // → 1
+ */
+export function stats(engine: Engine): Stats {
+  const { _core: core } = checkEngine(engine);
   const blocks = Array.from({ length: core.threads() }, (_, i) => i + 1);
   // Of threads that have left, too: what they counted has happened, and their magazines are empty.
   const sum = (read: (thread: number) => number): number =>
     blocks.reduce((total, thread) => total + (read(thread) >>> 0), 0);
   const pool = (kind: number, total: number, fresh: number): PoolStats => {
     const inMagazines = sum((thread) => core.inMagazine(thread, kind));
-    return { total, used: total - fresh - core.inDepot(kind) - inMagazines, inMagazines };
+    return { total, used: inUse(core, kind, total, fresh), inMagazines };
   };
   return {
     ...countersOf((which) => sum((thread) => core.counter(thread, which)) % 2 ** 32),

@@ -54,14 +54,17 @@ import {
   SKB_SHIFT,
   THREAD_BYTES,
   THREAD_MAGAZINES,
-} from "../assembly/layout.js";
-import { ArgumentTypeError } from "./errors.js";
+} from "../../assembly/layout.js";
+import { BASE } from "../arena.js";
+import type { Words } from "../core/words.js";
+import { checkEngine, type Engine } from "../engine.js";
+import { ArgumentTypeError } from "../errors.js";
 
 /**
  * What a page is.
  *
  * @example
- * const { kinds } = engine.pageMap();
+ * const { kinds } = pageMap(engine);
  * kinds.includes(PageKind.region); // → true
  */
 export const PageKind = {
@@ -84,7 +87,7 @@ export const PageKind = {
  *
  * @example
  * const ring = new Ring(engine);
- * engine.pageMap().owners.filter((owner) => owner >= PageOwner.ring).length; // → 1
+ * pageMap(engine).owners.filter((owner) => owner >= PageOwner.ring).length; // → 1
  */
 export const PageOwner = {
   /** A free page that no thread keeps, or one whose holder was not found. */
@@ -108,10 +111,6 @@ export interface PageMap {
   readonly references: Uint32Array;
 }
 
-interface Words {
-  word(address: number): number;
-}
-
 /** A map with room for `pages`: `into` if it has that, else a new one. @throws ArgumentTypeError */
 function roomFor(into: PageMap | undefined, pages: number): PageMap {
   if (into === undefined)
@@ -129,10 +128,24 @@ function roomFor(into: PageMap | undefined, pages: number): PageMap {
   return into;
 }
 
-/** Reads the map of the arena at `base`. @internal */
-export function readPages(memory: Words, base: number, into: PageMap | undefined): PageMap {
-  const map = roomFor(into, memory.word(base + HEADER_PAGES));
-  new Reader(memory, base, map).read();
+/**
+ * What each page of the arena is, who holds it and how many references it has: for a picture of the arena, or to see
+ * where memory went. Fills `into`, a map of this engine, so that it can be called often; returns it, or a new map.
+ * Takes time in proportion to the pages and packets, some 0.1 ms for 8 MiB.
+ *
+ * Exact while no other thread runs. While others do, each page is as it was at some moment of the reading, and these
+ * moments differ: a packet that was handed over meanwhile may be seen twice or not at all, for this reading.
+ *
+ * @throws EngineClosedError, ArgumentTypeError if `into` is no map of as many pages
+ * @example
+ * const map = pageMap(engine);
+ * skb.addPageFrag(3 * 4096);
+ * pageMap(engine, map).kinds.filter((kind) => kind === PageKind.frag).length; // → 3
+ */
+export function pageMap(engine: Engine, into?: PageMap): PageMap {
+  const { _heap: heap } = checkEngine(engine);
+  const map = roomFor(into, heap.word(BASE + HEADER_PAGES));
+  new Reader(heap, BASE, map).read();
   return map;
 }
 

@@ -127,19 +127,9 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
   UBUF_STATE,
-} from "../assembly/layout.js";
-
-/** A packet that is out: what `close()` names. */
-export interface LivePacket {
-  /** As `skb.handle` says it. */
-  readonly handle: number;
-  /** Bytes. */
-  readonly length: number;
-  /** References from `alloc` and `get`. */
-  readonly users: number;
-  /** `thread 2`, or `ring 0` while it is in one. */
-  readonly owner: string;
-}
+} from "../../assembly/layout.js";
+import type { Words } from "../core/words.js";
+import { type LivePacket, ownerName, packetsOf } from "../holders.js";
 
 /** What an audit found. */
 export interface AuditReport {
@@ -166,11 +156,6 @@ export interface AuditReport {
 }
 
 type PageCounts = Pick<AuditReport, "freePages" | "dataPages" | "headPages" | "ringPages">;
-
-/** Reads the 32-bit word at an address. */
-interface Words {
-  word(address: number): number;
-}
 
 /** Heads and their ends lie at cache lines. */
 const SHINFO_ALIGNMENT = 64;
@@ -227,32 +212,6 @@ function liveThreads(memory: Words, base: number): number[] {
   const blocks = memory.word(base + HEADER_THREAD_BLOCKS);
   const all = Array.from({ length: memory.word(base + HEADER_THREADS) }, (_, i) => i + 1);
   return all.filter((n) => memory.word(blocks + (n - 1) * THREAD_BYTES + THREAD_STATE) === THREAD_LIVE);
-}
-
-function ownerName(owner: number): string {
-  return owner >= OWNER_RING ? `ring ${owner - OWNER_RING}` : `thread ${owner}`;
-}
-
-/**
- * The packets of a thread, members of frag lists not included; 0: of all threads and rings. Exact for the own thread, and
- * for the others while they change nothing. @internal
- */
-export function packetsOf(memory: Words, base: number, thread: number): LivePacket[] {
-  const packets: LivePacket[] = [];
-  const table = memory.word(base + HEADER_SKB_TABLE);
-  const carved = Math.min(memory.word(base + HEADER_CARVED_SKBS), memory.word(base + HEADER_SKBS));
-  for (let i = ERROR_LIMIT; i < carved; i++) {
-    const skb = table + i * SKB_BYTES;
-    const owner = memory.word(skb + SKB_OWNER);
-    if (thread === 0 ? owner === 0 || owner === OWNER_LIST : owner !== thread) continue;
-    packets.push({
-      handle: memory.word(skb + SKB_HANDLE),
-      length: memory.word(skb + SKB_LEN),
-      users: memory.word(skb + SKB_USERS),
-      owner: ownerName(owner),
-    });
-  }
-  return packets;
 }
 
 class Audit {
