@@ -80,7 +80,7 @@ export interface EngineOptions {
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`. Default: `auto`. Default: `auto`. Default: `auto`.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */

@@ -18,6 +18,7 @@ export {
   ArgumentRangeError,
   ArgumentTypeError,
   EngineClosedError,
+  type ErrorCode,
   ForeignSkbError,
   FragLimitError,
   HeldSkbError,

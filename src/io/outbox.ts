@@ -155,7 +155,7 @@ export abstract class Outbox implements Transmitter {
   /**
    * Waits until there is room for `room` more, packets or bytes as the sender counts, or nothing is in flight: `ready`; until
    * there will never be: `ended`; or `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`.
-   * Keeps Node's event loop alive meanwhile. `room` is half of what may be in flight if not given, or what the packet needs
+   * Keeps Node's event loop alive meanwhile. `room` is by default half of what may be in flight, or what the packet needs
    * that was refused last if that is more.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)

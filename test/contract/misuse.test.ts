@@ -1,6 +1,6 @@
 // Wild arguments: every one of them is refused with an error of the library, and nothing changes.
 
-import { type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import { type DropReason, type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -239,7 +239,7 @@ forEachEngine((_name, make) => {
       }
       yield ["writeU8", () => skb.writeU8(0, 256)];
       yield ["writeU16", () => skb.writeU16(0, 0x10000)];
-      yield ["release", () => skb.release(16)];
+      yield ["release", () => skb.release(16 as DropReason)];
       yield ["expandHead", () => skb.expandHead(131073, 0)];
       yield ["expandHead, together", () => skb.expandHead(131072, 131072)];
       yield ["recycle", () => skb.recycle(131073)];

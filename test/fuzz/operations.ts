@@ -1,6 +1,6 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
-import type { Skb } from "skbuff";
+import type { DropReason, Skb } from "skbuff";
 import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
@@ -339,7 +339,7 @@ export const OPERATIONS: Record<string, Operation> = {
   release: (m, a, b) => {
     const ref = reference(m, a);
     if (ref === undefined) return [];
-    if (m.both("release", (side) => ref.skbs[side].release(b % 20)).pair !== null) m.end(ref);
+    if (m.both("release", (side) => ref.skbs[side].release((b % 20) as DropReason)).pair !== null) m.end(ref);
     return [ref.packet];
   },
   dispose: (m, a) => {
