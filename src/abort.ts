@@ -1,45 +1,19 @@
 // Signals that end waits: one listener on each, however many wait.
 
-/** What of an AbortSignal is used; its type is not known everywhere. */
-export interface SignalLike {
-  /** Whether it was aborted. */
+/** What is needed of an `AbortSignal`, which is one: so that the types do without those of a platform. */
+export interface AbortSignalLike {
+  /** Whether it has been aborted. */
   readonly aborted: boolean;
-  /** What for. */
-  // biome-ignore lint/suspicious/noExplicitAny: so AbortSignal has it, and anything can be thrown
-  readonly reason: any;
-  /** As an EventTarget has it. */
+  /** Why. */
+  readonly reason?: unknown;
+  /** As of any EventTarget. */
   addEventListener(type: "abort", listener: () => void): void;
-  /** Undoes it. */
+  /** As of any EventTarget. */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** Who is told of a signal. */
-class Told {
-  readonly runs = new Set<() => void>();
-  readonly #signal: SignalLike;
-  readonly #tell = (): void => {
-    this.#signal.removeEventListener("abort", this.#tell);
-    const runs = [...this.runs];
-    // None of them has anything to take back.
-    this.runs.clear();
-    for (const run of runs) run();
-  };
-
-  constructor(signal: SignalLike) {
-    this.#signal = signal;
-  }
-
-  add(run: () => void): void {
-    if (this.runs.size === 0) this.#signal.addEventListener("abort", this.#tell);
-    this.runs.add(run);
-  }
-
-  delete(run: () => void): void {
-    if (this.runs.delete(run) && this.runs.size === 0) this.#signal.removeEventListener("abort", this.#tell);
-  }
-}
-
-const all = new WeakMap<SignalLike, Told>();
+/** Who is told of which signal. */
+const told = new WeakMap<AbortSignalLike, Set<() => void>>();
 
 const nothing = (): void => {};
 
@@ -47,14 +21,26 @@ const nothing = (): void => {};
  * Calls `run` once when `signal` is aborted. Returns what takes that back; with the last of them the listener goes, so that a
  * signal that lives long does not collect what has ended long ago.
  */
-export function onAbort(signal: SignalLike | undefined, run: () => void): () => void {
+export function onAbort(signal: AbortSignalLike | undefined, run: () => void): () => void {
   if (signal === undefined) return nothing;
-  let told = all.get(signal);
-  if (told === undefined) {
-    told = new Told(signal);
-    all.set(signal, told);
+  let all = told.get(signal);
+  if (all === undefined) {
+    all = new Set();
+    told.set(signal, all);
   }
-  told.add(run);
-  const others = told;
-  return () => others.delete(run);
+  const others = all;
+  if (others.size === 0) signal.addEventListener("abort", tell);
+  others.add(run);
+  return () => {
+    if (others.delete(run) && others.size === 0) signal.removeEventListener("abort", tell);
+  };
+}
+
+function tell(this: AbortSignalLike): void {
+  this.removeEventListener("abort", tell);
+  const all = told.get(this) ?? new Set();
+  const runs = [...all];
+  // Nobody of them has anything to take back.
+  all.clear();
+  for (const run of runs) run();
 }

@@ -5,7 +5,7 @@
  * @module skbuff
  */
 
-export type { SignalLike } from "./abort.js";
+export type { AbortSignalLike } from "./abort.js";
 export {
   type AllocOptions,
   type AttachOptions,

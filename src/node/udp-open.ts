@@ -4,7 +4,7 @@ import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
-import { onAbort, type SignalLike } from "../abort.js";
+import { type AbortSignalLike, onAbort } from "../abort.js";
 import { checkOneOf, checkString } from "../check.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -28,7 +28,7 @@ export function checkHost(host: string | undefined, type: UdpType | undefined): 
 }
 
 /** What `promise` gives, unless the signal is aborted before: then its reason. */
-function unlessAborted<T>(promise: Promise<T>, signal: SignalLike | undefined): Promise<T> {
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => reject(signal.reason));
@@ -38,12 +38,16 @@ function unlessAborted<T>(promise: Promise<T>, signal: SignalLike | undefined): 
 }
 
 /** @throws the reason of a signal that is aborted */
-function checkAborted(signal: SignalLike | undefined): void {
+function checkAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
 }
 
 /** Looks a host up, once. @throws TransportError, the reason of the signal (as rejections) */
-export async function find(host: string, type: UdpType | undefined, signal?: SignalLike): Promise<Place> {
+export async function find(
+  host: string,
+  type: UdpType | undefined,
+  signal?: AbortSignalLike,
+): Promise<Place> {
   checkAborted(signal);
   const version = isIP(host);
   if (version !== 0 && type === undefined) return { address: host, type: version === 6 ? "udp6" : "udp4" };
@@ -99,7 +103,7 @@ export async function reached(
   until: "connect" | "listening",
   wanted: string,
   start: () => void,
-  signal?: SignalLike,
+  signal?: AbortSignalLike,
 ): Promise<void> {
   await attempted(wanted, signal, async () => {
     const event = once(socket, until);
@@ -113,7 +117,7 @@ export async function reached(
 /** Runs what the system may refuse. @throws TransportError, the reason of the signal (as rejections) */
 export async function attempted(
   wanted: string,
-  signal: SignalLike | undefined,
+  signal: AbortSignalLike | undefined,
   run: () => Promise<void>,
 ): Promise<void> {
   try {

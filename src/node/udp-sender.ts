@@ -2,7 +2,7 @@
 // UdpSender: packets into a connected UDP socket, a datagram each.
 
 import type { Socket } from "node:dgram";
-import type { SignalLike } from "../abort.js";
+import type { AbortSignalLike } from "../abort.js";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
@@ -306,7 +306,7 @@ export interface UdpPeer {
 export function connected(
   socket: Socket,
   { host, port, address }: UdpPeer,
-  signal?: SignalLike,
+  signal?: AbortSignalLike,
 ): Promise<void> {
   const wanted = `one connected to ${host}, port ${port}`;
   return reached(socket, "connect", wanted, () => socket.connect(port, address), signal);

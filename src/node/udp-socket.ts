@@ -3,7 +3,7 @@
 
 import type { Socket, SocketOptions } from "node:dgram";
 import { isIP } from "node:net";
-import type { SignalLike } from "../abort.js";
+import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOneOf, checkOptions, checkString, type Names } from "../check.js";
 import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
@@ -57,7 +57,7 @@ export interface UdpSocketOptions {
   /** Bytes in front of each packet received for headers to come, 0..65537. Default: 0. */
   headroom?: number;
   /** Ends the opening when it is aborted: it rejects with its reason, and nothing is left open. Default: none. */
-  signal?: SignalLike;
+  signal?: AbortSignalLike;
   /** Told of each datagram that could not be sent, and of errors that come from the network. Default: none. */
   onError?: (error: TransportError) => void;
 }
