@@ -1,8 +1,5 @@
 // Finds the core that serves: Wasm, over shared or unshared memory, or the same source in JS.
 
-// Not imported when needed but at once, so that a bundler has nothing to split off: what it makes for a worker often must
-// be one file.
-import { deflated, memoryFlags } from "../../build/wasm.js";
 import { UnsupportedError } from "../errors.js";
 import { ISOLATION, sharedMemoryExists } from "./isolation.js";
 
@@ -31,6 +28,14 @@ const UNSHARED = 1;
 
 // Compiled once in each realm, however many engines are made of it.
 const modules = new Map<boolean, Promise<WebAssembly.Module>>();
+
+/** The module, deflated and in base64, and where its memory's flags are; there once "skbuff" was imported. */
+let wasm: { readonly deflated: string; readonly memoryFlags: number } | undefined;
+
+/** Has engines of this realm use the core in Wasm. */
+export function provideWasm(deflated: string, memoryFlags: number): void {
+  wasm = { deflated, memoryFlags };
+}
 
 /** Makes the JS core; there once "skbuff/js" was imported. */
 let makeJs: MakeJs | undefined;
@@ -72,8 +77,10 @@ async function chunksOf(readable: ReadableStream<Uint8Array>): Promise<Uint8Arra
   }
 }
 
-/** The bytes travel inside the JS, where no bundler or server can lose them. */
 async function compile(shared: boolean): Promise<WebAssembly.Module> {
+  if (wasm === undefined)
+    throw new UnsupportedError("core", 'import "skbuff" on this thread', '"wasm" without it');
+  const { deflated, memoryFlags } = wasm;
   return allowed(async () => {
     const bytes = await inflate(deflated);
     if (!shared) bytes[memoryFlags] = UNSHARED;

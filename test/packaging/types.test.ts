@@ -61,6 +61,19 @@ export async function use(token?: EngineToken): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/attach"],
+    lib: ["es2022"],
+    types: [],
+    program: `import { Engine, type EngineToken, Ring, type RingToken } from "skbuff/attach";
+import type { Engine as Whole } from "skbuff";
+export async function use(token: EngineToken, ring: RingToken): Promise<Whole> {
+  const engine = await Engine.attach(token);
+  for await (const packet of Ring.attach(engine, ring)) packet.release();
+  return engine;
+}
+`,
+  },
+  {
     entries: ["skbuff/inspect"],
     lib: ["es2022"],
     types: [],

@@ -1,0 +1,47 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * `skbuff` without the core in Wasm, for threads that only attach: they get it with the token. Everything else is the same.
+ *
+ * @module skbuff/attach
+ */
+
+export {
+  type AllocOptions,
+  type AttachOptions,
+  type BurstOptions,
+  type DetachOptions,
+  Engine,
+  type EngineOptions,
+} from "./engine.js";
+export {
+  ArgumentRangeError,
+  ArgumentTypeError,
+  EngineClosedError,
+  ForeignSkbError,
+  FragLimitError,
+  HeldSkbError,
+  InUseError,
+  PoolExhaustedError,
+  QueuedSkbError,
+  RingClosedError,
+  RingRoleError,
+  RoomError,
+  SharedDataError,
+  SharedMemoryError,
+  SkbuffError,
+  StaleRegionError,
+  StaleSkbError,
+  ThreadLimitError,
+  TokenError,
+  UbufError,
+  UnsupportedError,
+} from "./errors.js";
+export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
+export { SkbQueue } from "./queue.js";
+export { DropReason } from "./reason.js";
+export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
+export { Skb, type UnsharedBytes } from "./skb.js";
+export type { EngineToken, MeshToken, RingToken } from "./token.js";
+export type { Debugging, Leak } from "./tracker.js";
+export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+export type { WaitOptions, Woken } from "./waiter.js";
