@@ -21,7 +21,7 @@ const USAGE = `node bench/stream.mjs [--quick] [--only <regex>] [--json <file>] 
   --only      only cases whose name matches, as stream/tcp/zero-copy/4096, and
               the cost of the checks if "impact" does; writes no results
   --json      writes the figures to this file, whatever was measured
-  --markdown  measures nothing: prints bench/results/stream.json for the README`;
+  --markdown  measures nothing: prints bench/results/stream.json for docs/benchmarks.md`;
 
 const RESULTS = new URL("./results/", import.meta.url);
 const CASE = fileURLToPath(new URL("./stream/case.mjs", import.meta.url));

@@ -132,6 +132,8 @@ function reported(report: Report): void {
   if (report.role !== "sink" || state !== "running") return;
   const { packets, gigabits } = figures.throughput;
   charts.add(report.wall / 1000, packets, gigabits);
+  // What it is run with stays as it is until it stops.
+  say(`c-${select("mode")}`, `${short(packets)} of ${element<HTMLInputElement>("size").value} bytes`);
   if (report.latencies !== undefined) charts.setLatencies(report.latencies);
   chartsDue = true;
   const now = performance.now();

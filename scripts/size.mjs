@@ -54,12 +54,12 @@ export async function sizes() {
   return [
     { what: "core, Wasm", bytes: core.length, limit: 31_800 },
     { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_400 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 55_500 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 25_400, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 41_000 },
-    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 14_000 },
-    { what: "package, packed", bytes: size, limit: 850_000 },
-    { what: "package, installed", bytes: unpackedSize, limit: 2_400_000 },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 58_500 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 26_700, aim: 24 * KIB },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_000 },
+    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_000 },
+    { what: "package, packed", bytes: size, limit: 1_300_000 },
+    { what: "package, installed", bytes: unpackedSize, limit: 3_200_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
 }

@@ -17,6 +17,7 @@ export {
   ArgumentRangeError,
   ArgumentTypeError,
   EngineClosedError,
+  type ErrorCode,
   ForeignSkbError,
   FragLimitError,
   HeldSkbError,
@@ -32,16 +33,18 @@ export {
   StaleRegionError,
   StaleSkbError,
   ThreadLimitError,
+  TimeoutError,
   TokenError,
   UbufError,
   UnsupportedError,
 } from "./errors.js";
+export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
-export { type DequeueOptions, Ring, type RingOptions, type Wakeup } from "./ring.js";
+export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export type { Debugging, Leak } from "./tracker.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-export type { WaitOptions, Woken } from "./waiter.js";
+export type { WaitOptions, Wakeup } from "./wait.js";

@@ -1,7 +1,9 @@
 // Arguments: what is checked before anything reaches the core, which trusts that numbers are u32.
 
 import { MAX_LINEAR } from "../assembly/layout.js";
+import type { AllocOptions, BurstOptions } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
+import type { DequeueOptions } from "./ring.js";
 
 /** The largest u32. */
 export const U32_MOST = 0xffffffff;
@@ -16,6 +18,19 @@ function integerError(what: string, value: unknown, min: number, most: number): 
   const wanted = `${min}..${most}`;
   if (typeof value !== "number") return new ArgumentTypeError(what, `an integer, ${wanted}`, value);
   return new ArgumentRangeError(what, Number.isInteger(value) ? wanted : `an integer, ${wanted}`, value);
+}
+
+/** Returns `littleEndian` if it is a boolean. @throws ArgumentTypeError */
+export function checkOrder(littleEndian: boolean): boolean {
+  if (typeof littleEndian === "boolean") return littleEndian;
+  throw new ArgumentTypeError("littleEndian", "true or false", littleEndian);
+}
+
+/** Returns `value` if it is a 64-bit BigInt, not negative. @throws ArgumentRangeError, ArgumentTypeError */
+export function checkU64(what: string, value: bigint): bigint {
+  if (typeof value !== "bigint") throw new ArgumentTypeError(what, "a bigint", value);
+  if (value === BigInt.asUintN(64, value)) return value;
+  throw new ArgumentRangeError(what, `0n..${BigInt.asUintN(64, -1n)}n`, value);
 }
 
 // The intrinsic getters, because a subclass could say anything about itself, and what it says here decides how
@@ -91,10 +106,12 @@ function nearest(name: string, names: object): string[] {
   return Object.keys(names).filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
 }
 
-const HEADROOM: Names<{ headroom?: number }> = { headroom: true };
+const HEADROOM: Names<AllocOptions> = { headroom: true };
+const REUSE: Names<DequeueOptions> = { reuse: true };
+const BURST: Names<BurstOptions> = { ...HEADROOM, ...REUSE };
 
 /** Returns the headroom that `options` ask for, 0 if they do not. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkHeadroom(options: { headroom?: number } | undefined): number {
+export function checkHeadroom(options: AllocOptions | undefined): number {
   return checkInteger("headroom", checkOptions(options, HEADROOM).headroom ?? 0, 0, MAX_LINEAR);
 }
 
@@ -108,7 +125,7 @@ let calls = -1;
  *
  * @throws ArgumentTypeError, ArgumentRangeError
  */
-export function checkAlloc(options: { headroom?: number } | undefined): number {
+export function checkAlloc(options: AllocOptions | undefined): number {
   if (options === undefined) return 0;
   calls = (calls + 1) & (LOOK_EVERY - 1);
   const headroom = calls === 0 ? undefined : options?.headroom;
@@ -116,16 +133,16 @@ export function checkAlloc(options: { headroom?: number } | undefined): number {
 }
 
 /** Whether `options` ask to use `Skb` objects again. @throws ArgumentTypeError */
-export function checkReuse(options: { reuse?: boolean } | undefined): boolean {
-  return options === undefined ? false : isReuse(checkOptions(options, { reuse: true }).reuse);
+export function checkReuse(options: DequeueOptions | undefined): boolean {
+  return options === undefined ? false : isReuse(checkOptions(options, REUSE).reuse);
 }
 
 /** Returns what `options` of a burst ask for. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkBurst(options: { headroom?: number; reuse?: boolean } | undefined): {
+export function checkBurst(options: BurstOptions | undefined): {
   headroom: number;
   reuse: boolean;
 } {
-  const { headroom = 0, reuse } = checkOptions(options, { headroom: true, reuse: true });
+  const { headroom = 0, reuse } = checkOptions(options, BURST);
   return { headroom: checkInteger("headroom", headroom, 0, MAX_LINEAR), reuse: isReuse(reuse) };
 }
 

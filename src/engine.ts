@@ -49,6 +49,7 @@ import { packetsOf } from "./holders.js";
 import { DropReason } from "./reason.js";
 import { refusal, staleError } from "./refusal.js";
 import { RELEASED, Skb } from "./skb.js";
+import { Sleeper } from "./sleeper.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
@@ -60,7 +61,8 @@ import {
   type UbufOptions,
   UserRegion,
 } from "./ubuf.js";
-import { checkWait, type Wait, Waiter, type WaitOptions } from "./waiter.js";
+import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
+import { Waiter } from "./waiter.js";
 
 /** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
 const MOST_PAGES = 2 ** 20 - 2;
@@ -73,31 +75,31 @@ const RINGS_MOST = 4096;
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. 64 MiB if not given. Never grows. */
+  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. Never grows. Default: 64 MiB. */
   memory?: number;
   /**
    * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory.
+   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`.
    */
   core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. */
+  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
   shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two; one for each 2 KiB of memory if not given. */
+  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
   skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two; one for each 16 KiB of memory if not given. */
+  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
   ubufs?: number;
   /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. 16 if not given, fewer in less than 3 MiB, so
+   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
    * that they take no more than an eighth.
    */
   threads?: number;
-  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. 64 if not given. */
+  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. Default: 64. */
   rings?: number;
-  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Chosen from the size if not given. */
+  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Default: chosen by the size of the arena. */
   magazine?: number;
   /**
    * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
-   * for each GiB more, and all of the arena is the process's from the start. false if not given.
+   * for each GiB more, and all of the arena is the process's from the start. Default: false.
    */
   prefault?: boolean;
   /**
@@ -105,9 +107,9 @@ export interface EngineOptions {
    * Slow. Default: false.
    */
   debug?: false | Debugging;
-  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Prints a warning if not given. */
+  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
   onLeak?: (leak: Leak) => void;
-  /** Told what a completion callback threw. If not given, it is thrown on the event loop's next turn. */
+  /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
   onError?: (error: unknown) => void;
 }
 
@@ -129,7 +131,7 @@ const ENGINE_OPTIONS: Names<EngineOptions> = {
 /** Settings of one thread's way into an engine. */
 export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
   /**
-   * The core of this thread, whatever the others have; the one of the thread that shared it if not given. `js` needs
+   * The core of this thread, whatever the others have. Default: the one of the thread that shared it. `js` needs
    * `import "skbuff/js"` on this thread.
    */
   core?: "wasm" | "js";
@@ -139,17 +141,19 @@ const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: 
 
 /** How a thread leaves. */
 export interface DetachOptions {
-  /** What to do about ubufs that packets still carry: `refuse` to detach, if not given, or `wait` for them. */
+  /** What to do about ubufs that packets still carry: `refuse` to detach, or `wait` for them. Default: `refuse`. */
   completions?: "refuse" | "wait";
-  /** Milliseconds to wait for them at most; without limit if not given. */
+  /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
+  /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
+  signal?: AbortSignal;
 }
 
-const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true };
+const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };
 
 /** How a packet is made. */
 export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. 0 if not given. */
+  /** Bytes in front of the packet for headers to come. Default: 0. */
   headroom?: number;
 }
 
@@ -158,13 +162,11 @@ export interface BurstOptions extends AllocOptions {
   /**
    * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
    * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
-   * alive again.
+   * alive again. Default: false.
    */
   reuse?: boolean;
 }
 
-/** Without `completions`, which are what an engine waits for. */
-const WAIT_OPTIONS: Names<Omit<WaitOptions, "completions">> = { timeout: true, spin: true };
 const CLOSE_OPTIONS = { force: true } as const;
 
 /**
@@ -202,6 +204,8 @@ export class Engine {
   /** Where lists go to the core and come from it. @internal */
   readonly _scratch: number;
   /** @internal */
+  readonly _sleeper: Sleeper;
+  /** @internal */
   readonly _waiter: Waiter;
   /** The sender whose rings the core's scatter chooses from. @internal */
   _targets: object | null = null;
@@ -237,6 +241,7 @@ export class Engine {
     this._debug = trackerOf(options.debug, report);
     this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
+    this._sleeper = new Sleeper(this, this._scratch);
     this._waiter = new Waiter(this, this._scratch);
     this._identity = token?.identity ?? Math.floor(Math.random() * 2 ** 32);
     this.#several = token !== undefined;
@@ -374,7 +379,7 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). `count` is `skbs.length` if not given. Takes them: all,
+   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). Default: `count` is `skbs.length`. Takes them: all,
    * or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
@@ -481,35 +486,34 @@ export class Engine {
   }
 
   /**
-   * Blocks until a ubuf of this thread completes, and runs the callbacks. Returns whether one did: false after the
-   * timeout, and at once if no ubuf is out.
+   * Blocks until a ubuf of this thread completes, and runs the callbacks: `completed`; or until `timed-out`; `ended` if no ubuf
+   * is out whose callback could run.
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
    * @example
    * const out = engine.ubuf();
-   * engine.wait({ timeout: 10 }); // → false
+   * engine.wait({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
-  wait(options?: Omit<WaitOptions, "completions">): boolean {
+  wait(options?: Omit<WaitOptions, "completions">): Wakeup {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
-    return this.#awaited() && this._waiter.block({ ends, timeout, spin, completions: true }) === "completed";
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
+    return this.#awaited() ? this._sleeper.block({ ...wait, completions: true }) : "ended";
   }
 
   /**
    * As `wait`, without blocking.
    *
-   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError (as rejections)
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError, the reason of `signal` (as rejections)
    * @example
    * const out = engine.ubuf();
-   * await engine.waitAsync({ timeout: 10 }); // → false
+   * await engine.waitAsync({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
-  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<boolean> {
+  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<Wakeup> {
     this._open();
-    const { ends, timeout, spin } = checkWait(options, [], WAIT_OPTIONS);
-    const wait = { ends, timeout, spin, completions: true };
-    return this.#awaited() ? (await this._waiter.wait(wait)) === "completed" : atOnce(false);
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
+    return this.#awaited() ? this._waiter.waitForCompletions(wait) : atOnce("ended");
   }
 
   /** Whether there is a callback that may yet run. */
@@ -589,7 +593,7 @@ export class Engine {
    * worker.closed; // → true
    */
   detach(options?: DetachOptions): void {
-    for (const wait of this.#departure(options)) this._waiter.block(wait);
+    for (const wait of this.#departure(options)) this._sleeper.block(wait);
     this.#leave();
   }
 
@@ -608,18 +612,33 @@ export class Engine {
 
   /** What is left to wait for before this thread leaves, as `options` ask. */
   *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
-    const { completions = "refuse", timeout } = checkOptions(options, DETACH_OPTIONS);
+    const { completions = "refuse", timeout, signal } = checkOptions(options, DETACH_OPTIONS);
     checkOneOf("completions", completions, ["refuse", "wait"]);
-    const wait = { ...checkWait(timeout === undefined ? {} : { timeout }, []), completions: true };
+    const limits = {
+      ...(timeout === undefined ? {} : { timeout }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const wait = { ...checkWait(limits, []), completions: true };
     const deadline = performance.now() + wait.timeout;
     this._deliver(true);
-    while (completions === "wait" && this.#mayComplete() && performance.now() < deadline)
-      yield { ...wait, timeout: deadline - performance.now() };
+    if (completions !== "wait" || this.#closed) return;
+    // The tables are gone through once for all that are out, not for each completion.
+    if (this.#held().length > 0) return;
+    for (let out = this.#carried(); out.length > 0; out = this.#carried()) {
+      for (const ubuf of out) {
+        while (ubuf.status === "lent") {
+          const left = deadline - performance.now();
+          if (left <= 0) return;
+          yield { ...wait, timeout: left };
+          if (this.#closed) return;
+        }
+      }
+    }
   }
 
-  /** Whether ubufs are all that keeps this thread from leaving. */
-  #mayComplete(): boolean {
-    return !this.#closed && this.#ubufs.some((ubuf) => ubuf?._carried === true) && this.#held().length === 0;
+  /** ubufs that packets carry. */
+  #carried(): Ubuf[] {
+    return this.#ubufs.filter((ubuf) => ubuf?._carried === true) as Ubuf[];
   }
 
   #leave(): void {
@@ -782,6 +801,11 @@ export class Engine {
   _forget(ubuf: Ubuf): void {
     this.#ubufs[ubuf._handle & this.#ubufMask] = undefined;
     this._lent--;
+  }
+
+  /** A ubuf was cancelled: if it was the last, nobody need wait for completions any more. @internal */
+  _cancelled(): void {
+    if (!this.#awaited()) this._waiter.nothingLent();
   }
 
   /**

@@ -22,17 +22,59 @@ function quoted(value: unknown): unknown {
   return typeof value === "string" ? JSON.stringify(value) : value;
 }
 
-/** What all errors of the library but range and type errors descend from. */
+/** The `code` of an error. */
+export type ErrorCode =
+  | "ERR_SKB_CAPTURE"
+  | "ERR_SKB_CLOSED"
+  | "ERR_SKB_EXHAUSTED"
+  | "ERR_SKB_FOREIGN"
+  | "ERR_SKB_FRAGS"
+  | "ERR_SKB_FRAMING"
+  | "ERR_SKB_HELD"
+  | "ERR_SKB_IN_USE"
+  | "ERR_SKB_QUEUED"
+  | "ERR_SKB_RANGE"
+  | "ERR_SKB_REGION"
+  | "ERR_SKB_RING_CLOSED"
+  | "ERR_SKB_RING_ROLE"
+  | "ERR_SKB_ROOM"
+  | "ERR_SKB_SHARED"
+  | "ERR_SKB_SHARED_MEMORY"
+  | "ERR_SKB_STALE"
+  | "ERR_SKB_THREADS"
+  | "ERR_SKB_TIMEOUT"
+  | "ERR_SKB_TOKEN"
+  | "ERR_SKB_TRANSPORT"
+  | "ERR_SKB_TYPE"
+  | "ERR_SKB_UBUF"
+  | "ERR_SKB_UNSUPPORTED";
+
+/**
+ * Every error of the library. A wrong argument is one as well as a RangeError or TypeError of the language: `instanceof` says yes
+ * to both.
+ */
 export class SkbuffError extends Error {
   /** Stays the same across versions; compare this, not the message. */
-  readonly code: string;
+  readonly code: ErrorCode;
 
   /** `name` is told, since a minifier may call the class something else. @internal */
-  constructor(name: string, code: string, message: string) {
+  constructor(name: string, code: ErrorCode, message: string) {
     super(message);
     this.name = name;
     this.code = code;
   }
+
+  /** @internal */
+  static override [Symbol.hasInstance](one: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the classes that extend this one inherit it
+    return isInstance.call(this, one) || (this === SkbuffError && isArgumentError(one));
+  }
+}
+
+const isInstance = Function.prototype[Symbol.hasInstance];
+
+function isArgumentError(one: unknown): boolean {
+  return one instanceof ArgumentRangeError || one instanceof ArgumentTypeError;
 }
 
 /** A number that is not an integer in the range it must be in. */
@@ -190,6 +232,14 @@ export class RingRoleError extends SkbuffError {
   /** @internal */
   constructor(role: "producer" | "consumer", thread: number) {
     super("RingRoleError", "ERR_SKB_RING_ROLE", expected(role, "this thread", `thread ${thread}`));
+  }
+}
+
+/** Nothing came within the time that was given. */
+export class TimeoutError extends SkbuffError {
+  /** @internal */
+  constructor(what: string, wanted: string, got: string) {
+    super("TimeoutError", "ERR_SKB_TIMEOUT", expected(what, wanted, got));
   }
 }
 

@@ -7,6 +7,7 @@ import { checkInteger, checkOneOf, checkOptions, checkReuse, type Names, U32_MOS
 import { describes } from "./describe.js";
 import { checkEngine, type Engine } from "./engine.js";
 import { ArgumentTypeError, PoolExhaustedError } from "./errors.js";
+import { type PacketsOptions, packetsOf } from "./iteration.js";
 import {
   checkCapacity,
   createRing,
@@ -15,18 +16,16 @@ import {
   RING_OPTIONS,
   Ring,
   type RingOptions,
-  type Wakeup,
 } from "./ring.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type MeshToken, type RingToken } from "./token.js";
-import { Loop } from "./turns.js";
-import { checkWait, type End, type Wait, type WaitOptions, type Woken } from "./waiter.js";
+import { checkWait, type End, type Wait, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
 /** What a mesh is made with; `capacity` is that of each of its rings. */
 export interface MeshOptions extends RingOptions {
   /**
-   * How a sender chooses. `hash`, if not given: by `skb.hash`, so that the packets of a flow go to one receiver, in
-   * order. `in-turn`: one receiver after the other, passing over those whose ring is full.
+   * How a sender chooses. `hash`: by `skb.hash`, so that the packets of a flow go to one receiver, in
+   * order. `in-turn`: one receiver after the other, passing over those whose ring is full. Default: `hash`.
    */
   spread?: "hash" | "in-turn";
 }
@@ -334,7 +333,7 @@ export class Sender {
   waitWritable(room?: number, options?: WaitOptions): Wakeup {
     const waits = this.#waits(room, options);
     let next = waits.next();
-    while (next.done !== true) next = waits.next(this.#engine._waiter.block(next.value));
+    while (next.done !== true) next = waits.next(this.#engine._sleeper.block(next.value));
     return next.value;
   }
 
@@ -355,8 +354,8 @@ export class Sender {
 
   /** What to wait for, one after the other; each is answered with why it ended. Returns what that means. */
   *#waits(room: number | undefined, options: WaitOptions | undefined): Generator<Wait, Wakeup, Woken> {
-    const { timeout, spin, completions } = checkWait(options, []);
-    const left = countdown(timeout);
+    const given = checkWait(options, []);
+    const left = countdown(given.timeout);
     const one = this.#inTurn || this.#full.length > 0;
     for (;;) {
       const short = this.#rings.filter((ring) => ring.capacity - ring.size < (room ?? ring._half));
@@ -365,7 +364,7 @@ export class Sender {
       const ends = this.#rings.map((ring) =>
         wanted.includes(ring) ? ring._producerEnd(room ?? ring._half) : ring._closingEnd(),
       );
-      const woken = yield { ends, timeout: left(), spin, completions };
+      const woken = yield { ...given, ends, timeout: left() };
       if (woken !== "ready") return woken;
       if (this.closed) return "ended";
       if (one || short.length <= 1) return "ready";
@@ -458,7 +457,7 @@ export class Receiver {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on. Senders that have packets get an equal share of it. Returns how
-   * many; the rest of `out` stays as it is. `count` is `out.length` if not given; for more, `out` grows.
+   * many; the rest of `out` stays as it is. Default: `count` is `out.length`; for more, `out` grows.
    *
    * @throws as `ring.dequeueBurst`; if there are packets already, the next call throws
    * @example
@@ -507,12 +506,12 @@ export class Receiver {
    * mesh.receiver(0).wait(); // → "ended"
    */
   wait(options?: WaitOptions): Wakeup {
-    const { timeout, spin, completions } = checkWait(options, []);
-    const left = countdown(timeout);
+    const given = checkWait(options, []);
+    const left = countdown(given.timeout);
     for (;;) {
-      const wait = { ends: this.#open(), timeout: left(), spin, completions };
+      const wait = { ...given, ends: this.#open(), timeout: left() };
       if (wait.ends.length === 0) return "ended";
-      const woken = this.#engine._waiter.block(wait);
+      const woken = this.#engine._sleeper.block(wait);
       // An end that has closed is ready, too, but brings nothing: the others are still to be waited for.
       if (woken !== "ready" || this.size > 0) return woken;
     }
@@ -528,10 +527,10 @@ export class Receiver {
    * await mesh.receiver(0).waitAsync(); // → "ready"
    */
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    const { timeout, spin, completions } = checkWait(options, []);
-    const left = countdown(timeout);
+    const given = checkWait(options, []);
+    const left = countdown(given.timeout);
     for (;;) {
-      const wait = { ends: this.#open(), timeout: left(), spin, completions };
+      const wait = { ...given, ends: this.#open(), timeout: left() };
       if (wait.ends.length === 0) return "ended";
       const woken = await this.#engine._waiter.wait(wait);
       if (woken !== "ready" || this.size > 0) return woken;
@@ -546,23 +545,30 @@ export class Receiver {
   /**
    * The packets as they come, until all senders have ended. Each is an owned one.
    *
-   * @throws as `dequeue`
+   * @throws as `dequeue`; TimeoutError if none came for `timeout` milliseconds; the reason of `signal`; ArgumentTypeError,
+   * ArgumentRangeError
    * @example
    * const mesh = new Mesh(engine, 1, 1);
    * const sender = mesh.sender(0);
    * sender.enqueueBurst([skb, other]);
    * sender.close();
+   * for await (const packet of mesh.receiver(0).packets({ timeout: 1000 })) packet.release();
+   */
+  packets(options?: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    return packetsOf(this, options);
+  }
+
+  /**
+   * `packets()` without options.
+   *
+   * @throws as `packets`
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * mesh.sender(0).close();
    * for await (const packet of mesh.receiver(0)) packet.release();
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
-    const loop = new Loop();
-    for (;;) {
-      const due = loop.due();
-      if (due !== undefined) await due;
-      const skb = this.dequeue();
-      if (skb !== null) yield skb;
-      else if ((await this.waitAsync()) === "ended") return;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    return this.packets();
   }
 
   /**

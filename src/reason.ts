@@ -30,10 +30,10 @@ export const DropReason = {
   full: 7,
 } as const;
 
-/** 0..15; see the constants of the same name. */
-export type DropReason = number;
+/** One of the constants of the same name, or one of yours. */
+export type DropReason = (typeof DropReason)[keyof typeof DropReason] | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
 
 /** Returns `reason` if it is one. @internal */
 export function checkReason(reason: DropReason): DropReason {
-  return checkInteger("reason", reason, 0, REASONS - 1);
+  return checkInteger("reason", reason, 0, REASONS - 1) as DropReason;
 }

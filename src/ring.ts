@@ -25,18 +25,15 @@ import {
   RingClosedError,
   RingRoleError,
 } from "./errors.js";
+import { type PacketsOptions, packetsOf } from "./iteration.js";
 import { refusal } from "./refusal.js";
 import { GIVEN_AWAY, type Skb } from "./skb.js";
 import { checkToken, type RingToken } from "./token.js";
-import { Loop } from "./turns.js";
-import { checkWait, type End, type WaitOptions, type Woken } from "./waiter.js";
-
-/** Why a wait ended. `ended`: the ring is closed and, for a consumer, drained. */
-export type Wakeup = Woken | "ended";
+import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
 /** What a ring is made with. */
 export interface RingOptions {
-  /** Packets that the ring holds, 1..2^20, rounded up to a power of two. 1024 if not given. */
+  /** Packets that the ring holds, 1..2^20, rounded up to a power of two. Default: 1024. */
   capacity?: number;
 }
 
@@ -45,7 +42,7 @@ export const RING_OPTIONS: Names<RingOptions> = { capacity: true };
 
 /** How packets are taken out. */
 export interface DequeueOptions {
-  /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. */
+  /** As for `engine.allocBurst`: `Skb` objects in the array that have ended are used again. Default: false. */
   reuse?: boolean;
 }
 
@@ -162,7 +159,7 @@ export class Ring {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the ring, in order, as many as there is room for (rte_ring_enqueue_burst).
-   * Takes those, and returns how many; the rest stay yours. `count` is `skbs.length` if not given.
+   * Takes those, and returns how many; the rest stay yours. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
@@ -288,7 +285,7 @@ export class Ring {
    */
   wait(options?: WaitOptions): Wakeup {
     const wait = checkWait(options, [this._consumerEnd()]);
-    return this.#why(this._engine._waiter.block(wait), 0);
+    return this.#why(this._engine._sleeper.block(wait), 0);
   }
 
   /**
@@ -307,7 +304,7 @@ export class Ring {
 
   /**
    * Blocks this thread until the ring has room for `room` packets, or is closed: `ended`. Else as `wait`. `room` is half of
-   * the capacity if not given: being woken costs as much as hundreds of packets, so let it be for many.
+   * the capacity by default: being woken costs as much as hundreds of packets, so let it be for many.
    *
    * @throws RingRoleError, RingClosedError after `release()`, UnsupportedError, ArgumentRangeError
    * @example
@@ -318,7 +315,7 @@ export class Ring {
    */
   waitWritable(room = this._half, options?: WaitOptions): Wakeup {
     const wait = checkWait(options, [this._producerEnd(room)]);
-    return this.#why(this._engine._waiter.block(wait), room);
+    return this.#why(this._engine._sleeper.block(wait), room);
   }
 
   /**
@@ -338,27 +335,35 @@ export class Ring {
    * The packets as they come, until the ring has ended. Each is an owned one. Breaking out of the loop leaves the rest in
    * the ring.
    *
-   * @throws RingRoleError, RingClosedError after `release()`
+   * @throws RingRoleError, RingClosedError after `release()`; TimeoutError if none came for `timeout` milliseconds; the reason
+   * of `signal`; ArgumentTypeError, ArgumentRangeError
    * @example
    * const ring = new Ring(engine);
    * ring.enqueueBurst([skb, other]);
    * ring.close();
    * let n = 0;
-   * for await (const packet of ring) {
+   * for await (const packet of ring.packets({ timeout: 1000 })) {
    *   packet.release();
    *   n++;
    * }
    * n; // → 2
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
-    const loop = new Loop();
-    for (;;) {
-      const due = loop.due();
-      if (due !== undefined) await due;
-      const skb = this.dequeue();
-      if (skb !== null) yield skb;
-      else if ((await this.waitAsync()) === "ended") return;
-    }
+  packets(options?: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    return packetsOf(this, options);
+  }
+
+  /**
+   * `packets()` without options.
+   *
+   * @throws as `packets`
+   * @example
+   * const ring = new Ring(engine);
+   * ring.enqueue(skb);
+   * ring.close();
+   * for await (const packet of ring) packet.release();
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    return this.packets();
   }
 
   // ─── Life ────────────────────────────────────────────────────────────────────────────────────────────

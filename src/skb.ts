@@ -29,6 +29,8 @@ import {
   checkBytes,
   checkHeadroom,
   checkInteger,
+  checkOrder,
+  checkU64,
   checkUnshared,
   offsetOf,
   U32_MOST,
@@ -36,6 +38,7 @@ import {
 import { describes } from "./describe.js";
 import type { AllocOptions, Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
+import { foldSum, swap16, swap32 } from "./numbers.js";
 import type { QueueNode } from "./queue.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal, staleError } from "./refusal.js";
@@ -674,27 +677,50 @@ export class Skb {
   }
 
   /**
-   * The big-endian 16-bit number at `offset`.
+   * The 16-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false), as in DataView.
    *
-   * @throws ArgumentRangeError
+   * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * skb.readU16(1); // → 0x0102
+   * skb.readU16(1, true); // → 0x0201
    */
-  readU16(offset: number): number {
+  readU16(offset: number, littleEndian = false): number {
     this._count("offset", offset);
-    return this._value(this._engine._core.readU16(this._handle, offset), offset, 2);
+    const value = this._value(this._engine._core.readU16(this._handle, offset), offset, 2);
+    return checkOrder(littleEndian) ? swap16(value) : value;
   }
 
   /**
-   * The big-endian 32-bit number at `offset`.
+   * The 32-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false).
    *
-   * @throws ArgumentRangeError
+   * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * skb.readU32(1); // → 0x01020304
+   * skb.readU32(1, true); // → 0x04030201
    */
-  readU32(offset: number): number {
+  readU32(offset: number, littleEndian = false): number {
     this._count("offset", offset);
-    return this._value(this._engine._core.readU32(this._handle, offset), offset, 4);
+    const value = this._value(this._engine._core.readU32(this._handle, offset), offset, 4);
+    return checkOrder(littleEndian) ? swap32(value) : value;
+  }
+
+  /**
+   * The 64-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false). A signed one is
+   * `BigInt.asIntN(64, value)`.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError
+   * @example
+   * skb.readU64(1); // → 0x0102030405060708n
+   * skb.readU64(1, true); // → 0x0807060504030201n
+   */
+  readU64(offset: number, littleEndian = false): bigint {
+    const core = this._engine._core;
+    this._count("offset", offset);
+    // In this order: that the first is there says that the offset of the second one is a u32.
+    const first = this._value(core.readU32(this._handle, offset), offset, 8);
+    const second = this._value(core.readU32(this._handle, offset + 4), offset, 8);
+    const [high, low] = checkOrder(littleEndian) ? [swap32(second), swap32(first)] : [first, second];
+    return (BigInt(high) << 32n) | BigInt(low);
   }
 
   /**
@@ -713,33 +739,56 @@ export class Skb {
   }
 
   /**
-   * Writes a big-endian 16-bit number at `offset`.
+   * Writes a 16-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false).
    *
-   * @throws ArgumentRangeError, SharedDataError
+   * @throws ArgumentRangeError, ArgumentTypeError, SharedDataError
    * @example
    * skb.writeU16(0, 0x4500);
    * skb.readU16(0); // → 0x4500
    */
-  writeU16(offset: number, value: number): void {
+  writeU16(offset: number, value: number, littleEndian = false): void {
     this._count("offset", offset);
     checkInteger("value", value, 0, 0xffff);
-    const status = this._engine._core.writeU16(this._handle, offset, value);
+    const stored = checkOrder(littleEndian) ? swap16(value) : value;
+    const status = this._engine._core.writeU16(this._handle, offset, stored);
     if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 2 });
   }
 
   /**
-   * Writes a big-endian 32-bit number at `offset`.
+   * Writes a 32-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false).
    *
-   * @throws ArgumentRangeError, SharedDataError
+   * @throws ArgumentRangeError, ArgumentTypeError, SharedDataError
    * @example
    * skb.writeU32(0, 0x45000064);
    * skb.readU32(0); // → 0x45000064
    */
-  writeU32(offset: number, value: number): void {
+  writeU32(offset: number, value: number, littleEndian = false): void {
     this._count("offset", offset);
     checkInteger("value", value, 0, U32_MOST);
-    const status = this._engine._core.writeU32(this._handle, offset, value);
+    const stored = checkOrder(littleEndian) ? swap32(value) : value;
+    const status = this._engine._core.writeU32(this._handle, offset, stored);
     if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 4 });
+  }
+
+  /**
+   * Writes a 64-bit number at `offset`. Network byte order; the other one with `littleEndian` (Default: false).
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError, SharedDataError
+   * @example
+   * skb.writeU64(0, 2n ** 63n);
+   * skb.readU8(0); // → 0x80
+   */
+  writeU64(offset: number, value: bigint, littleEndian = false): void {
+    const core = this._engine._core;
+    this._count("offset", offset);
+    checkU64("value", value);
+    const [high, low] = [Number(value >> 32n), Number(value & 0xffffffffn)];
+    const [first, second] = checkOrder(littleEndian) ? [swap32(low), swap32(high)] : [high, low];
+    // Both or none.
+    const status = core.checkWrite(this._handle, offset, 8);
+    if (status !== OK) this._check(status, { what: "offset", got: offset, bytes: 8 });
+    core.writeU32(this._handle, offset, first);
+    core.writeU32(this._handle, offset + 4, second);
   }
 
   /**
@@ -840,22 +889,56 @@ export class Skb {
 
   /**
    * The ones'-complement sum of the packet, or of `n` bytes from `offset` on, as big-endian 16-bit words, an odd last
-   * byte padded with 0 (skb_checksum, RFC 1071). 16 bits, not inverted: over bytes that include a right Internet
-   * checksum it is 0xffff, and a checksum field is `~sum & 0xffff`.
+   * byte padded with 0 (skb_checksum, csum_partial, RFC 1071), and of `seed`: another sum, that of a pseudo-header, folded or not
+   * (Default: 0). 16 bits, not inverted: over bytes that include a right Internet checksum it is 0xffff.
    *
-   * @throws ArgumentRangeError
+   * @throws ArgumentRangeError, ArgumentTypeError
    * @example
    * skb.checksum(0, 4); // → 0x0204
+   * skb.checksum(0, 4, 0x11); // → 0x0215
    * ~skb.checksum(0, 4) & 0xffff; // → 0xfdfb
    */
-  checksum(offset = 0, n?: number): number {
+  checksum(offset = 0, n?: number, seed = 0): number {
     this._count("offset", offset);
     const bytes = n ?? Math.max(this.length - offset, 0);
     this._count("n", bytes);
+    checkInteger("seed", seed, 0, U32_MOST);
     const sum = this._engine._core.checksum(this._handle, offset, bytes);
     if (sum >= CHECKSUM_FAILED)
       this._check(sum - CHECKSUM_FAILED, { what: "offset", got: offset, bytes, count: "n" });
-    return sum;
+    return seed === 0 ? sum : foldSum(sum + (seed & 0xffff) + (seed >>> 16));
+  }
+
+  /**
+   * Computes the Internet checksum of the packet, or of `n` bytes from `offset` on, with a sum `seed` (Default: 0) of what is not
+   * in them, and writes it at `at`, whose two bytes count as 0 (udp_set_csum). Returns what it wrote. In UDP 0 says that there is
+   * none: write 0xffff then, which is the same number (CSUM_MANGLED_0).
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError, SharedDataError
+   * @example
+   * skb.setChecksum(10, 0, 20); // → 0xafa6
+   * skb.checksum(0, 20); // → 0xffff
+   */
+  setChecksum(at: number, offset = 0, n?: number, seed = 0): number {
+    const core = this._engine._core;
+    this._count("at", at);
+    this._count("offset", offset);
+    const bytes = n ?? Math.max(this.length - offset, 0);
+    this._count("n", bytes);
+    checkInteger("seed", seed, 0, U32_MOST);
+    this._check(core.startSegments(this._handle, offset, bytes), {
+      what: "offset",
+      got: offset,
+      bytes,
+      count: "n",
+    });
+    this._check(core.checkWrite(this._handle, at, 2), { what: "at", got: at, bytes: 2 });
+    core.writeU16(this._handle, at, 0);
+    const sum = ~this.checksum(offset, bytes, seed) & 0xffff;
+    // A field at an odd place of the range has its bytes the other way round.
+    const value = ((at - offset) & 1) === 0 ? sum : swap16(sum);
+    core.writeU16(this._handle, at, value);
+    return value;
   }
 
   // ─── Metadata: the packet's own, not shared with clones ──────────────────────────────────────────────

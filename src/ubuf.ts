@@ -20,11 +20,11 @@ export type UbufCallback = (completion: Completion) => void;
 
 /** What a ubuf is made with. */
 export interface UbufOptions {
-  /** A number of yours, 0..2^32-1, that comes back with the completion. 0 if not given. */
+  /** A number of yours, 0..2^32-1, that comes back with the completion. Default: 0. */
   desc?: number;
   /**
-   * What `clone`, `copyHead` and the like do with the lent bytes. `copy` (the default): they copy them first, and
-   * the ubuf completes at that moment. `refcount`: they share them, and it completes with the last.
+   * What `clone`, `copyHead` and the like do with the lent bytes. `copy`: they copy them first, and the ubuf
+   * completes at that moment. `refcount`: they share them, and it completes with the last. Default: `copy`.
    */
   sharing?: "copy" | "refcount";
 }
@@ -98,6 +98,7 @@ export class Ubuf {
       throw new UbufError("no packet to carry it", "a carried one");
     this._engine._forget(this);
     this._finish("cancelled");
+    this._engine._cancelled();
   }
 
   /** Whether it has neither completed nor been cancelled. @internal */

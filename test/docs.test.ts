@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MAX_ROOM } from "../assembly/layout.js";
+import { optionsOf, page } from "../scripts/options.mjs";
 import { asserting } from "./asserting.js";
 import { membersOf } from "./members.js";
 
@@ -34,7 +35,7 @@ for (const path of Object.keys(manifest.exports)) {
   if (path.endsWith(".json")) continue;
   const module = `skbuff${path.slice(1)}`;
   for (const [name, value] of Object.entries(await import(module)))
-    exported.push({ module, name, value } as never);
+    if (!name.startsWith("_")) exported.push({ module, name, value } as never);
 }
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -156,6 +157,19 @@ describe("the program of", () => {
     const { stdout } = await run(process.execPath, [file], { cwd: programs, timeout: 100_000 });
     expect(stdout).toBe(printed);
   });
+});
+
+describe("the page of options", () => {
+  it("is what the types say", () => {
+    expect(readFileSync(join(root, "docs/options.md"), "utf8"), "run `npm run options`").toBe(page());
+  }, 120_000);
+
+  it("has a default for every option", () => {
+    const without = [...optionsOf()].flatMap(([name, options]) =>
+      options.filter(({ standard }) => standard === "").map((option) => `${name}.${option.name}`),
+    );
+    expect(without).toEqual([]);
+  }, 120_000);
 });
 
 describe("the guides", () => {

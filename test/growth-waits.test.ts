@@ -15,13 +15,15 @@ afterAll(() => {
   expect(engine.close()).toEqual([]);
 });
 
+const turn = (): Promise<void> => new Promise(setImmediate);
+
 /** Whether any of a few fits is below the bound, as \`expectLinear\` asks of what takes no promise. */
-async function expectLinear(measure: (n: number) => Promise<number>): Promise<void> {
+async function expectLinear(measure: (n: number) => Promise<number>, sizes = SIZES): Promise<void> {
   const seen: number[] = [];
   for (let attempt = 0; attempt < 4; attempt++) {
     const times: number[] = [];
-    for (const n of SIZES) times.push(Math.min(await measure(n), await measure(n)));
-    const slope = exponent(SIZES, times);
+    for (const n of sizes) times.push(Math.min(await measure(n), await measure(n)));
+    const slope = exponent(sizes, times);
     if (slope < 1.3) return;
     seen.push(slope);
   }
@@ -36,7 +38,11 @@ it.each([
     const ring = new Ring(engine, { capacity: 4 });
     const start = processorMs();
     const waits = Array.from({ length: n }, () => ring.waitAsync(timeout === undefined ? {} : { timeout }));
-    if (timeout === undefined) ring.enqueue(engine.alloc(1));
+    if (timeout === undefined) {
+      ring.enqueue(engine.alloc(1));
+      // A packet is for one of them, what is said before the end for all.
+      ring.close();
+    }
     const woken = new Set(await Promise.all(waits));
     const ms = processorMs() - start;
     expect([...woken]).toEqual([timeout === undefined ? "ready" : "timed-out"]);
@@ -44,4 +50,66 @@ it.each([
     ring.release();
     return ms;
   });
+});
+
+it("many who wait at one ring for a packet each, which come one in each turn", async () => {
+  await expectLinear(
+    async (n) => {
+      const ring = new Ring(engine, { capacity: 4 });
+      const start = processorMs();
+      let woken = 0;
+      const workers = Array.from({ length: n }, async () => {
+        for (;;) {
+          await ring.waitAsync();
+          woken++;
+          const skb = ring.dequeue();
+          if (skb === null) continue;
+          skb.release();
+          return;
+        }
+      });
+      for (let i = 0; i < n; i++) {
+        const skb = engine.alloc(1);
+        while (!ring.enqueue(skb)) await turn();
+        await turn();
+      }
+      await Promise.all(workers);
+      const ms = processorMs() - start;
+      // Not all for each.
+      expect(woken).toBeLessThan(4 * n);
+      ring.release();
+      return ms;
+    },
+    [500, 2000, 8000],
+  );
+});
+
+it("detach, for each ubuf that it waits for", async () => {
+  const home = await Engine.create({ memory: 64 << 20, ubufs: 16_000, skbs: 32_000, rings: 4 });
+  await expectLinear(
+    async (n) => {
+      const worker = await Engine.attach(home.share());
+      const region = worker.userRegion(100);
+      const ring = new Ring(worker, { capacity: n });
+      const here = Ring.attach(home, ring.share());
+      for (let i = 0; i < n; i++) {
+        const skb = worker.alloc(0);
+        skb.addUserFrag(region, 0, 100, worker.ubuf());
+        ring.enqueue(skb);
+      }
+      region.release();
+      const start = processorMs();
+      const left = worker.detachAsync({ completions: "wait" });
+      for (let i = 0; i < n; i++) {
+        here.dequeue()?.release();
+        await turn();
+      }
+      await left;
+      const ms = processorMs() - start;
+      here.release();
+      return ms;
+    },
+    [500, 2000, 8000],
+  );
+  expect(home.close()).toEqual([]);
 });

@@ -79,15 +79,18 @@ export const SKB: Record<string, Call<Skb>> = {
   recycle: (skb) => skb.recycle(1),
   readU8: (skb) => skb.readU8(0),
   readU16: (skb) => skb.readU16(0),
+  readU64: (skb) => skb.readU64(0),
   readU32: (skb) => skb.readU32(0),
   writeU8: (skb) => skb.writeU8(0, 1),
   writeU16: (skb) => skb.writeU16(0, 1),
   writeU32: (skb) => skb.writeU32(0, 1),
+  writeU64: (skb) => skb.writeU64(0, 1n),
   copyBits: (skb) => skb.copyBits(0, bytes(1)),
   storeBits: (skb) => skb.storeBits(0, bytes(1)),
   toBytes: (skb) => skb.toBytes(),
   segments: (skb) => skb.segments(),
   checksum: (skb) => skb.checksum(),
+  setChecksum: (skb) => skb.setChecksum(0),
   protocol: (skb) => skb.protocol,
   "protocol=": (skb) => {
     skb.protocol = 1;
@@ -209,6 +212,10 @@ export const RING: Record<string, Call<Ring>> = {
   share: (ring) => ring.share(),
   release: (ring) => ring.release(),
   "[dispose]": (ring) => (ring as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (ring) => {
+    ring.close();
+    for await (const skb of ring.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (ring) => {
     ring.close();
     for await (const skb of ring) skb.release();
@@ -247,6 +254,10 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   close: (receiver) => receiver.close(),
   release: (receiver) => receiver.release(),
   "[dispose]": (receiver) => (receiver as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+  packets: async (receiver) => {
+    receiver.close();
+    for await (const skb of receiver.packets({ timeout: 1000 })) skb.release();
+  },
   "[asyncIterator]": async (receiver) => {
     receiver.close();
     for await (const skb of receiver) skb.release();

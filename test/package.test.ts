@@ -1,7 +1,7 @@
 // The package as users get it: packed, installed into an empty project, run and type-checked there.
 
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,14 +11,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
 const nodeTypes = dirname(dirname(createRequire(import.meta.url).resolve("@types/node/package.json")));
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const blocks = [...readme.matchAll(/```(\w*)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
-  language,
-  text,
-}));
-const programs = blocks.filter(({ language }) => language === "js").map(({ text }) => text as string);
-const printed = blocks.filter(({ language }) => language === "").map(({ text }) => text as string);
 let project = "";
+let installed = "";
+/** What npm said when it was installed. */
+let said = "";
 
 function run(file: string, args: string[], cwd: string): string {
   return execFileSync(file, args, {
@@ -38,32 +34,85 @@ beforeAll(() => {
     join(project, "package.json"),
     JSON.stringify({ name: "empty", private: true, type: "module" }),
   );
-  run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${packed.filename}`], project);
+  const { status, stdout, stderr } = spawnSync(
+    "npm",
+    ["install", "--offline", "--no-audit", "--no-fund", `./${packed.filename}`],
+    { cwd: project, encoding: "utf8", shell: process.platform === "win32" },
+  );
+  said = stdout + stderr;
+  expect(status, said).toBe(0);
+  installed = join(project, "node_modules/skbuff");
 });
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 test.each([
-  ["first", 0],
-  ["pipeline", 1],
-  ["files", 2],
-  ["web", 3],
-])("the README's %s program runs as pasted, and is the one in examples", (name, i) => {
-  const program = programs[i] as string;
+  ["first", "README.md"],
+  ["pipeline", "docs/workers.md"],
+  ["files", "docs/files-and-sockets.md"],
+  ["web", "docs/browser.md"],
+])("examples/%s.mjs runs as pasted from %s, and prints what stands there", (name, page) => {
+  const program = readFileSync(join(root, `examples/${name}.mjs`), "utf8");
+  const text = readFileSync(join(root, page), "utf8");
+  const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => [
+    language,
+    code,
+  ]);
+  const at = blocks.findIndex(([language, code]) => language === "js" && code === program);
+  expect(at).not.toBe(-1);
   writeFileSync(join(project, `${name}.mjs`), program);
-  expect(run(process.execPath, [`${name}.mjs`], project)).toBe(printed[i]);
-  expect(readFileSync(join(root, `examples/${name}.mjs`), "utf8")).toBe(program);
+  expect(run(process.execPath, [`${name}.mjs`], project)).toBe(blocks[at + 1]?.[1]);
 });
 
 test("a worker pipeline takes fewer than 40 lines", () => {
-  expect(programs[1]?.trimEnd().split("\n").length).toBeLessThan(40);
+  expect(readFileSync(join(root, "examples/pipeline.mjs"), "utf8").trimEnd().split("\n").length).toBeLessThan(
+    40,
+  );
 });
 
 test("has no dependencies, and nothing of it runs when it is installed", () => {
-  const manifest = JSON.parse(readFileSync(join(project, "node_modules/skbuff/package.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   expect(manifest.dependencies ?? {}).toEqual({});
-  expect(["preinstall", "install", "postinstall"].filter((name) => name in manifest.scripts)).toEqual([]);
+  // npm warns of these.
+  const scripts = ["preinstall", "install", "postinstall", "prepare"];
+  expect(scripts.filter((name) => name in manifest.scripts)).toEqual([]);
+  expect(said).not.toMatch(/warn/i);
 });
+
+test("a clone has a built dist after npm ci, and a packed one is built", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  expect([scripts.prepublish, scripts.prepack]).toEqual(["npm run build", "npm run build"]);
+});
+
+test("pictures and links of its pages lead to what is in it", () => {
+  const pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+  for (const file of readdirSync(join(installed, "docs"))) pages.push(`docs/${file}`);
+  const dead: string[] = [];
+  for (const page of pages) {
+    const text = readFileSync(join(installed, page), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
+    for (const [, a, b] of text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g)) {
+      const [path = "", anchor = ""] = (a ?? b ?? "").split("#");
+      if (/^[a-z]+:/.test(path)) continue;
+      const target = path === "" ? join(installed, page) : join(installed, dirname(page), path);
+      if (!existsSync(target)) dead.push(`${page}: ${path}`);
+      else if (anchor !== "" && !anchorsOf(target).has(anchor)) dead.push(`${page}: ${path}#${anchor}`);
+    }
+  }
+  expect(dead).toEqual([]);
+});
+
+/** What a page's headings are called in links to them. */
+function anchorsOf(file: string): Set<string> {
+  const headings = readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm);
+  return new Set(
+    [...headings].map(([, title = ""]) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w -]/g, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
 
 /** Compiles a program in the project. Throws what the compiler says. */
 function check(name: string, program: string, options: Record<string, unknown>): void {

@@ -1,4 +1,4 @@
-// The figures as a section of the README.
+// The figures as a section of docs/benchmarks.md.
 
 import { number } from "../hop/report.mjs";
 import { breakEven, find } from "./figures.mjs";

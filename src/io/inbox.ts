@@ -5,14 +5,14 @@ import { checkInteger, checkReuse, U32_MOST } from "../check.js";
 import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
+import { type PacketsOptions, packetsOf } from "../iteration.js";
 import { DropReason } from "../reason.js";
-import type { DequeueOptions, Wakeup } from "../ring.js";
+import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
-import { Loop } from "../turns.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
+import { EventWaiter } from "./event-waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
-import { Waiters } from "./waiting.js";
 
 /**
  * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
@@ -27,7 +27,7 @@ export abstract class Inbox {
   /** @internal */
   readonly _engine: Engine;
   readonly #queue = new Fifo<Skb>();
-  readonly #waiters: Waiters;
+  readonly #waiters: EventWaiter;
   #over = false;
   #error: Error | null = null;
 
@@ -35,7 +35,9 @@ export abstract class Inbox {
   constructor(engine: Engine) {
     this._engine = engine;
     // What ended it is for all to see.
-    this.#waiters = new Waiters(engine, () => (this.#over ? Number.POSITIVE_INFINITY : this.#queue.length));
+    this.#waiters = new EventWaiter(engine, () =>
+      this.#over ? Number.POSITIVE_INFINITY : this.#queue.length,
+    );
   }
 
   /** Packets that wait to be taken out. */
@@ -90,8 +92,8 @@ export abstract class Inbox {
   }
 
   /**
-   * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. `count` is
-   * `out.length` if not given; for more, `out` grows. There are `Skb` objects already, so that `reuse` saves nothing.
+   * Takes up to `count` packets out, into `out[0]` and on. Returns how many; the rest of `out` stays as it is. Default: `count` is
+   * `out.length`; for more, `out` grows. There are `Skb` objects already, so that `reuse` saves nothing.
    *
    * @throws as `dequeue`, if there is no packet before it; ArgumentTypeError, ArgumentRangeError
    * @example
@@ -149,25 +151,32 @@ export abstract class Inbox {
    * The packets as they come, until there will never be one. Each is an owned one. Breaking out of the loop leaves the rest
    * where they are.
    *
-   * @throws as `dequeue`
+   * @throws as `dequeue`; TimeoutError if none came for `timeout` milliseconds; the reason of `signal`; ArgumentTypeError,
+   * ArgumentRangeError
    * @example
    * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
    * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
    * sender.enqueue(skb);
-   * for await (const packet of receiver) {
+   * for await (const packet of receiver.packets({ timeout: 5000 })) {
    *   packet.release();
    *   await receiver.close();
    * }
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
-    const loop = new Loop();
-    for (;;) {
-      const due = loop.due();
-      if (due !== undefined) await due;
-      const skb = this.dequeue();
-      if (skb !== null) yield skb;
-      else if ((await this.waitAsync()) === "ended") return;
-    }
+  packets(options?: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    return packetsOf(this, options);
+  }
+
+  /**
+   * `packets()` without options.
+   *
+   * @throws as `dequeue`
+   * @example
+   * const receiver = await UdpReceiver.open(engine, { port: 0 });
+   * await receiver.close();
+   * for await (const packet of receiver) packet.release();
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    return this.packets();
   }
 
   /**

@@ -5,12 +5,11 @@ import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
+import { EventWaiter, type Look } from "./event-waiter.js";
 import { Share } from "./share.js";
 import type { Transmitter } from "./transmitter.js";
-import { type Look, Waiters } from "./waiting.js";
 
 /**
  * The part of `UdpSender`, `StreamSender`, `WebSocketSender` and `WebStreamSender` that is the same: packets go in while there is room, and each comes back to
@@ -26,7 +25,7 @@ export abstract class Outbox implements Transmitter {
   /** @internal */
   readonly _engine: Engine;
   /** @internal */
-  readonly _waiters: Waiters;
+  readonly _waiters: EventWaiter;
   /** What is in flight, and how much may be: of packets or bytes, as `_cost` counts. @internal */
   _used = 0;
   /** @internal */
@@ -41,7 +40,7 @@ export abstract class Outbox implements Transmitter {
   constructor(engine: Engine, capacity: number) {
     this._engine = engine;
     this._capacity = capacity;
-    this._waiters = new Waiters(engine, () =>
+    this._waiters = new EventWaiter(engine, () =>
       Math.max(1, Math.floor((this._capacity - this._load) / Math.max(this.#lastCost, 1))),
     );
   }
@@ -90,7 +89,7 @@ export abstract class Outbox implements Transmitter {
 
   /**
    * Sends `skbs[0]` to `skbs[count - 1]`, in order, as many as there is room for. Takes those, and returns how many; the
-   * rest stay yours. `count` is `skbs.length` if not given.
+   * rest stay yours. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`, for whichever packet; all stay yours
    * @example
@@ -156,7 +155,7 @@ export abstract class Outbox implements Transmitter {
   /**
    * Waits until there is room for `room` more, packets or bytes as the sender counts, or nothing is in flight: `ready`; until
    * there will never be: `ended`; or `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`.
-   * Keeps Node's event loop alive meanwhile. `room` is half of what may be in flight if not given, or what the packet needs
+   * Keeps Node's event loop alive meanwhile. `room` is by default half of what may be in flight, or what the packet needs
    * that was refused last if that is more.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)

@@ -1,8 +1,7 @@
 // What all that give packets have in common: rings, receivers of a mesh, sockets, streams.
 
-import type { Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 
 /** Gives packets out, and says when there are some. `Ring`, `Receiver` and every `Inbox` are such. */
 export interface PacketSource {

@@ -19,15 +19,15 @@ const RETRY_MS = 5;
 /** How a stream is received. */
 export interface StreamReceiverOptions {
   /**
-   * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. While there are more, nothing is read. 1 MiB
-   * if not given.
+   * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. While there are more, nothing is read.
+   * Default: 1 MiB.
    */
   backlog?: number;
-  /** What is in front of each packet. `none` if not given: then each read makes a packet. */
+  /** What is in front of each packet. With `none` each read makes a packet. Default: `none`. */
   framing?: Framing;
-  /** Bytes of the longest packet that a length in front of it may claim. 1 MiB if not given. */
+  /** Bytes of the longest packet that a length in front of it may claim. Default: 1 MiB. */
   longest?: number;
-  /** Bytes in front of each packet for headers to come, 0..4096. 0 if not given. */
+  /** Bytes in front of each packet for headers to come, 0..4096. Default: 0. */
   headroom?: number;
 }
 

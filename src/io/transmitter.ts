@@ -1,9 +1,8 @@
 // What all that send packets have in common: rings, senders of a mesh, sockets, streams.
 
 import { ArgumentTypeError } from "../errors.js";
-import type { Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 
 /**
  * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSender` and `StreamSender` are

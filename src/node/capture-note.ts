@@ -30,11 +30,11 @@ export const ETHERNET = 1;
 
 /** The packet's own part of what a capture says. */
 export interface CaptureNote {
-  /** What the bytes start with, one of the LINKTYPE_ numbers of tcpdump.org. 1, Ethernet, if not given. */
+  /** What the bytes start with, one of the LINKTYPE_ numbers of tcpdump.org. Default: 1, Ethernet. */
   linkType?: number;
-  /** Number of the interface that it came in on. 0 if not given. */
+  /** Number of the interface that it came in on. Default: 0. */
   interface?: number;
-  /** Bytes that it had on the wire, of which some may not have been captured. What the packet has if not given. */
+  /** Bytes that it had on the wire, of which some may not have been captured. Default: what the packet has. */
   originalLength?: number;
 }
 

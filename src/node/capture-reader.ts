@@ -7,7 +7,7 @@ import { describes } from "../describe.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import type { Skb } from "../skb.js";
-import { checkWait, type WaitOptions } from "../waiter.js";
+import { checkTimeout, checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "../wait.js";
 import { CaptureFeed, type Limits } from "./capture-feed.js";
 import { CaptureFile, pause, sleep } from "./capture-file.js";
 import type { CaptureInterface } from "./capture-format.js";
@@ -27,23 +27,23 @@ const LOOK_MS = 1;
 /** How a capture is read. */
 export interface CaptureReaderOptions {
   /**
-   * Bytes that are read at a time into memory that packets then share, 4096..131072. 65536 if not given. A packet keeps all of
+   * Bytes that are read at a time into memory that packets then share, 4096..131072. Default: 65536. A packet keeps all of
    * them in use: `copy()` one that is to be kept for long.
    */
   chunk?: number;
   /**
    * Reads into so many buffers of a user region in turn, 2..1024, instead of into fresh pages. Each is filled again when
-   * the packets of its last filling have let go of it; whoever clones one of them copies it (`sharing: "copy"`).
+   * the packets of its last filling have let go of it; whoever clones one of them copies it (`sharing: "copy"`). Default: fresh pages.
    */
   lend?: number;
-  /** Bytes in front of each packet for headers to come. 64 if not given. */
+  /** Bytes in front of each packet for headers to come. Default: 64. */
   headroom?: number;
   /**
-   * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). 1 MiB if not given. With
+   * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). Default: 1 MiB. With
    * `lend` no more than what all buffers but one hold.
    */
   longest?: number;
-  /** Milliseconds that `for await` waits for memory at most. 1000 if not given. */
+  /** Milliseconds that `for await` waits for memory at most. Default: 1000. */
   patience?: number;
 }
 
@@ -135,7 +135,7 @@ export class CaptureReader {
     const room = lend === undefined ? MAX_LENGTH : (lend - 1) * chunk;
     const most = room - RECORD_MOST;
     const longest = checkInteger("longest", given.longest ?? Math.min(LONGEST, most), 1, most);
-    const patience = checkWait({ timeout: given.patience ?? PATIENCE_MS }, []).timeout;
+    const patience = checkTimeout(given.patience ?? PATIENCE_MS);
     const opened = CaptureFile.open(file, "r");
     let reader: CaptureReader | null = null;
     try {
@@ -220,7 +220,7 @@ export class CaptureReader {
 
   /**
    * The next packets, up to `count`, into `out[0]` and on. Returns how many, 0 at the end; the rest of `out` stays as it is.
-   * `count` is `out.length` if not given. Of a pipe those that have come, at least one.
+   * Default: `count` is `out.length`. Of a pipe those that have come, at least one.
    *
    * @throws as `read`, if it happens at the first packet; else the next call does
    * @example
@@ -253,25 +253,25 @@ export class CaptureReader {
 
   /**
    * Blocks this thread until another try after PoolExhaustedError is worth it: until a lent buffer has come back, or the pool
-   * has something. Returns whether it is; false after `timeout` milliseconds, which are without limit if not given.
+   * has something: `ready`; or until `timed-out`.
    *
    * @throws UnsupportedError on unshared memory, where nobody could release anything meanwhile; CaptureError once closed
    * @example
    * const reader = CaptureReader.open(engine, capture);
-   * reader.wait({ timeout: 100 }); // → true
+   * reader.wait({ timeout: 100 }); // → "ready"
    * reader.close();
    */
-  wait(options?: Pick<WaitOptions, "timeout">): boolean {
-    const { timeout } = checkWait(options, []);
+  wait(options?: Omit<WaitOptions, "completions">): Wakeup {
+    const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
     const engine = this.#engine;
-    const deadline = performance.now() + timeout;
+    const deadline = performance.now() + wait.timeout;
     for (;;) {
-      if (this.#isWorthIt()) return true;
+      if (this.#isWorthIt()) return "ready";
       const left = deadline - performance.now();
-      if (left <= 0) return false;
+      if (left <= 0) return "timed-out";
       if (!engine.shared) throw new UnsupportedError("wait", "shared memory (else use for await)", "another");
       if (this.#feed.awaitsCompletion) {
-        engine._waiter.block({ ends: [], timeout: left, spin: true, completions: true });
+        engine._sleeper.block({ ...wait, timeout: left, completions: true });
       } else {
         // What this thread keeps in its magazines others may be waiting for, who have what it waits for.
         engine.flush();

@@ -27,18 +27,18 @@ const BATCH_MOST = 65536;
 
 /** How a capture is written. */
 export interface CaptureWriterOptions {
-  /** pcapng if not given: it takes packets of several link types and interfaces. */
+  /** The format. pcapng takes packets of several link types and interfaces. Default: `pcapng`. */
   format?: "pcapng" | "pcap";
-  /** Link type of packets without a note (see `noteCapture`). 1, Ethernet, if not given. */
+  /** Link type of packets without a note (see `noteCapture`). Default: 1, Ethernet. */
   linkType?: number;
   /**
-   * Bytes of a packet that are written at most; its original length stays what it is. 262144 if not given, which is what
+   * Bytes of a packet that are written at most; its original length stays what it is. Default: 262144, which is what
    * tcpdump reads.
    */
   snapLength?: number;
-  /** How exactly times are written. `ns` if not given. */
+  /** How exactly times are written. Default: `ns`. */
   resolution?: Resolution;
-  /** Packets that are taken before they must be flushed, 1..65536. 256 if not given. */
+  /** Packets that are taken before they must be flushed, 1..65536. Default: 256. */
   batch?: number;
 }
 
@@ -164,7 +164,7 @@ export class CaptureWriter {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the writer, in order, as many as there is room for. Takes those, and returns how
-   * many; the rest stay yours. `count` is `skbs.length` if not given. A packet that is refused is the next call's to report,
+   * many; the rest stay yours. Default: `count` is `skbs.length`. A packet that is refused is the next call's to report,
    * if it is not the first one.
    *
    * @throws as `enqueue`; all packets stay yours

@@ -22,7 +22,7 @@ import {
 
 /** Where to connect, and how that stream is received. */
 export interface StreamConnectOptions extends StreamReceiverOptions {
-  /** Bytes of the pages that are read into, 4096..131072. 65536 if not given. A packet keeps all of its chunk from other use. */
+  /** Bytes of the pages that are read into, 4096..131072. Default: 65536. A packet keeps all of its chunk from other use. */
   chunk?: number;
 }
 

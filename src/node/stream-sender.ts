@@ -16,16 +16,17 @@ import { copied, FULL, gathered, type Parcel } from "./parcel.js";
 
 /** How a stream is sent. */
 export interface StreamSenderOptions {
-  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. Default: 1 MiB. */
   inFlight?: number;
-  /** What is in front of each packet. `none` if not given. */
+  /** What is in front of each packet. Default: `none`. */
   framing?: Framing;
   /**
-   * Whether the stream gets copies. `auto`, if not given: unless it is one of Node's that is known to have done with the bytes
+   * Whether the stream gets copies. `auto`: unless it is one of Node's that is known to have done with the bytes
    * when it calls back (sockets, files, standard output). `false` vouches that this one has, or else when it emits `close`.
+   * Default: `auto`.
    */
   copy?: "auto" | boolean;
-  /** Whether `close()` ends the stream. So if not given, but not for standard output and error. */
+  /** Whether `close()` ends the stream. Default: true, but false for standard output and error. */
   end?: boolean;
 }
 

@@ -8,9 +8,9 @@ import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkEngine } from "../io/packets.js";
 import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
-import { Ring, type Wakeup } from "../ring.js";
+import { Ring } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { linkTypeOf } from "./capture-note.js";
 import { WallClock } from "./clock.js";
@@ -20,9 +20,9 @@ import { Tapped } from "./tapped.js";
 
 /** What a tap is made with. */
 export interface TapOptions {
-  /** Packets that may wait for the tap's worker, rounded up to a power of two; what comes on top is dropped. 1024 if not given. */
+  /** Packets that may wait for the tap's worker, rounded up to a power of two; what comes on top is dropped. Default: 1024. */
   capacity?: number;
-  /** Bytes of a packet that are written at most; 262144 if not given, which is what tcpdump reads. */
+  /** Bytes of a packet that are written at most. Default: 262144, which is what tcpdump reads. */
   snapLength?: number;
 }
 
@@ -169,7 +169,7 @@ export class Tap {
   }
 
   /**
-   * Waits until the tap could take `room` more packets, half of its capacity if not given: for who would rather wait than
+   * Waits until the tap could take `room` more packets, half of its capacity by default: for whoever would rather wait than
    * have packets passed over.
    *
    * @throws RingClosedError after `close()`

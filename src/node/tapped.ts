@@ -1,9 +1,8 @@
 // A transmitter with a tap on it.
 
 import type { Transmitter } from "../io/transmitter.js";
-import type { Wakeup } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions } from "../waiter.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 import type { Tap, Twin } from "./tap.js";
 
 /** Shows the tap each packet that `out` takes, when it is taken: what is refused may come again. */

@@ -15,19 +15,19 @@ const LONGEST = 0xffff;
 
 /** Where datagrams are received, and how. */
 export interface UdpReceiverOptions {
-  /** Where to listen: a name or an address of this machine; all of them if not given. */
+  /** Where to listen: a name or an address of this machine. Default: all of them. */
   host?: string;
   /** 0..65535; 0 for any that is free. */
   port: number;
-  /** What `host` is, or has first, if not given; `udp4` without a host. */
+  /** The socket's family. Default: that of `host`, `udp4` without one. */
   type?: UdpType;
-  /** Packets that may wait to be taken out, 1..2^20; further ones are dropped. 1024 if not given. */
+  /** Packets that may wait to be taken out, 1..2^20; further ones are dropped. Default: 1024. */
   backlog?: number;
-  /** Bytes in front of each packet for headers to come, 0..65537. 0 if not given. */
+  /** Bytes in front of each packet for headers to come, 0..65537. Default: 0. */
   headroom?: number;
-  /** Bytes of the system's receive buffer; its default if not given. */
+  /** Bytes of the system's receive buffer. Default: the system's. */
   receiveBuffer?: number;
-  /** Whether to keep each packet's sender for `sourceOf`, in `skb.cb`. So if not given. */
+  /** Whether to keep each packet's sender for `sourceOf`, in `skb.cb`. Default: true. */
   source?: boolean;
 }
 

@@ -24,13 +24,13 @@ export interface UdpSenderOptions {
   host: string;
   /** 1..65535. */
   port: number;
-  /** What `host` is, or has first, if not given. */
+  /** The socket's family. Default: that of `host`. */
   type?: UdpType;
-  /** Packets that may wait at a time for the system to take them, 1..65536. 64 if not given. */
+  /** Packets that may wait at a time for the system to take them, 1..65536. Default: 64. */
   inFlight?: number;
-  /** Bytes of the system's send buffer; its default if not given. */
+  /** Bytes of the system's send buffer. Default: the system's. */
   sendBuffer?: number;
-  /** Told of each datagram that could not be sent, and of errors that come from the network. */
+  /** Told of each datagram that could not be sent, and of errors that come from the network. Default: nobody is. */
   onError?: (error: TransportError) => void;
 }
 

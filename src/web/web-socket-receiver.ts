@@ -26,14 +26,14 @@ const PACKET_COST = 512;
 export interface WebSocketReceiverOptions {
   /**
    * Bytes that may wait to be taken out, with 512 more for each packet, 1..2^32-1. Messages that come while there are more are
-   * dropped: a WebSocket cannot be told to wait. 1 MiB if not given.
+   * dropped: a WebSocket cannot be told to wait. Default: 1 MiB.
    */
   backlog?: number;
-  /** Bytes of the longest message that becomes a packet; longer ones are dropped. 1 MiB if not given. */
+  /** Bytes of the longest message that becomes a packet; longer ones are dropped. Default: 1 MiB. */
   longest?: number;
-  /** Bytes in front of each packet for headers to come, 0..4096. 0 if not given. */
+  /** Bytes in front of each packet for headers to come, 0..4096. Default: 0. */
   headroom?: number;
-  /** Told of each text message. If not given, one ends the receiver with TransportError. */
+  /** Told of each text message. Default: one ends the receiver with TransportError. */
   onText?: (text: string) => void;
 }
 

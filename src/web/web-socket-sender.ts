@@ -29,9 +29,9 @@ const LOOK_MOST_MS = 16;
 
 /** How messages are sent. */
 export interface WebSocketSenderOptions {
-  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. Default: 1 MiB. */
   inFlight?: number;
-  /** Whether `close()` closes the socket. So if not given. */
+  /** Whether `close()` closes the socket. Default: true. */
   end?: boolean;
 }
 

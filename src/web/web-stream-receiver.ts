@@ -21,7 +21,7 @@ import { Loop } from "../turns.js";
 /** How a stream is read. */
 export interface WebStreamReceiverOptions extends StreamReceiverOptions {
   /**
-   * Bytes of the pages that a byte stream is copied to at a time, 4096..131072. 65536 if not given. A packet keeps all of its
+   * Bytes of the pages that a byte stream is copied to at a time, 4096..131072. Default: 65536. A packet keeps all of its
    * chunk from other use.
    */
   chunk?: number;

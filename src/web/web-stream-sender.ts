@@ -18,13 +18,13 @@ const CHUNK = 64 * 1024;
 
 /** How a stream is written. */
 export interface WebStreamSenderOptions {
-  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. 1 MiB if not given. */
+  /** Bytes that may be on their way at a time, 1..2^32-1; a longer packet goes alone. Default: 1 MiB. */
   inFlight?: number;
-  /** What is in front of each packet. `none` if not given: then each packet is one chunk, as datagrams must be. */
+  /** What is in front of each packet. With `none` each packet is one chunk, as datagrams must be. Default: `none`. */
   framing?: Framing;
-  /** Bytes of the longest packet that is taken: for datagrams what the transport says. As the framing allows if not given. */
+  /** Bytes of the longest packet that is taken: for datagrams what the transport says. Default: what the framing allows. */
   longest?: number;
-  /** Whether `close()` closes the stream. So if not given. */
+  /** Whether `close()` closes the stream. Default: true. */
   end?: boolean;
 }
 

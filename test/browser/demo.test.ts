@@ -189,6 +189,9 @@ describe.each(some(found, 1))("$name", (one) => {
         expectAllBack(await run("choose(args[0]); await begin(); return end()", dropping), true);
         const posting = { mode: "post", full: "wait", arrangement: "row", size: 1500 };
         const posted = await run("choose(args[0]); await begin(); return end()", posting);
+        // How the modes compare stays there.
+        for (const mode of ["lend", "post"])
+          expect(await run(`return text("c-${mode}")`)).toMatch(/^[\d.,]+ ?[kM]? of \d+ bytes$/);
         expect(posted).toMatch(
           /: ([\d,]+) packets left the source, \1 came to the sink. There was no engine/,
         );

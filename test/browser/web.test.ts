@@ -1,5 +1,5 @@
 // skbuff/web in every browser of this machine: packets to a server and back by WebSocket, by fetch, and through streams as
-// WebTransport has them; and who takes views of shared memory, as the README says it.
+// WebTransport has them; and who takes views of shared memory, as the guide says it.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -174,9 +174,9 @@ describe.each(findBrowsers())("$name", (found) => {
       expect(await page.errors()).toEqual([]);
     });
 
-    it.runIf(isolated)("takes views of shared memory where the README says so", async () => {
+    it.runIf(isolated)("takes views of shared memory where the guide says so", async () => {
       const said = (await page.evaluate(ACCEPTS, echo.url, "/mirror")) as Record<string, string>;
-      const table = readmeTable();
+      const table = guideTable();
       const tried = Object.keys(said).filter((name) => !name.endsWith("!"));
       expect(tried.sort()).toEqual([...table.keys()].sort());
       for (const name of tried) {
@@ -188,9 +188,9 @@ describe.each(findBrowsers())("$name", (found) => {
 });
 
 /** By API, what each browser does with a view of shared memory. */
-function readmeTable(): Map<string, Record<string, string>> {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  const [, rows = ""] = /\| views of shared memory \|.*\n.*\n((?:\|.*\n)+)/.exec(readme) ?? [];
+function guideTable(): Map<string, Record<string, string>> {
+  const guide = readFileSync(`${root}/docs/browser.md`, "utf8");
+  const [, rows = ""] = /\| views of shared memory \|.*\n.*\n((?:\|.*\n)+)/.exec(guide) ?? [];
   return new Map(
     rows
       .trim()

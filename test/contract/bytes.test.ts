@@ -94,17 +94,32 @@ forEachEngine((_name, make) => {
       });
     });
 
-    it("readU8, readU16 and readU32 are big-endian, across borders too", async () => {
+    it("numbers are read as a DataView reads them, across borders too", async () => {
       const engine = await make();
       eachPacket(engine, (_w, skb, bytes, _other, name) => {
         const view = new DataView(bytes.buffer);
         for (const place of borders(skb)) {
-          for (let at = Math.max(0, place - 3); at <= place; at++) {
+          for (let at = Math.max(0, place - 7); at <= place; at++) {
             const hint = `${name} at ${at}`;
             if (at + 1 <= bytes.length) expect(skb.readU8(at), hint).toBe(view.getUint8(at));
             else
               expect(
                 codeOf(() => skb.readU8(at)),
+                hint,
+              ).toBe("ERR_SKB_RANGE");
+            for (const little of [false, true]) {
+              const order = `${hint}, ${little ? "little" : "big"}-endian`;
+              if (at + 2 <= bytes.length)
+                expect(skb.readU16(at, little), order).toBe(view.getUint16(at, little));
+              if (at + 4 <= bytes.length)
+                expect(skb.readU32(at, little), order).toBe(view.getUint32(at, little));
+              if (at + 8 <= bytes.length)
+                expect(skb.readU64(at, little), order).toBe(view.getBigUint64(at, little));
+            }
+            if (at + 8 <= bytes.length) expect(skb.readU64(at), hint).toBe(view.getBigUint64(at));
+            else
+              expect(
+                codeOf(() => skb.readU64(at)),
                 hint,
               ).toBe("ERR_SKB_RANGE");
             if (at + 2 <= bytes.length) expect(skb.readU16(at), hint).toBe(view.getUint16(at));
@@ -140,6 +155,14 @@ forEachEngine((_name, make) => {
           () => skb.writeU8(n, 1),
           () => skb.writeU16(n === 0 ? 0 : n - 1, 1),
           () => skb.writeU32(2 ** 32 - 1, 1),
+          // Of which the second half would be at the beginning, if offsets wrapped.
+          () => skb.readU64(2 ** 32 - 4),
+          () => skb.writeU64(2 ** 32 - 4, 1n),
+          () => skb.readU64(n < 7 ? 0 : n - 7),
+          () => skb.writeU64(n < 7 ? 0 : n - 7, 1n),
+          () => skb.setChecksum(n < 1 ? 0 : n - 1),
+          () => skb.setChecksum(0, n + 1),
+          () => skb.setChecksum(0, 0, n + 1),
           () => skb.trim(n + 1),
           () => skb.mayPull(n + 1),
           () => skb.split(n + 1),
@@ -152,7 +175,7 @@ forEachEngine((_name, make) => {
   });
 
   describe("writing", () => {
-    it("storeBits and writeU8/16/32 write what is the packet's alone, and refuse the rest", async () => {
+    it("storeBits and writeU8/16/32/64 write what is the packet's alone, and refuse the rest", async () => {
       const engine = await make();
       let refused = 0;
       let written = 0;
@@ -190,6 +213,30 @@ forEachEngine((_name, make) => {
             () => skb.writeU32(at, 0xfedcba98),
             () => view.setUint32(at, 0xfedcba98),
           );
+          attempt(
+            at,
+            8,
+            () => skb.writeU64(at, 0xfedc_ba98_7654_3210n),
+            () => view.setBigUint64(at, 0xfedc_ba98_7654_3210n),
+          );
+          attempt(
+            at,
+            2,
+            () => skb.writeU16(at, 0xfed1, true),
+            () => view.setUint16(at, 0xfed1, true),
+          );
+          attempt(
+            at,
+            4,
+            () => skb.writeU32(at, 0x89fedcba, true),
+            () => view.setUint32(at, 0x89fedcba, true),
+          );
+          attempt(
+            at,
+            8,
+            () => skb.writeU64(at, 0x8fedc_ba98_7654_321n, true),
+            () => view.setBigUint64(at, 0x8fedc_ba98_7654_321n, true),
+          );
           for (const n of [5, 100]) {
             const from = bytesAt(7000, n);
             attempt(
@@ -208,6 +255,89 @@ forEachEngine((_name, make) => {
       });
       expect(refused).toBeGreaterThan(100);
       expect(written).toBeGreaterThan(100);
+    });
+
+    it("setChecksum writes what makes the range right, wherever its field is, and refuses what is shared", async () => {
+      const engine = await make();
+      let refused = 0;
+      let written = 0;
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        const model = bytes.slice();
+        const places = borders(skb);
+        for (const at of places) {
+          for (const from of places) {
+            // Ranges that have the field, and such as have not; none that has half of it.
+            const inside = at >= from && at + 2 <= model.length;
+            const to = inside || from > at ? model.length : at;
+            if (from > to || from === at + 1 || at + 2 > model.length) continue;
+            const hint = `${name} at ${at}, [${from}, ${to})`;
+            const seed = (at * 77_777 + from) >>> 0;
+            const error = caught(() => skb.setChecksum(at, from, to - from, seed));
+            if (error !== undefined) {
+              expect((error as SkbuffError).code, hint).toBe("ERR_SKB_SHARED");
+              refused++;
+            } else {
+              model.set([0, 0], at);
+              const pseudo = Uint8Array.of(
+                seed >>> 24,
+                (seed >>> 16) & 0xff,
+                (seed >>> 8) & 0xff,
+                seed & 0xff,
+              );
+              const wanted = ~naiveSum(Uint8Array.of(...pseudo, ...model.subarray(from, to))) & 0xffff;
+              const odd = ((at - from) & 1) !== 0;
+              new DataView(model.buffer).setUint16(at, wanted, odd);
+              expect(skb.readU16(at, odd), hint).toBe(wanted);
+              if (inside) expect(skb.checksum(from, to - from, seed), hint).toBe(0xffff);
+              written++;
+            }
+            expectBytes(skb.toBytes(), model, hint);
+          }
+        }
+      });
+      expect(refused).toBeGreaterThan(100);
+      expect(written).toBeGreaterThan(100);
+    });
+
+    it("a sum goes on from another one, folded or not", async () => {
+      const engine = await make();
+      eachPacket(engine, (_w, skb, bytes, _other, name) => {
+        for (const at of borders(skb).filter((place) => place % 2 === 0)) {
+          const first = skb.checksum(0, at);
+          expect(skb.checksum(at, undefined, first), `${name} at ${at}`).toBe(naiveSum(bytes));
+        }
+        for (const seed of [1, 0xffff, 0x10000, 0xffff_ffff, 0xfffe_ffff]) {
+          const words = Uint8Array.of(seed >>> 24, (seed >>> 16) & 0xff, (seed >>> 8) & 0xff, seed & 0xff);
+          expect(skb.checksum(0, undefined, seed), `${name}, ${seed}`).toBe(
+            naiveSum(Uint8Array.of(...words, ...bytes)),
+          );
+        }
+      });
+    });
+
+    it("refuses numbers and orders that are none", async () => {
+      const skb = (await make()).alloc(16).putZeros(16);
+      for (const order of [1, 0, "little", null, {}]) {
+        const little = order as unknown as boolean;
+        for (const run of [
+          () => skb.readU16(0, little),
+          () => skb.readU32(0, little),
+          () => skb.readU64(0, little),
+          () => skb.writeU16(0, 7, little),
+          () => skb.writeU32(0, 7, little),
+          () => skb.writeU64(0, 7n, little),
+        ])
+          expect(codeOf(run), `${String(run)} ${String(order)}`).toBe("ERR_SKB_TYPE");
+      }
+      for (const value of [1, "1", null, undefined, {}])
+        expect(
+          codeOf(() => skb.writeU64(0, value as unknown as bigint)),
+          String(value),
+        ).toBe("ERR_SKB_TYPE");
+      for (const value of [-1n, 2n ** 64n])
+        expect(codeOf(() => skb.writeU64(0, value))).toBe("ERR_SKB_RANGE");
+      expectBytes(skb.toBytes(), new Uint8Array(16), "after refusals");
+      skb.release();
     });
 
     it("unclone makes every byte that is not lent writable", async () => {

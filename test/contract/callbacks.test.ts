@@ -1,6 +1,6 @@
 // Callbacks that complete further loans: any number of them, one after the other, on a stack that does not grow.
 
-import type { Engine, Ubuf, UserRegion } from "skbuff";
+import type { Engine, Ubuf, UserRegion, Wakeup } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
@@ -108,7 +108,7 @@ forEachEngine((name, make) => {
         told.push(engine.poll(), engine.wait({ timeout: 0 }));
       });
       lent(engine, region, outer).release();
-      expect(told).toEqual(["callback", 1, "callback", true, 0, false]);
+      expect(told).toEqual(["callback", 1, "callback", "completed", 0, "ended"]);
       region.release();
     });
 
@@ -116,14 +116,14 @@ forEachEngine((name, make) => {
       const engine = await make();
       const region = engine.userRegion(100);
       let n = 0;
-      const waits: boolean[] = [];
+      const waits: Wakeup[] = [];
       const next = (): void => {
         if (n++ === 1000) return;
         lent(engine, region, engine.ubuf(next)).release();
         waits.push(engine.wait({ timeout: 5000 }));
       };
       lent(engine, region, engine.ubuf(next)).release();
-      expect([n, waits.length, waits.every((woken) => woken)]).toEqual([1001, 1000, true]);
+      expect([n, waits.length, waits.every((woken) => woken === "completed")]).toEqual([1001, 1000, true]);
       region.release();
     });
 
@@ -165,7 +165,7 @@ forEachEngine((name, make) => {
     it("who waits without blocking is told when it is over", async () => {
       const engine = await make();
       const region = engine.userRegion(100);
-      let wait: Promise<boolean> | undefined;
+      let wait: Promise<Wakeup> | undefined;
       const outer = engine.ubuf(() => {
         lent(
           engine,
@@ -175,7 +175,7 @@ forEachEngine((name, make) => {
         wait = engine.waitAsync();
       });
       lent(engine, region, outer).release();
-      expect(await wait).toBe(true);
+      expect(await wait).toBe("completed");
       region.release();
     });
   });

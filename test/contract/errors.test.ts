@@ -96,8 +96,8 @@ forEachEngine((_name, make) => {
       [() => engine.releaseBurst([dead, dead]), '"skb" expected a live one, got one that was released'],
       // What is no number, or not a whole one.
       [() => ten.release(null as unknown as DropReason), '"reason" expected an integer, 0..15, got null'],
-      [() => ten.release(1.5), '"reason" expected an integer, 0..15, got 1.5'],
-      [() => ten.release(16), '"reason" expected 0..15, got 16'],
+      [() => ten.release(1.5 as DropReason), '"reason" expected an integer, 0..15, got 1.5'],
+      [() => ten.release(16 as DropReason), '"reason" expected 0..15, got 16'],
     ];
     for (const [run, message] of cases) {
       const error = caught(run);

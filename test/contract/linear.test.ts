@@ -172,7 +172,7 @@ forEachEngine((_name, make) => {
 
     it("release counts its reason, once for each packet", async () => {
       const engine = await make();
-      for (const reason of [...Object.values(DropReason), 15]) engine.alloc(1).release(reason);
+      for (const reason of [...Object.values(DropReason), 15] as const) engine.alloc(1).release(reason);
       const skb = engine.alloc(1);
       skb.get().release(DropReason.full);
       skb.release(DropReason.full);

@@ -1,6 +1,6 @@
 // Wild arguments: every one of them is refused with an error of the library, and nothing changes.
 
-import { type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import { type DropReason, type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -58,18 +58,25 @@ const NUMBERS: Record<string, Attempt> = {
   readU8: (n, skb) => skb.readU8(n),
   readU16: (n, skb) => skb.readU16(n),
   readU32: (n, skb) => skb.readU32(n),
+  readU64: (n, skb) => skb.readU64(n),
   "writeU8 offset": (n, skb) => skb.writeU8(n, 1),
   "writeU8 value": (n, skb) => skb.writeU8(0, n),
   "writeU16 offset": (n, skb) => skb.writeU16(n, 1),
   "writeU16 value": (n, skb) => skb.writeU16(0, n),
   "writeU32 offset": (n, skb) => skb.writeU32(n, 1),
   "writeU32 value": (n, skb) => skb.writeU32(0, n),
+  "writeU64 offset": (n, skb) => skb.writeU64(n, 1n),
   copyBits: (n, skb) => skb.copyBits(n, new Uint8Array(1)),
   storeBits: (n, skb) => skb.storeBits(n, new Uint8Array(1)),
   "segments offset?": (n, skb) => skb.segments(n),
   "segments n?": (n, skb) => skb.segments(0, n),
   "checksum offset?": (n, skb) => skb.checksum(n),
   "checksum n?": (n, skb) => skb.checksum(0, n),
+  "checksum seed?": (n, skb) => skb.checksum(0, 0, n),
+  "setChecksum at": (n, skb) => skb.setChecksum(n),
+  "setChecksum offset?": (n, skb) => skb.setChecksum(0, n),
+  "setChecksum n?": (n, skb) => skb.setChecksum(0, 0, n),
+  "setChecksum seed?": (n, skb) => skb.setChecksum(0, 0, 0, n),
   protocol: (n, skb) => assign(skb, "protocol", n),
   queue: (n, skb) => assign(skb, "queue", n),
   mark: (n, skb) => assign(skb, "mark", n),
@@ -232,7 +239,7 @@ forEachEngine((_name, make) => {
       }
       yield ["writeU8", () => skb.writeU8(0, 256)];
       yield ["writeU16", () => skb.writeU16(0, 0x10000)];
-      yield ["release", () => skb.release(16)];
+      yield ["release", () => skb.release(16 as DropReason)];
       yield ["expandHead", () => skb.expandHead(131073, 0)];
       yield ["expandHead, together", () => skb.expandHead(131072, 131072)];
       yield ["recycle", () => skb.recycle(131073)];

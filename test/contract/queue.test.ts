@@ -1,6 +1,6 @@
 // SkbQueue: order, ownership, and taking packets out while the queue is walked.
 
-import { type Skb, SkbQueue } from "skbuff";
+import { type DropReason, type Skb, SkbQueue } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -144,7 +144,7 @@ forEachEngine((_name, make) => {
       );
       queue.pushTail(skb);
     }
-    expect(codeOf(() => queue.purge(16))).toBe("ERR_SKB_RANGE");
+    expect(codeOf(() => queue.purge(16 as DropReason))).toBe("ERR_SKB_RANGE");
     expect([queue.length, completed]).toEqual([3, 0]);
     expect(queue.purge(6)).toBe(3);
     expect([queue.length, completed, stats(engine).drops[6]]).toEqual([0, 3, 3]);

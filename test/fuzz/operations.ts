@@ -1,6 +1,6 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
-import type { Skb } from "skbuff";
+import type { DropReason, Skb } from "skbuff";
 import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
@@ -186,7 +186,37 @@ function append(what: string, n: (b: number) => number): Operation {
   );
 }
 
-function write(what: "writeU8" | "writeU16" | "writeU32", width: 1 | 2 | 4): Operation {
+function write64(littleEndian: boolean): Operation {
+  const bytes = (c: number): number[] =>
+    Array.from({ length: 8 }, (_, i) => (Math.imul(c + i, 40503) >>> 9) & 0xff);
+  return on(
+    "writeU64",
+    (skb, _side, packet, b, c) =>
+      skb.writeU64(
+        within(packet.model.length, b),
+        bytes(c).reduce((value, byte) => value * 256n + BigInt(byte), 0n),
+        littleEndian,
+      ),
+    (packet, _pair, b, c) =>
+      packet.model.write(within(packet.model.length, b), littleEndian ? bytes(c).reverse() : bytes(c)),
+  );
+}
+
+function read64(littleEndian: boolean): Operation {
+  return on(
+    "readU64",
+    (skb, _side, packet, b) => String(skb.readU64(within(packet.model.length, b), littleEndian)),
+    (packet, [value], b) => {
+      const at = within(packet.model.length, b);
+      const bytes = packet.model.bytes.slice(at, at + 8);
+      if (littleEndian) bytes.reverse();
+      const wanted = bytes.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+      if (value !== String(wanted)) throw new Difference(`readU64: ${value}, not ${wanted}`);
+    },
+  );
+}
+
+function write(what: "writeU8" | "writeU16" | "writeU32", width: 1 | 2 | 4, littleEndian = false): Operation {
   const bytes = (c: number): number[] =>
     [24, 16, 8, 0].map((shift) => (Math.imul(c, 40503) >>> shift) & 0xff).slice(4 - width);
   return on(
@@ -195,21 +225,40 @@ function write(what: "writeU8" | "writeU16" | "writeU32", width: 1 | 2 | 4): Ope
       skb[what](
         within(packet.model.length, b),
         bytes(c).reduce((value, byte) => value * 256 + byte, 0),
+        littleEndian,
       ),
-    (packet, _pair, b, c) => packet.model.write(within(packet.model.length, b), bytes(c)),
+    (packet, _pair, b, c) =>
+      packet.model.write(within(packet.model.length, b), littleEndian ? bytes(c).reverse() : bytes(c)),
   );
 }
 
-function read(what: "readU8" | "readU16" | "readU32", width: 1 | 2 | 4): Operation {
+function read(what: "readU8" | "readU16" | "readU32", width: 1 | 2 | 4, littleEndian = false): Operation {
   return on(
     what,
-    (skb, _side, packet, b) => skb[what](within(packet.model.length, b)),
+    (skb, _side, packet, b) => skb[what](within(packet.model.length, b), littleEndian),
     (packet, [value], b) => {
       const at = within(packet.model.length, b);
-      const wanted = packet.model.bytes.slice(at, at + width).reduce((sum, byte) => sum * 256 + byte, 0);
+      const bytes = packet.model.bytes.slice(at, at + width);
+      if (littleEndian) bytes.reverse();
+      const wanted = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
       if (value !== wanted) throw new Difference(`${what}: ${value}, not ${wanted}`);
     },
   );
+}
+
+/** A sum to go on from: any 32 bits. */
+function seedOf(c: number): number {
+  return Math.imul(c, 2654435761) >>> 0;
+}
+
+/** Its bytes, as a checksum adds them up. */
+function wordsOf(seed: number): number[] {
+  return [24, 16, 8, 0].map((shift) => (seed >>> shift) & 0xff);
+}
+
+/** A place before `at`, or there, an even number of bytes away. */
+function evenBefore(at: number, c: number): number {
+  return at - 2 * (c % (1 + (at >> 1)));
 }
 
 function naiveChecksum(bytes: readonly number[]): number {
@@ -290,7 +339,7 @@ export const OPERATIONS: Record<string, Operation> = {
   release: (m, a, b) => {
     const ref = reference(m, a);
     if (ref === undefined) return [];
-    if (m.both("release", (side) => ref.skbs[side].release(b % 20)).pair !== null) m.end(ref);
+    if (m.both("release", (side) => ref.skbs[side].release((b % 20) as DropReason)).pair !== null) m.end(ref);
     return [ref.packet];
   },
   dispose: (m, a) => {
@@ -576,6 +625,14 @@ export const OPERATIONS: Record<string, Operation> = {
   writeU8: write("writeU8", 1),
   writeU16: write("writeU16", 2),
   writeU32: write("writeU32", 4),
+  readU16Little: read("readU16", 2, true),
+  readU32Little: read("readU32", 4, true),
+  readU64: read64(false),
+  readU64Little: read64(true),
+  writeU16Little: write("writeU16", 2, true),
+  writeU32Little: write("writeU32", 4, true),
+  writeU64: write64(false),
+  writeU64Little: write64(true),
   storeBits: on(
     "storeBits",
     (skb, _side, packet, b, c) => skb.storeBits(within(packet.model.length, b), pattern(size(c), b)),
@@ -614,6 +671,33 @@ export const OPERATIONS: Record<string, Operation> = {
       const n = within(Math.max(packet.model.length - at, 0), c);
       const wanted = naiveChecksum(packet.model.bytes.slice(at, at + n));
       if (sum !== wanted) throw new Difference(`checksum: ${sum}, not ${wanted}`);
+    },
+  ),
+  checksumFrom: on(
+    "checksum with a seed",
+    (skb, _side, packet, b, c) => skb.checksum(within(packet.model.length, b), undefined, seedOf(c)),
+    (packet, [sum], b, c) => {
+      const bytes = packet.model.bytes.slice(within(packet.model.length, b));
+      const wanted = naiveChecksum([...wordsOf(seedOf(c)), ...bytes]);
+      if (sum !== wanted) throw new Difference(`checksum: ${sum}, not ${wanted}`);
+    },
+  ),
+  setChecksum: on(
+    "setChecksum",
+    (skb, _side, packet, b, c) =>
+      skb.setChecksum(
+        within(packet.model.length, b),
+        evenBefore(within(packet.model.length, b), c),
+        undefined,
+        seedOf(c),
+      ),
+    (packet, [value], b, c) => {
+      const at = within(packet.model.length, b);
+      packet.model.write(at, [0, 0]);
+      const bytes = packet.model.bytes.slice(evenBefore(at, c));
+      const wanted = ~naiveChecksum([...wordsOf(seedOf(c)), ...bytes]) & 0xffff;
+      if (value !== wanted) throw new Difference(`setChecksum: ${value}, not ${wanted}`);
+      packet.model.write(at, [value >>> 8, value & 0xff]);
     },
   ),
   setMark: set("mark", 2 ** 32),

@@ -464,13 +464,13 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
     await withEngine(small, async (engine) => {
       const reader = CaptureReader.open(engine, some.path, { lend: 2 });
       const kept: Skb[] = [];
-      expect(reader.wait()).toBe(true);
+      expect(reader.wait()).toBe("ready");
       while (tried(reader, kept) === undefined);
-      expect(reader.wait({ timeout: 0 })).toBe(false);
-      if (shared) expect(reader.wait({ timeout: 20 })).toBe(false);
+      expect(reader.wait({ timeout: 0 })).toBe("timed-out");
+      if (shared) expect(reader.wait({ timeout: 20 })).toBe("timed-out");
       else expect(codeOf(() => reader.wait())).toBe("ERR_SKB_UNSUPPORTED");
       engine.releaseBurst(kept.splice(0));
-      expect(reader.wait()).toBe(true);
+      expect(reader.wait()).toBe("ready");
       reader.close();
       // Of the pool, too, whether it is packets that are missing or pages.
       for (const skbs of [16, 4096]) {

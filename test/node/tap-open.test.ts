@@ -1,7 +1,7 @@
 // A tap is open when the file is, and its worker stands; what fails before gives all back, and touches no file.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
+import fs, { closeSync, existsSync, linkSync, openSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Engine, type EngineOptions, Ring } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
@@ -91,6 +91,22 @@ describe("opening a tap", () => {
     expect(await opening).toBe("ERR_SKB_CLOSED");
     expect(await rejection(Tap.open(engine, file))).toBe("ERR_SKB_CLOSED");
     expect(readFileSync(file)).toEqual(CAPTURE);
+  });
+
+  it("fails for a file that cannot be emptied, and leaves no worker", async () => {
+    const engine = await create();
+    const file = folder.file(CAPTURE);
+    const { ftruncateSync } = fs;
+    fs.ftruncateSync = () => {
+      throw new Error("EPERM");
+    };
+    try {
+      expect(await rejection(Tap.open(engine, file))).toBe("ERR_SKB_CAPTURE");
+    } finally {
+      fs.ftruncateSync = ftruncateSync;
+    }
+    expect(readFileSync(file)).toEqual(CAPTURE);
+    expectClean(engine);
   });
 
   it("fails for a file that is read, or written, here", async () => {

@@ -65,12 +65,12 @@ describe("the owner is told", () => {
     "when it waits for nothing else (%s)",
     async (how) => {
       const { engine, told, send, end } = await stage(20);
-      expect(await engine[how]()).toBe(false);
+      expect(await engine[how]()).toBe("ended");
       const idle = engine.ubuf();
-      expect(await engine[how]({ timeout: 5 })).toBe(false);
+      expect(await engine[how]({ timeout: 5 })).toBe("timed-out");
       for (let i = 1; i <= 5; i++) {
         send(i);
-        expect(await engine[how]({ timeout: 2 * SOON_MS })).toBe(true);
+        expect(await engine[how]({ timeout: 2 * SOON_MS })).toBe("completed");
         expect(told.at(-1)).toEqual({ desc: i, status: "sent" });
       }
       expect(told.length).toBe(5);

@@ -1,9 +1,9 @@
-// Waiting without blocking, for what Node tells by callbacks: what the engine's Waiter is for rings.
+// EventWaiter: promises that resolve when a socket or stream is ready, which its events tell: what the engine's Waiter is for rings.
 
+import { onAbort } from "../abort.js";
 import type { Engine } from "../engine.js";
-import type { Wakeup } from "../ring.js";
 import { atOnce, nextTurn } from "../turns.js";
-import { checkWait, type WaitOptions } from "../waiter.js";
+import { checkWait, type WaitOptions, type Wakeup } from "../wait.js";
 
 /** Looks at what is waited for: `ready`; `ended` if it never will be; null for neither yet. */
 export type Look = () => "ready" | "ended" | null;
@@ -15,15 +15,18 @@ interface Pending {
   readonly resolve: (wakeup: Wakeup | Promise<Wakeup>) => void;
   readonly reject: (error: unknown) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends that it is told of its signal, and that the engine waits for completions. */
+  unlisten: () => void;
+  stop: () => void;
 }
 
 /** Milliseconds: the longest that a timer can be set to. */
 const TIMER_MOST = 2 ** 31 - 1;
-/** Milliseconds that the engine is asked at a time to wait for completions: it cannot be told to stop. */
-const SLICE_MS = 100;
+
+const nothing = (): void => {};
 
 /** Who waits for one socket or stream. */
-export class Waiters {
+export class EventWaiter {
   readonly #engine: Engine;
   readonly #most: () => number;
   /** Those who need the same, in the order in which they came: what is not enough for one is for none of them. */
@@ -42,18 +45,30 @@ export class Waiters {
   /**
    * Waits until `look` says something, which is the same for all who `need` the same.
    *
-   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError, the reason of a signal that is aborted
    */
   wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
     this.#engine._open();
-    const { timeout, completions } = checkWait(options, []);
+    const { timeout, signal, completions } = checkWait(options, []);
     if (completions && this.#engine._deliver() > 0) return atOnce("completed");
     const now = look();
     if (now !== null) return atOnce(now);
     if (timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + timeout;
-      const one: Pending = { look, need, deadline, resolve, reject, timer: undefined };
+      const one: Pending = {
+        look,
+        need,
+        deadline,
+        resolve,
+        reject,
+        timer: undefined,
+        unlisten: onAbort(signal, () => {
+          this.#forget(one);
+          reject(signal?.reason);
+        }),
+        stop: nothing,
+      };
       const others = this.#pending.get(need);
       if (others === undefined) this.#pending.set(need, new Set([one]));
       else others.add(one);
@@ -102,18 +117,29 @@ export class Waiters {
   }
 
   #listen(one: Pending): void {
-    const wait = { ends: [], timeout: SLICE_MS, spin: false, completions: true };
+    const stopper = new AbortController();
+    one.stop = () => stopper.abort();
+    const wait = checkWait({ completions: true, signal: stopper.signal }, []);
     this.#engine._waiter.wait(wait).then(
       (woken) => {
-        if (!this.#waits(one)) return;
-        if (woken === "completed") this.#end(one, woken);
-        else this.#listen(one);
+        if (this.#waits(one)) this.#end(one, woken);
       },
       (error: unknown) => {
+        if (!this.#waits(one)) return;
         this.#forget(one);
         one.reject(error);
       },
     );
+  }
+
+  /** Rejects all who wait. */
+  fail(reason: unknown): void {
+    for (const group of this.#pending.values()) {
+      for (const one of group) {
+        this.#forget(one);
+        one.reject(reason);
+      }
+    }
   }
 
   #waits(one: Pending): boolean {
@@ -128,6 +154,8 @@ export class Waiters {
 
   #forget(one: Pending): void {
     clearTimeout(one.timer);
+    one.unlisten();
+    one.stop();
     const group = this.#pending.get(one.need);
     if (group?.delete(one) === true && group.size === 0) this.#pending.delete(one.need);
   }

@@ -1,0 +1,51 @@
+// Iteration: the packets of whatever gives packets, as they come.
+
+import { checkOptions, type Names } from "./check.js";
+import { TimeoutError } from "./errors.js";
+import type { Skb } from "./skb.js";
+import { Loop } from "./turns.js";
+import { checkSignal, checkTimeout, type WaitOptions, type Wakeup } from "./wait.js";
+
+/** How long packets are waited for. */
+export interface PacketsOptions {
+  /** Milliseconds to wait for each packet at most. Default: no limit. */
+  timeout?: number;
+  /** Ends the iteration when it is aborted. Default: none. */
+  signal?: AbortSignal;
+}
+
+const PACKETS_OPTIONS: Names<PacketsOptions> = { timeout: true, signal: true };
+
+/** What gives packets. */
+interface Source {
+  dequeue(): Skb | null;
+  waitAsync(options?: WaitOptions): Promise<Wakeup>;
+}
+
+/** The packets of `source`, until it has ended. @throws ArgumentTypeError, ArgumentRangeError at once; the rest while iterating */
+export function packetsOf(
+  source: Source,
+  options: PacketsOptions | undefined,
+): AsyncGenerator<Skb, void, undefined> {
+  const { timeout, signal } = checkOptions(options, PACKETS_OPTIONS);
+  if (timeout !== undefined) checkTimeout(timeout);
+  checkSignal(signal);
+  return iterate(source, options ?? {});
+}
+
+async function* iterate(source: Source, options: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+  const { signal, timeout } = options;
+  const loop = new Loop();
+  for (;;) {
+    const due = loop.due();
+    if (due !== undefined) await due;
+    if (signal?.aborted === true) throw signal.reason;
+    const skb = source.dequeue();
+    if (skb !== null) yield skb;
+    else {
+      const woken = await source.waitAsync(options);
+      if (woken === "ended") return;
+      if (woken === "timed-out") throw new TimeoutError("packet", `one within ${timeout} ms`, "none");
+    }
+  }
+}
