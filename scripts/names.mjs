@@ -54,9 +54,13 @@ export function coreNames(names) {
   return new Map(shortened.map((name, n) => [name, short(n)]));
 }
 
-/** For esbuild: in `folder`, calls the core's functions by their short names. They are what is asked of something named `core`. */
+/**
+ * For esbuild: in `folder`, calls the core's functions by their short names. They are what is asked of something named `core`,
+ * or of what `coreOf` returns.
+ */
 export function shorteningCore(folder, names) {
-  const called = new RegExp(`(?<=\\b_?core\\.)(?:${[...names.keys()].join("|")})(?![\\w$])`, "g");
+  const core = "(?<=\\b(?:_?core|coreOf\\([^()]*\\))\\.)";
+  const called = new RegExp(`${core}(?:${[...names.keys()].join("|")})(?![\\w$])`, "g");
   return {
     name: "core-names",
     setup(bundle) {

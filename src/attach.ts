@@ -39,10 +39,12 @@ export {
   UnsupportedError,
 } from "./errors.js";
 export type { PacketsOptions } from "./iteration.js";
-export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
+export { Mesh, type MeshOptions } from "./mesh.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
+export { Receiver } from "./receiver.js";
 export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
+export { Sender } from "./sender.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export type { Debugging, Leak } from "./tracker.js";

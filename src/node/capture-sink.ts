@@ -1,5 +1,6 @@
 // CaptureSink: packets that wait to be written, and the calls that write them; CaptureWriter is the face of it.
 
+import { checkOpen, deliver } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { type CaptureFile, pause, sleep } from "./capture-file.js";
 import type { PacketRecord, RecordFormat } from "./capture-records.js";
@@ -54,7 +55,7 @@ export class CaptureSink {
   check(): void {
     if (this.#closed) throw this.#error("an open writer", "a closed one");
     if (this.#failed !== null) throw this.#failed;
-    this.#engine._open();
+    checkOpen(this.#engine);
   }
 
   /** Takes a packet. Trusts that it is not full. @throws CaptureError for one that this capture cannot hold */
@@ -176,7 +177,7 @@ export class CaptureSink {
     this.#gone = 0;
     this.#bytesGone = 0;
     this.#busy = false;
-    if (this.#engine._lent !== 0) this.#engine._deliver();
+    deliver(this.#engine);
   }
 
   // ─── Closing ─────────────────────────────────────────────────────────────────────────────────────────

@@ -3,10 +3,11 @@
 
 import type { Socket } from "node:dgram";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
-import { checkEngine, letGo } from "../io/packets.js";
+import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";

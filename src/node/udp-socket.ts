@@ -5,6 +5,7 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
 import { checkOneOf, checkString } from "../check.js";
+import { checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 
@@ -41,7 +42,7 @@ export async function find(host: string, type: UdpType | undefined): Promise<Pla
 /** Closes the socket of an engine that was closed while it came up. @throws EngineClosedError */
 export function checkStillOpen(engine: Engine, socket: Socket): void {
   if (engine.closed) socket.close();
-  engine._open();
+  checkOpen(engine);
 }
 
 /**
