@@ -59,7 +59,7 @@ export function coreNames(names) {
  * or of what `coreOf` returns.
  */
 export function shorteningCore(folder, names) {
-  const core = "(?<=\\b(?:_?core|coreOf\\([^()]*\\))\\.)";
+  const core = "(?<=\\b(?:_?core|coreOf\\((?:[^()]|\\([^()]*\\))*\\))\\.)";
   const called = new RegExp(`${core}(?:${[...names.keys()].join("|")})(?![\\w$])`, "g");
   return {
     name: "core-names",

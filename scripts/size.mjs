@@ -56,10 +56,10 @@ export async function sizes() {
     { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_400 },
     { what: "import { Engine }, minified", bytes: engine.minified, limit: 58_500 },
     { what: "the same, gzip -9", bytes: engine.compressed, limit: 26_900, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_000 },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_300 },
     { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_200 },
     { what: "package, packed", bytes: size, limit: 1_300_000 },
-    { what: "package, installed", bytes: unpackedSize, limit: 3_200_000 },
+    { what: "package, installed", bytes: unpackedSize, limit: 3_300_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
 }

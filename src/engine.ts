@@ -9,6 +9,7 @@ import {
   OK,
   PAGE_BYTES,
 } from "../assembly/layout.js";
+import type { AbortSignalLike } from "./abort.js";
 import { BASE, format, sizesOf } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
@@ -121,7 +122,7 @@ export interface DetachOptions {
   /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
   /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
 }
 
 /** How a packet is made. */

@@ -27,6 +27,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
   ["driver", /^src\/driver\./],
   ["inspect", /^src\/inspect\//],
   ["io", /^src\/io\//],
+  ["pipeline", /^src\/pipeline\//],
   ["node", /^src\/node\//],
   ["web", /^src\/web\//],
   ["entries", /^src\/(attach|index|js)\./],
@@ -34,9 +35,9 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
 
 /** What drivers may know besides the driver's interface: what users know, and what checks arguments and waits. */
 const KNOWN_TO_DRIVERS =
-  /^src\/(abort|check|describe|driver|errors|iteration|numbers|reason|ring|skb|token|turns|ubuf|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
+  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|token|turns|ubuf|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
 
-const DRIVERS = /^src\/(io|node|web)\//;
+const DRIVERS = /^src\/(io|node|pipeline|web)\//;
 
 /** Each module's imports: those of values, which are there when the program runs. */
 const imports = new Map<string, string[]>();
