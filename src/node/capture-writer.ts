@@ -61,13 +61,13 @@ export interface CaptureWriterStats {
 }
 
 /**
- * Writes packets into a capture, pcapng or pcap, with their time (`timestampNanoseconds`) and what their note says. Nothing
+ * Writes packets into a capture, pcapng or pcap, with their time (`timestamp`) and what their note says. Nothing
  * is copied: the system reads the packets where they are.
  *
  * @example
  * const writer = CaptureWriter.open(engine, fresh);
  * noteCapture(skb, { linkType: 1, originalLength: 1500 });
- * skb.timestampNanoseconds = 1_700_000_000_123_456_789n;
+ * skb.timestamp = 1_700_000_000_123_456_789n;
  * writer.enqueue(skb);
  * writer.close();
  * const reader = CaptureReader.open(engine, fresh);

@@ -26,7 +26,7 @@ checkTools();
 /** A packet of places [at, at + n), with metadata of its own. */
 function packet(engine: Engine, n: number, at = 0, fields: Partial<Got> = {}): Skb {
   const skb = engine.alloc(n).putData(bytesAt(at, n));
-  skb.timestampNanoseconds = fields.time ?? 1_700_000_000_123_456_789n + BigInt(at);
+  skb.timestamp = fields.time ?? 1_700_000_000_123_456_789n + BigInt(at);
   if (fields.linkType !== undefined || fields.length !== undefined || fields.interface !== undefined)
     noteCapture(skb, {
       linkType: fields.linkType ?? 1,
