@@ -54,7 +54,7 @@ export async function sizes() {
   return [
     { what: "core, Wasm", bytes: core.length, limit: 31_800 },
     { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_400 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 58_500 },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 59_500 },
     { what: "the same, gzip -9", bytes: engine.compressed, limit: 26_900, aim: 24 * KIB },
     { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_300 },
     { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_200 },

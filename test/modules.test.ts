@@ -16,7 +16,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
   ["errors", /^src\/errors/],
   [
     "words and checks",
-    /^src\/(abort|check|core\/isolation|describe|dispose|ended|exit|numbers|reason|turns)\./,
+    /^src\/(abort|check|core\/isolation|describe|dispose|ended|exit|numbers|reason|time|turns)\./,
   ],
   ["tokens and waits", /^src\/(token|wait|iteration)\./],
   ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
@@ -35,7 +35,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
 
 /** What drivers may know besides the driver's interface: what users know, and what checks arguments and waits. */
 const KNOWN_TO_DRIVERS =
-  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|token|turns|ubuf|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
+  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|time|token|turns|ubuf|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
 
 const DRIVERS = /^src\/(io|node|pipeline|web)\//;
 
