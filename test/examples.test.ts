@@ -193,10 +193,13 @@ describe("the example of", () => {
 describe("each method has an example, of", () => {
   const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
   const { CaptureReader, CaptureWriter, Inbox, Outbox, StreamReceiver, StreamSender, Tap } = node;
-  const { StreamInbox, UdpReceiver, UdpSender } = node;
+  const { StreamInbox, UdpReceiver, UdpSender, UdpSocket } = node;
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } = web;
   const files = { CaptureReader, CaptureWriter, Tap };
-  const sockets = { Inbox, Outbox, StreamInbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender };
+  const sockets = {
+    ...{ Inbox, Outbox, StreamInbox, StreamReceiver, StreamSender },
+    ...{ UdpReceiver, UdpSender, UdpSocket },
+  };
   const webs = { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender };
   it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));

@@ -25,10 +25,23 @@ export type { Resolution } from "./capture-records.js";
 export { CaptureWriter, type CaptureWriterOptions, type CaptureWriterStats } from "./capture-writer.js";
 export { threadCpuTime } from "./cpu.js";
 export { CaptureError } from "./errors.js";
-export { type Source, sourceOf } from "./source.js";
 export { type StreamConnectOptions, StreamReceiver } from "./stream-receiver.js";
 export { StreamSender, type StreamSenderOptions, type StreamSenderStats } from "./stream-sender.js";
 export { Tap, type TapOptions, type TapStats } from "./tap.js";
+export {
+  answerTo,
+  destinationOf,
+  setDestination,
+  sourceOf,
+  type UdpAddress,
+  type UdpDestination,
+} from "./udp-address.js";
+export type { UdpType } from "./udp-open.js";
 export { UdpReceiver, type UdpReceiverOptions, type UdpReceiverStats } from "./udp-receiver.js";
 export { UdpSender, type UdpSenderOptions, type UdpSenderStats } from "./udp-sender.js";
-export type { UdpType } from "./udp-socket.js";
+export {
+  type UdpMulticastOptions,
+  UdpSocket,
+  type UdpSocketOptions,
+  type UdpSocketStats,
+} from "./udp-socket.js";

@@ -7,8 +7,8 @@ import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js"
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { checkEngine, packetOf } from "../io/packets.js";
-import { keepSource } from "./source.js";
-import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
+import { keepSource } from "./udp-address.js";
+import { BUFFER_MOST, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -105,6 +105,11 @@ export class UdpReceiver extends Inbox {
     socket.on("error", () => this.#errors++);
   }
 
+  /** The half of a socket that receives. It listens already. @internal */
+  static _of(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>): UdpReceiver {
+    return new UdpReceiver(engine, socket, options);
+  }
+
   /**
    * Opens a socket and listens. Returns an owned receiver.
    *
@@ -116,25 +121,20 @@ export class UdpReceiver extends Inbox {
   static async open(engine: Engine, options: UdpReceiverOptions): Promise<UdpReceiver> {
     checkEngine(engine);
     const given = checkOptions(options, RECEIVER_OPTIONS);
-    const { host, type, backlog, headroom, receiveBuffer } = given;
+    const { host, type, receiveBuffer } = given;
     checkHost(host ?? "any", type);
     const port = checkInteger("port", given.port, 0, 0xffff);
-    if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
-    if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
-    if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
+    checkReceiving(given);
     checkOneOf("source", given.source ?? true, [true, false]);
     const place = host === undefined ? { address: undefined, type: type ?? "udp4" } : await find(host, type);
     const settings = {
       type: place.type,
       ...(receiveBuffer === undefined ? {} : { recvBufferSize: receiveBuffer }),
     };
-    const socket = await opened(
-      settings,
-      "listening",
-      `one at ${host ?? "any address"}, port ${port}`,
-      (one) => one.bind(port, place.address),
+    const wanted = `one at ${host ?? "any address"}, port ${port}`;
+    const socket = await opened(engine, settings, (one) =>
+      reached(one, "listening", wanted, () => one.bind(port, place.address)),
     );
-    checkStillOpen(engine, socket);
     return new UdpReceiver(engine, socket, given);
   }
 
@@ -182,6 +182,8 @@ export class UdpReceiver extends Inbox {
       void this.close();
       return;
     }
+    // Its other half, which sends, may still need the socket.
+    if (this._over) return;
     if (this.size >= this.#backlog) {
       this.#full++;
       return;
@@ -196,4 +198,11 @@ export class UdpReceiver extends Inbox {
     this.#bytes += skb.length;
     this._put(skb);
   }
+}
+
+/** @throws ArgumentRangeError, ArgumentTypeError @internal */
+export function checkReceiving({ backlog, headroom, receiveBuffer }: Partial<UdpReceiverOptions>): void {
+  if (backlog !== undefined) checkInteger("backlog", backlog, 1, 2 ** 20);
+  if (headroom !== undefined) checkInteger("headroom", headroom, 0, MAX_LINEAR - LONGEST);
+  if (receiveBuffer !== undefined) checkInteger("receiveBuffer", receiveBuffer, 1, BUFFER_MOST);
 }

@@ -4,12 +4,14 @@
 import type { Socket } from "node:dgram";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import type { Engine } from "../engine.js";
+import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
 import { checkEngine, letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-import { BUFFER_MOST, checkHost, checkStillOpen, find, opened, type UdpType } from "./udp-socket.js";
+import { familyAt, formOf, hasForm, isForm, portAt, TO, textAt } from "./address-form.js";
+import { BUFFER_MOST, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
 const LONGEST_4 = 65507;
@@ -82,6 +84,8 @@ export class UdpSender extends Outbox {
   /** Node's socket, for its settings: TTL, broadcast, multicast interface. Connected; do not close it. */
   readonly socket: Socket;
   readonly #longest: number;
+  readonly #family: 4 | 6;
+  readonly #peer: UdpPeer | null;
   readonly #onError: ((error: TransportError) => void) | undefined;
   #sent = 0;
   #bytes = 0;
@@ -94,15 +98,34 @@ export class UdpSender extends Outbox {
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
-  private constructor(engine: Engine, socket: Socket, type: UdpType, options: Partial<UdpSenderOptions>) {
+  private constructor(
+    engine: Engine,
+    socket: Socket,
+    type: UdpType,
+    peer: UdpPeer | null,
+    options: Partial<UdpSenderOptions>,
+  ) {
     super(engine, options.inFlight ?? 64);
     this.socket = socket;
+    this.#family = type === "udp6" ? 6 : 4;
+    this.#peer = peer;
     this.#longest = type === "udp6" ? LONGEST_6 : LONGEST_4;
     this.#onError = options.onError;
     socket.on("error", (error) => {
       this.#errors++;
       this.#tell("no error from the network", error);
     });
+  }
+
+  /** The half of a socket that sends. It is connected to the peer already, or bound if there is none. @internal */
+  static _of(
+    engine: Engine,
+    socket: Socket,
+    type: UdpType,
+    peer: UdpPeer | null,
+    options: Partial<UdpSenderOptions>,
+  ): UdpSender {
+    return new UdpSender(engine, socket, type, peer, options);
   }
 
   /**
@@ -117,22 +140,18 @@ export class UdpSender extends Outbox {
   static async open(engine: Engine, options: UdpSenderOptions): Promise<UdpSender> {
     checkEngine(engine);
     const given = checkOptions(options, SENDER_OPTIONS);
-    const { type, sendBuffer, inFlight = 64 } = given;
+    const { type, sendBuffer } = given;
     const host = checkHost(given.host, type);
     const port = checkInteger("port", given.port, 1, 0xffff);
-    checkInteger("inFlight", inFlight, 1, 0x10000);
-    checkFunction("onError", given.onError);
-    if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
+    checkSending(given);
     const place = await find(host, type);
     const settings = {
       type: place.type,
       ...(sendBuffer === undefined ? {} : { sendBufferSize: sendBuffer }),
     };
-    const socket = await opened(settings, "connect", `one connected to ${host}, port ${port}`, (one) =>
-      one.connect(port, place.address),
-    );
-    checkStillOpen(engine, socket);
-    return new UdpSender(engine, socket, place.type, given);
+    const peer = { host, port, address: place.address };
+    const socket = await opened(engine, settings, (one) => connected(one, peer));
+    return new UdpSender(engine, socket, place.type, peer, given);
   }
 
   /**
@@ -212,6 +231,32 @@ export class UdpSender extends Outbox {
   }
 
   /** @internal */
+  override _refusal(skb: Skb): Error | null {
+    return super._refusal(skb) ?? this.#misaddressed(skb);
+  }
+
+  /** What is wrong with where the packet is to go; null if nothing is. */
+  #misaddressed(skb: Skb): Error | null {
+    const { _core: core, _heap: heap } = this._engine;
+    const cb = core.cbAddress(skb._handle) >>> 0;
+    const peer = this.#peer;
+    if (!hasForm(heap, cb, TO))
+      return peer === null ? new ArgumentTypeError("destination", "one, as there is no peer", null) : null;
+    const port = portAt(heap, cb);
+    if (port === 0) return new ArgumentRangeError("port", "1..65535", port);
+    if (familyAt(heap, cb) !== this.#family)
+      return new ArgumentTypeError("destination", `an IPv${this.#family} address`, textAt(heap, cb));
+    // Node sends nowhere else by a socket that is connected.
+    if (peer === null || (port === peer.port && isForm(heap, cb, formOf(peer.address) as Uint32Array)))
+      return null;
+    return new ArgumentTypeError(
+      "destination",
+      `the peer, ${peer.address}, port ${peer.port}`,
+      `${textAt(heap, cb)}, port ${port}`,
+    );
+  }
+
+  /** @internal */
   override _send(skb: Skb): void {
     const n = skb.length;
     if (n > this.#longest) {
@@ -225,9 +270,14 @@ export class UdpSender extends Outbox {
     let kept: Skb | null = skb;
     try {
       const pieces = skb.segments();
-      this.socket.send(pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces, (error) => {
-        this.#done(kept, n, error);
-      });
+      const bytes = pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces;
+      const done = (error: Error | null): void => this.#done(kept, n, error);
+      if (this.#peer !== null) this.socket.send(bytes, done);
+      else {
+        const cb = this._engine._core.cbAddress(skb._handle) >>> 0;
+        const heap = this._engine._heap;
+        this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), done);
+      }
     } catch (error) {
       // Told later, as everything: who then sends the next one would call itself for ever.
       process.nextTick(() => this.#done(skb, n, error as Error));
@@ -264,6 +314,32 @@ export class UdpSender extends Outbox {
   #tell(wanted: string, error: Error): void {
     this.#onError?.(new TransportError("socket", wanted, codeOf(error), { cause: error }));
   }
+}
+
+/** Whom a socket is connected to. @internal */
+export interface UdpPeer {
+  /** As it was named. */
+  readonly host: string;
+  readonly port: number;
+  /** Where that is. */
+  readonly address: string;
+}
+
+/** Connects a socket. @throws TransportError, the reason of the signal (as rejections) @internal */
+export function connected(
+  socket: Socket,
+  { host, port, address }: UdpPeer,
+  signal?: AbortSignal,
+): Promise<void> {
+  const wanted = `one connected to ${host}, port ${port}`;
+  return reached(socket, "connect", wanted, () => socket.connect(port, address), signal);
+}
+
+/** @throws ArgumentRangeError, ArgumentTypeError @internal */
+export function checkSending({ inFlight, sendBuffer, onError }: Partial<UdpSenderOptions>): void {
+  if (inFlight !== undefined) checkInteger("inFlight", inFlight, 1, 0x10000);
+  checkFunction("onError", onError);
+  if (sendBuffer !== undefined) checkInteger("sendBuffer", sendBuffer, 1, BUFFER_MOST);
 }
 
 /** What the system's error says of the packet that it met. */

@@ -6,7 +6,16 @@ import { createReadStream } from "node:fs";
 import { PassThrough, Writable } from "node:stream";
 import { Engine, Ring, type Skb } from "skbuff";
 import { audit } from "skbuff/inspect";
-import { type Outbox, StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
+import {
+  answerTo,
+  type Outbox,
+  StreamReceiver,
+  StreamSender,
+  Tap,
+  UdpReceiver,
+  UdpSender,
+  UdpSocket,
+} from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Folder } from "./made.js";
@@ -294,6 +303,52 @@ describe("a receiver has what came, or has counted that it has not", () => {
     expect([out, bytes, receiver.stats().bytes]).toEqual([packets, written, written]);
     await receiver.close();
   });
+});
+
+it("a UdpSocket's halves count for themselves, while packets go from one to the other", async () => {
+  const options = { host: "127.0.0.1", backlog: 10, inFlight: 8 };
+  const socket = await UdpSocket.open(engine, options);
+  const gone = await UdpSocket.open(engine, { host: "127.0.0.1" });
+  await gone.close();
+  let came = 0;
+  let taken = 0;
+  let out = 0;
+  const check = (): void => {
+    const { receiver, sender } = socket.stats();
+    const { received, dropped, queued } = receiver;
+    expect([received + dropped.full + dropped.exhausted, received], random.hint).toEqual([
+      came,
+      queued + out,
+    ]);
+    const { sent, failed, tooLong, inFlight, untold } = sender;
+    expect(sent + failed + tooLong + inFlight + untold, random.hint).toBe(taken);
+    expect(Math.min(sent, failed, tooLong, inFlight, untold)).toBeGreaterThanOrEqual(0);
+  };
+  const from = { address: "127.0.0.1", family: "IPv4", port: gone.port, size: 1 };
+  for (let i = 0; i < 500; i++) {
+    // What comes by itself would count, too: nobody sends anything to this socket.
+    for (let n = random.below(8); n > 0; n--) {
+      socket.socket.emit("message", Buffer.alloc(random.below(3000)), from);
+      came++;
+      check();
+    }
+    for (let skb = random.below(3) > 0 ? socket.dequeue() : null; skb !== null; skb = socket.dequeue()) {
+      out++;
+      answerTo(skb, skb);
+      if (random.below(20) === 0) skb.append(new Uint8Array(66_000));
+      if (socket.enqueue(skb)) taken++;
+      else skb.release();
+      check();
+    }
+    if (random.below(30) === 0) await turn();
+  }
+  await socket.close();
+  check();
+  const { receiver, sender } = socket.stats();
+  expect(Math.min(sender.sent, sender.tooLong, receiver.dropped.full)).toBeGreaterThan(0);
+  expect([sender.inFlight, sender.inFlightBytes, sender.untold]).toEqual([0, 0, 0]);
+  await socket[Symbol.asyncDispose]();
+  expect(socket.stats().receiver.queued).toBe(0);
 });
 
 describe.runIf(process.platform === "linux")("a tap was offered what it wrote, has, or dropped", () => {

@@ -2,7 +2,7 @@
 
 import { PassThrough } from "node:stream";
 import { Engine } from "skbuff";
-import { StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender } from "skbuff/node";
+import { StreamReceiver, StreamSender, Tap, UdpReceiver, UdpSender, UdpSocket } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
 import { expect, it } from "vitest";
 import { fakeSocket, State } from "./fake-socket.js";
@@ -24,6 +24,7 @@ const TAKERS: Record<string, [string, string, (engine: Engine, options: object) 
     "inFlight",
     (engine, options) => UdpSender.open(engine, { host: "127.0.0.1", port: 9, ...options }),
   ],
+  "UdpSocket.open": ["brodcast", "broadcast", (engine, options) => UdpSocket.open(engine, options)],
   "StreamReceiver.from": [
     "bakclog",
     "backlog",

@@ -3,7 +3,7 @@
 import { PassThrough } from "node:stream";
 import { Engine, Mesh, Ring } from "skbuff";
 import { audit } from "skbuff/inspect";
-import { StreamSender, type Transmitter, UdpReceiver, UdpSender } from "skbuff/node";
+import { StreamSender, type Transmitter, UdpReceiver, UdpSender, UdpSocket } from "skbuff/node";
 import { expect, it } from "vitest";
 
 /** What is written once for all of them. */
@@ -24,12 +24,16 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
   const sender = mesh.sender(0);
   const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
   const udp = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port, inFlight: 8 });
+  const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port: receiver.port } });
   const stream = new StreamSender(engine, new PassThrough().resume(), { inFlight: 20 });
-  const transmitters: Transmitter[] = [ring, sender, udp, stream];
+  const transmitters: Transmitter[] = [ring, sender, udp, socket, stream];
   for (const transmitter of transmitters) await send(engine, transmitter);
   await udp.close();
+  await socket.close();
   await stream.close();
-  expect([ring.size, udp.stats().sent, stream.stats().sent]).toEqual([24, 24, 24]);
+  expect([ring.size, udp.stats().sent, socket.stats().sender.sent, stream.stats().sent]).toEqual([
+    24, 24, 24, 24,
+  ]);
   receiver.release();
   await receiver.close();
   sender.release();
