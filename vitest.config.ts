@@ -39,7 +39,7 @@ const LONG = [
 ];
 
 /** What only `npm run test:all` does: the rest of what browsers are tried with. */
-const THOROUGH = ["test/browser/web.test.ts", "test/packaging/apps.test.ts"];
+const THOROUGH = ["test/browser/pipeline.test.ts", "test/browser/web.test.ts", "test/packaging/apps.test.ts"];
 
 // `vitest --mode quick` and `vitest --mode all`; see test/amount.ts.
 export default defineConfig(({ mode }) => ({

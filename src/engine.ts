@@ -18,6 +18,7 @@ import {
   UBUF_SHARING,
   UBUF_SHIFT,
 } from "../assembly/layout.js";
+import type { AbortSignalLike } from "./abort.js";
 import { BASE } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
@@ -146,7 +147,7 @@ export interface DetachOptions {
   /** Milliseconds to wait for them at most. Default: no limit. */
   timeout?: number;
   /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
 }
 
 const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };

@@ -32,6 +32,7 @@ export type ErrorCode =
   | "ERR_SKB_FRAMING"
   | "ERR_SKB_HELD"
   | "ERR_SKB_IN_USE"
+  | "ERR_SKB_PIPELINE"
   | "ERR_SKB_QUEUED"
   | "ERR_SKB_RANGE"
   | "ERR_SKB_REGION"

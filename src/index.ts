@@ -5,6 +5,7 @@
  * @module skbuff
  */
 
+export type { AbortSignalLike } from "./abort.js";
 export {
   type AllocOptions,
   type AttachOptions,

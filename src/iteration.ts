@@ -1,5 +1,6 @@
 // Iteration: the packets of whatever gives packets, as they come.
 
+import type { AbortSignalLike } from "./abort.js";
 import { checkOptions, type Names } from "./check.js";
 import { TimeoutError } from "./errors.js";
 import type { Skb } from "./skb.js";
@@ -11,7 +12,7 @@ export interface PacketsOptions {
   /** Milliseconds to wait for each packet at most. Default: no limit. */
   timeout?: number;
   /** Ends the iteration when it is aborted. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
 }
 
 const PACKETS_OPTIONS: Names<PacketsOptions> = { timeout: true, signal: true };

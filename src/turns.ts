@@ -39,8 +39,8 @@ export class Loop {
   /** When it last did. */
   #last = 0;
 
-  /** Counts a packet. Returns what to await before going on, if a turn is due; undefined if not. */
-  due(): Promise<void> | undefined {
+  /** Counts `n` packets. Returns what to await before going on, if a turn is due; undefined if not. */
+  due(n = 1): Promise<void> | undefined {
     const present = nextTurn();
     if (this.#turn !== number) {
       this.#turn = number;
@@ -48,8 +48,8 @@ export class Loop {
       this.#late = 0;
       this.#last = 0;
     }
-    this.#own++;
-    if (!isDue(1)) return undefined;
+    this.#own += n;
+    if (!isDue(n)) return undefined;
     if (this.#own > PACKETS_LEAST) return present;
     const now = performance.now();
     if (this.#last !== 0) this.#late += Math.min(now - this.#last, GAP_MOST);

@@ -1,5 +1,6 @@
 // A wait: what is waited for, how long, and why it ended. sleeper.ts blocks for it, waiter.ts makes a promise of it.
 
+import type { AbortSignalLike } from "./abort.js";
 import { checkOneOf, checkOptions, type Names } from "./check.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 
@@ -20,7 +21,7 @@ export interface WaitOptions {
    * Ends the wait when it is aborted: the wait rejects with its reason, and nothing is taken. A wait that blocks looks at it
    * once, before it begins. Default: none.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
   /** Whether callbacks of ubufs that complete meanwhile are run, and end the wait. Default: false. */
   completions?: boolean;
   /**
@@ -60,7 +61,7 @@ export interface Wait {
   readonly ends: readonly End[];
   /** Milliseconds. */
   readonly timeout: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
   /** Whether callbacks of ubufs are run meanwhile, and end it. */
   readonly completions: boolean;
   /** Whether to look a while before sleeping. */
@@ -114,7 +115,7 @@ export function checkTimeout(timeout: number): number {
 }
 
 /** Returns `signal` if it is an AbortSignal, of any realm, or undefined. @throws ArgumentTypeError */
-export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+export function checkSignal(signal: AbortSignalLike | undefined): AbortSignalLike | undefined {
   if (signal === undefined) return signal;
   if (typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function") return signal;
   throw new ArgumentTypeError("signal", "an AbortSignal", signal);

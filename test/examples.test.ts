@@ -19,6 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { audit, debug, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import * as node from "skbuff/node";
+import * as pipelines from "skbuff/pipeline";
 import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -59,7 +60,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "inspect/", "io/", "node/", "web/"]
+const examples = ["", "inspect/", "io/", "node/", "pipeline/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
@@ -111,7 +112,7 @@ function recording(made: Closable[]): Record<string, unknown> {
       },
     });
   return Object.fromEntries(
-    Object.entries({ ...node, ...web }).map(([name, value]) => [
+    Object.entries({ ...node, ...web, ...pipelines }).map(([name, value]) => [
       name,
       /^[A-Z]/.test(name) ? recorded(value) : value,
     ]),
@@ -201,7 +202,8 @@ describe("each method has an example, of", () => {
     ...{ UdpReceiver, UdpSender, UdpSocket },
   };
   const webs = { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender };
-  it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs }))("%s", (name, type) => {
+  const { Pipeline } = pipelines;
+  it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs, Pipeline }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);
     expect(methods).not.toEqual([]);

@@ -79,6 +79,30 @@ export async function use(): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/pipeline"],
+    lib: ["es2022"],
+    types: [],
+    program: `import { Engine, Ring, type Skb } from "skbuff";
+import { type MakeStage, Pipeline, PipelineError, stage } from "skbuff/pipeline";
+const marker: MakeStage<{ least: number }> = ({ data, emit }) => ({
+  packet: (skb) => (skb.length < data.least ? skb.release() : skb),
+  end: () => void emit,
+});
+export default stage(marker);
+export async function use(engine: Engine): Promise<number> {
+  await using pipeline = await Pipeline.open(engine, {
+    source: new Ring(engine),
+    stages: [() => (skb: Skb) => skb, { module: "file:///stage.js", threads: 2, data: { least: 20 } }],
+    sink: (skb: Skb) => skb.release(),
+  });
+  await pipeline.done.catch((error: unknown) => void (error instanceof PipelineError && error.part));
+  // @ts-expect-error: no sink
+  await Pipeline.open(engine, { source: [] });
+  return pipeline.stats().delivered;
+}
+`,
+  },
+  {
     entries: ["skbuff/node"],
     lib: ["es2022"],
     types: ["node"],

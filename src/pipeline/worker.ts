@@ -1,0 +1,9 @@
+// The worker that a pipeline starts where nobody brings one: it imports the part's module.
+
+import makeJs from "../../build/core-js.js";
+import { provideJs } from "../core/load.js";
+import { serve } from "./member.js";
+
+// The engine may have either core.
+provideJs(makeJs);
+serve();
