@@ -97,13 +97,13 @@ async function openBundled(bundler: string, source: string, name: string): Promi
 }
 
 /** The example of a page, built as it is. */
-async function openExample(): Promise<void> {
-  const app = join(project.folder, "example");
+async function openExample(bundler: string): Promise<void> {
+  const app = join(project.folder, `example-${bundler}`);
   cpSync(example, app, { recursive: true });
-  await BUNDLERS.esbuild?.(app, ["main.js", "worker.js"]);
-  cpSync(join(app, "index.html"), join(app, "dist/index.html"));
-  await open("example", join(app, "dist"), true);
-  await open("example, not isolated", join(app, "dist"), false);
+  await BUNDLERS[bundler]?.(app, ["main.js", "stage.js"]);
+  if (bundler !== "vite") cpSync(join(app, "index.html"), join(app, "dist/index.html"));
+  await open(`example, ${bundler}`, join(app, "dist"), true);
+  await open(`example, ${bundler}, not isolated`, join(app, "dist"), false);
 }
 
 /** The same app without a bundler. */
@@ -122,7 +122,7 @@ beforeAll(async () => {
     await openBundled(bundler, "js", `${bundler}, js`);
   }
   await openScript();
-  await openExample();
+  for (const bundler of Object.keys(BUNDLERS)) await openExample(bundler);
   await open("not isolated", built.vite as string, false);
   await open("with a policy", built.esbuild as string, true, WITH_WASM);
   const policy = await openBundled("esbuild", "policy", "policy");
@@ -169,10 +169,12 @@ describe.each(findBrowsers())("$name", (found) => {
     },
   );
 
-  it.each([
-    ["example", "through 2 workers"],
-    ["example, not isolated", "on one thread"],
-  ])("the page in examples: %s", async (name, where) => {
+  const EXAMPLES = Object.keys(BUNDLERS).flatMap((bundler) => [
+    [`example, ${bundler}`, "through 2 workers"] as const,
+    [`example, ${bundler}, not isolated`, "on one thread"] as const,
+  ]);
+
+  it.each(EXAMPLES)("the page in examples: %s", async (name, where) => {
     const page = await browser.newPage();
     try {
       await page.goto(pages.get(name) as string);
