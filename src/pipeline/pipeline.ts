@@ -335,7 +335,10 @@ export class Pipeline {
       const make =
         code === null
           ? (own as unknown as Make)
-          : await importMake(name, code.load ?? (() => import(/* @vite-ignore */ code.module as string)));
+          : await importMake(
+              name,
+              code.load ?? (() => import(/* @vite-ignore */ /* webpackIgnore: true */ code.module as string)),
+            );
       return await make({ engine: this.#engine, data: code?.data, index: 0, threads: 1, emit });
     } catch (cause) {
       throw new PipelineError(name, messageOf(cause), cause);
