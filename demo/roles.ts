@@ -145,7 +145,7 @@ export class Source extends Role {
     for (; n < this.#burst.length; n++) {
       const skb = this.#region === null ? this.#copied() : this.#lent(this.#region);
       if (skb === null) break;
-      skb.timestamp = stamp;
+      skb.timestampMs = stamp / 1e6;
       this.bytes += skb.length;
       this.#burst[n] = skb;
     }
@@ -309,7 +309,7 @@ export class Sink extends Role {
     const now = this.#clock();
     for (let i = 0; i < n; i++) {
       const skb = this.#burst[i] as Skb;
-      const bucket = bucketOf(now - skb.timestamp);
+      const bucket = bucketOf(now - Math.round(skb.timestampMs * 1e6));
       this.latencies[bucket] = (this.latencies[bucket] as number) + 1;
       this.bytes += skb.length;
     }

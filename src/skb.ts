@@ -42,9 +42,8 @@ import { foldSum, swap16, swap32 } from "./numbers.js";
 import type { QueueNode } from "./queue.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal, staleError } from "./refusal.js";
+import { MS_MOST, msOf, NS_MOST, nsOf, wordsOf, wordsOfMs } from "./time.js";
 import type { Ubuf, UserRegion } from "./ubuf.js";
-
-const U64_MOST = 0xffff_ffff_ffff_ffffn;
 
 /** A Uint8Array over memory that is not shared. Written so that compilers know it which have no `Uint8Array<ArrayBuffer>`. */
 export type UnsharedBytes = ReturnType<typeof Uint8Array.from>;
@@ -991,48 +990,45 @@ export class Skb {
   }
 
   /**
-   * When the packet came, an integer up to 2^53 - 1 in a unit of your choice (tstamp). Of one that is larger, as
-   * nanoseconds of today are, it is rounded; `timestampNanoseconds` has it in full.
-   *
-   * @throws ArgumentRangeError
-   * @example
-   * skb.timestamp = Date.now();
-   */
-  get timestamp(): number {
-    const handle = this._live();
-    const core = this._engine._core;
-    return (
-      (core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0) * 2 ** 32 + (core.field(handle, SKB_TIMESTAMP_LOW) >>> 0)
-    );
-  }
-  set timestamp(value: number) {
-    const handle = this._live();
-    checkInteger("timestamp", value, 0, Number.MAX_SAFE_INTEGER);
-    this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, Math.floor(value / 2 ** 32));
-    this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, value % 2 ** 32);
-  }
-
-  /**
-   * The same 64 bits as `timestamp`, exactly: by convention nanoseconds since 1970, as captures have it (tstamp).
+   * When the packet came: nanoseconds since 1970, 0 for none (tstamp). `timestampMs` is the same in milliseconds.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
-   * skb.timestampNanoseconds = 1_700_000_000_123_456_789n;
-   * skb.timestampNanoseconds; // → 1_700_000_000_123_456_789n
+   * skb.timestamp = 1_700_000_000_123_456_789n;
+   * skb.timestamp; // → 1_700_000_000_123_456_789n
    */
-  get timestampNanoseconds(): bigint {
+  get timestamp(): bigint {
     const handle = this._live();
     const core = this._engine._core;
-    const high = BigInt(core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0);
-    return (high << 32n) | BigInt(core.field(handle, SKB_TIMESTAMP_LOW) >>> 0);
+    return nsOf(core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0, core.field(handle, SKB_TIMESTAMP_LOW) >>> 0);
   }
-  set timestampNanoseconds(value: bigint) {
+  set timestamp(value: bigint) {
     const handle = this._live();
-    if (typeof value !== "bigint") throw new ArgumentTypeError("timestampNanoseconds", "a bigint", value);
-    if (value < 0n || value > U64_MOST)
-      throw new ArgumentRangeError("timestampNanoseconds", `0n..${U64_MOST}n`, value);
-    this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, Number(value >> 32n));
-    this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, Number(value & 0xffffffffn));
+    if (typeof value !== "bigint") throw new ArgumentTypeError("timestamp", "a bigint of nanoseconds", value);
+    if (value < 0n || value > NS_MOST) throw new ArgumentRangeError("timestamp", `0n..${NS_MOST}n`, value);
+    this._setTime(handle, wordsOf(value));
+  }
+
+  /**
+   * `timestamp` in milliseconds, as of `Date.now()` or `performance.now()`, with parts of one: quicker than a BigInt. Whole
+   * milliseconds are exact; of today's times parts of one are to a quarter of a microsecond.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError
+   * @example
+   * skb.timestampMs = 1_700_000_000_123;
+   * skb.timestamp; // → 1_700_000_000_123_000_000n
+   */
+  get timestampMs(): number {
+    const handle = this._live();
+    const core = this._engine._core;
+    return msOf(core.field(handle, SKB_TIMESTAMP_HIGH) >>> 0, core.field(handle, SKB_TIMESTAMP_LOW) >>> 0);
+  }
+  set timestampMs(value: number) {
+    const handle = this._live();
+    if (typeof value !== "number") throw new ArgumentTypeError("timestampMs", "milliseconds", value);
+    if (!(value >= 0 && value <= MS_MOST))
+      throw new ArgumentRangeError("timestampMs", `0..${MS_MOST}`, value);
+    this._setTime(handle, wordsOfMs(value));
   }
 
   /**
@@ -1227,6 +1223,11 @@ export class Skb {
   private _writeSegments(offset: number, from: Uint8Array, n: number): void {
     this._engine._core.startSegments(this._handle, offset, n);
     this._eachSegment((address, bytes, done) => this._engine._heap.writePart(address, from, done, bytes));
+  }
+
+  private _setTime(handle: number, { high, low }: { high: number; low: number }): void {
+    this._engine._core.setField(handle, SKB_TIMESTAMP_HIGH, high);
+    this._engine._core.setField(handle, SKB_TIMESTAMP_LOW, low);
   }
 
   private _setInfo(field: number, value: number): void {

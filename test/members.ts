@@ -111,13 +111,13 @@ export const SKB: Record<string, Call<Skb>> = {
   "hash=": (skb) => {
     skb.hash = 1;
   },
+  timestampMs: (skb) => skb.timestampMs,
+  "timestampMs=": (skb) => {
+    skb.timestampMs = 1;
+  },
   timestamp: (skb) => skb.timestamp,
   "timestamp=": (skb) => {
-    skb.timestamp = 1;
-  },
-  timestampNanoseconds: (skb) => skb.timestampNanoseconds,
-  "timestampNanoseconds=": (skb) => {
-    skb.timestampNanoseconds = 1n;
+    skb.timestamp = 1n;
   },
   cb: (skb) => skb.cb,
   gsoSize: (skb) => skb.gsoSize,

@@ -88,7 +88,7 @@ export function describePacket(skb: Skb): void {
   skb.mark = 0xdeadbeef;
   skb.priority = 0x80000001;
   skb.hash = 0xffffffff;
-  skb.timestamp = Number.MAX_SAFE_INTEGER - 1;
+  skb.timestamp = 2n ** 64n - 2n;
   skb.gsoSize = 1448;
   skb.gsoSegments = 44;
   skb.gsoType = 0x90000002;

@@ -5,8 +5,8 @@ import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 
 /**
- * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSender` and `StreamSender` are
- * some, so that who produces packets need not know where they go.
+ * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSocket`, `StreamSender` and `CaptureWriter`
+ * are some, so that who produces packets need not know where they go.
  *
  * @example
  * async function send(transmitter, packet) {

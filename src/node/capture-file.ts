@@ -171,8 +171,9 @@ export class CaptureFile {
     }
   }
 
+  /** The same without blocking. Once the file is closed, it writes nothing. */
   async writeAsync(views: readonly Uint8Array[]): Promise<number> {
-    for (let ms = AGAIN_LEAST_MS; ; ms = Math.min(ms * 2, AGAIN_MOST_MS)) {
+    for (let ms = AGAIN_LEAST_MS; !this.#closed; ms = Math.min(ms * 2, AGAIN_MOST_MS)) {
       try {
         if (this.#isRead()) {
           return await new Promise((resolve, reject) => {
@@ -184,6 +185,7 @@ export class CaptureFile {
       }
       await pause(ms);
     }
+    return 0;
   }
 
   /** Whether there is somebody who reads what is written: always, but for a named pipe. */
@@ -204,7 +206,7 @@ export class CaptureFile {
     }
   }
 
-  /** Ends a `readAsync` that waits, before it is closed. */
+  /** Ends a `readAsync` or `writeAsync` that waits, before it is closed. */
   stop(): void {
     this.#closed = true;
   }

@@ -105,17 +105,17 @@ export function linkTypeOf(skb: Skb): number | null {
 
 /**
  * When the packet was seen, in nanoseconds since 1970: before that, negative. null if its capture does not say. Without a note
- * its `timestampNanoseconds`, null if that is 0. Borrows the packet.
+ * its `timestamp`, null if that is 0. Borrows the packet.
  *
  * @throws StaleSkbError, ArgumentTypeError
  * @example
  * timeOf(skb); // → null
- * skb.timestampNanoseconds = 1_700_000_000_000_000_000n;
+ * skb.timestamp = 1_700_000_000_000_000_000n;
  * timeOf(skb); // → 1_700_000_000_000_000_000n
  */
 export function timeOf(skb: Skb): bigint | null {
   const type = field(skb, NOTE_LINK_TYPE);
-  const time = BigInt.asIntN(64, skb.timestampNanoseconds);
+  const time = BigInt.asIntN(64, skb.timestamp);
   if (time !== 0n) return time;
   return type === null || (type & TIMELESS) !== 0 ? null : time;
 }

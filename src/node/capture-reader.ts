@@ -73,7 +73,7 @@ export interface CaptureReaderStats {
 
 /**
  * Reads a capture, pcap or pcapng, from a file or pipe. Its packets share the memory that the file was read into; nothing is
- * copied. Each has its time (`timestampNanoseconds`) and a note of what else the capture says: `originalLengthOf(skb)`,
+ * copied. Each has its time (`timestamp`) and a note of what else the capture says: `originalLengthOf(skb)`,
  * `linkTypeOf(skb)`, `interfaceOf(skb)`.
  *
  * One that is compressed with gzip, or with zstd where Node can inflate it (from 22.15 on), is read by `for await` alone, because
@@ -205,7 +205,7 @@ export class CaptureReader {
    * const reader = CaptureReader.open(engine, capture);
    * const packet = reader.read();
    * packet.length; // → 60
-   * packet.timestampNanoseconds; // → 1_700_000_000_000_001_000n
+   * packet.timestamp; // → 1_700_000_000_000_001_000n
    * packet.release();
    * reader.close();
    */

@@ -25,7 +25,13 @@ export class CaptureSink {
   #begun = false;
   /** Why nothing can be written any more. */
   #failed: CaptureError | null = null;
+  /** Whether it takes nothing any more; and whether nothing is written any more but by the last flush. */
+  #ending = false;
   #closed = false;
+  /** The reason, once it was aborted. */
+  #aborted: { readonly reason: unknown } | null = null;
+  /** Whether the file was let go of. */
+  #letGone = false;
   /** Whether a flush is under way; and if it does not block, its promise. */
   #busy = false;
   #flushing: Promise<void> | null = null;
@@ -45,14 +51,44 @@ export class CaptureSink {
     this.#batch = new RecordBatch(engine, format, most);
   }
 
+  /** The file, as it was named. */
+  get name(): string {
+    return this.#file.name;
+  }
+
   /** Whether it takes no more packets until the next flush. */
   get full(): boolean {
     return this.#batch.full;
   }
 
+  /** Packets that it takes before the next flush. */
+  get room(): number {
+    return this.#batch.room;
+  }
+
+  /** Whether no packets can be taken any more. */
+  get ended(): boolean {
+    return this.#ending || this.#failed !== null;
+  }
+
+  /** Whether a write ends soon, whoever reads. */
+  get prompt(): boolean {
+    return this.#file.regular;
+  }
+
+  /** Whether a flush is under way. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** Whether packets can be taken at all. @throws CaptureError */
   check(): void {
-    if (this.#closed) throw this.#error("an open writer", "a closed one");
+    this.#checkOpen(this.#ending);
+  }
+
+  #checkOpen(ended: boolean): void {
+    if (ended)
+      throw this.#error("an open writer", this.#aborted === null ? "a closed one" : "an aborted one");
     if (this.#failed !== null) throw this.#failed;
     this.#engine._open();
   }
@@ -72,7 +108,7 @@ export class CaptureSink {
   // ─── Flushing ────────────────────────────────────────────────────────────────────────────────────────
 
   flush(): void {
-    this.check();
+    this.#checkOpen(this.#closed);
     this.#begin();
     try {
       this.#writeAll();
@@ -87,7 +123,7 @@ export class CaptureSink {
       while (this.#flushing !== null) await this.#flushing;
       if (this.#batch.count === 0) return;
     }
-    this.check();
+    this.#checkOpen(this.#closed);
     this.#begin();
     await this.#writeAllAsync();
   }
@@ -119,9 +155,11 @@ export class CaptureSink {
         while (this.#next < this.#views.length) {
           const n = await this.#file.writeAsync(this.#some());
           this.#wrote(n);
+          this.#checkAborted();
           if (n === 0) await pause(NOTHING_MS);
         }
       } catch (cause) {
+        this.#checkAborted();
         throw this.#fail(cause);
       } finally {
         this.#flushing = null;
@@ -156,6 +194,11 @@ export class CaptureSink {
     this.packets += this.#gone - before;
   }
 
+  /** @throws the reason, if it was aborted */
+  #checkAborted(): void {
+    if (this.#aborted !== null) throw this.#aborted.reason;
+  }
+
   #release(n: number): void {
     if (!this.#engine.closed) this.#batch.release(n);
   }
@@ -163,9 +206,13 @@ export class CaptureSink {
   /** Says for good that nothing can be written any more, and releases everything that was taken. */
   #fail(cause: unknown): CaptureError {
     this.#failed = this.#file.failure(this.bytes, "a file that takes what is written", cause);
+    this.#drop();
+    return this.#failed;
+  }
+
+  #drop(): void {
     this.dropped += this.#batch.count;
     this.#release(this.#batch.count);
-    return this.#failed;
   }
 
   /** After a flush, however it ended. */
@@ -184,7 +231,8 @@ export class CaptureSink {
   /** `empty`: what tells a capture without packets its link type. */
   close(empty: PacketRecord): void {
     if (this.#closed) return;
-    if (this.#busy) throw this.#error("no flush under way (else use closeAsync)", "one");
+    if (this.#busy) throw this.#error("no flush under way (else use close)", "one");
+    this.#ending = true;
     this.#closed = true;
     try {
       if (this.#prepare(empty)) {
@@ -197,22 +245,55 @@ export class CaptureSink {
     } finally {
       this.#letGo();
     }
+    this.#checkLost();
   }
 
   async closeAsync(empty: PacketRecord): Promise<void> {
+    this.#ending = true;
     while (this.#flushing !== null) await this.#flushing.catch(() => {});
-    if (this.#closed) return;
-    this.#closed = true;
-    try {
-      if (this.#prepare(empty)) await this.#writeAllAsync();
-    } finally {
-      this.#letGo();
+    if (!this.#closed) {
+      this.#closed = true;
+      try {
+        if (this.#prepare(empty)) await this.#writeAllAsync();
+      } finally {
+        this.#letGo();
+      }
     }
+    this.#checkAborted();
+    this.#checkLost();
+  }
+
+  /**
+   * Releases what was not written, and closes. While the system reads packets, which ends with a call that it has got, those stay.
+   */
+  abort(reason: unknown): void {
+    if (this.#letGone || this.#aborted !== null) return;
+    this.#ending = true;
+    this.#closed = true;
+    this.#aborted = { reason };
+    if (this.#flushing === null) this.#giveUp();
+    else {
+      this.#file.stop();
+      this.#flushing.catch(() => {}).finally(() => this.#giveUp());
+    }
+  }
+
+  #giveUp(): void {
+    try {
+      this.#letGo();
+    } catch {
+      // Who has broken it off does not ask what arrived.
+    }
+  }
+
+  /** @throws CaptureError if packets that it took could not be written */
+  #checkLost(): void {
+    if (this.#failed !== null && this.dropped > 0) throw this.#failed;
   }
 
   /** Begins the last flush. Returns whether there is anything to write. */
   #prepare(empty: PacketRecord): boolean {
-    if (this.#failed !== null || this.#engine.closed) return false;
+    if (this.#aborted !== null || this.#failed !== null || this.#engine.closed) return false;
     this.#begin();
     const preface = this.#begun ? null : this.#format.preface(empty);
     if (preface !== null) this.#views.push(preface);
@@ -220,7 +301,9 @@ export class CaptureSink {
   }
 
   #letGo(): void {
-    this.#release(this.#batch.count);
+    if (this.#letGone) return;
+    this.#letGone = true;
+    this.#drop();
     this.#file.close(this.bytes);
   }
 }

@@ -13,11 +13,15 @@ import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js"
 import { describes } from "../describe.js";
 import { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { EventWaiter, type Look } from "../io/event-waiter.js";
+import type { Transmitter } from "../io/transmitter.js";
 import { GIVEN_AWAY, type Skb } from "../skb.js";
+import type { WaitOptions, Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
 import { PacketRecord, PcapngRecords, PcapRecords, type Resolution } from "./capture-records.js";
 import { CaptureSink } from "./capture-sink.js";
+import { CaptureError } from "./errors.js";
 
 /** What libpcap, and so tcpdump, reads of a packet at most. */
 const SNAP_LENGTH = 262144;
@@ -61,32 +65,39 @@ export interface CaptureWriterStats {
 }
 
 /**
- * Writes packets into a capture, pcapng or pcap, with their time (`timestampNanoseconds`) and what their note says. Nothing
+ * Writes packets into a capture, pcapng or pcap, with their time (`timestamp`) and what their note says. Nothing
  * is copied: the system reads the packets where they are.
  *
  * @example
  * const writer = CaptureWriter.open(engine, fresh);
  * noteCapture(skb, { linkType: 1, originalLength: 1500 });
- * skb.timestampNanoseconds = 1_700_000_000_123_456_789n;
+ * skb.timestamp = 1_700_000_000_123_456_789n;
  * writer.enqueue(skb);
- * writer.close();
+ * writer.closeSync();
  * const reader = CaptureReader.open(engine, fresh);
  * const packet = reader.read();
  * originalLengthOf(packet); // → 1500
  * packet.release();
  * reader.close();
  */
-export class CaptureWriter {
+export class CaptureWriter implements Transmitter {
   readonly #engine: Engine;
   readonly #sink: CaptureSink;
+  readonly #waiter: EventWaiter;
+  readonly #batch: number;
   readonly #linkType: number;
   readonly #snapLength: number;
   readonly #record = new PacketRecord();
   readonly #note = new NoteView();
 
+  #closing: Promise<void> | undefined;
+
   private constructor(engine: Engine, sink: CaptureSink, linkType: number, snapLength: number) {
     this.#engine = engine;
     this.#sink = sink;
+    this.#batch = sink.room;
+    // What ended it is for all to see.
+    this.#waiter = new EventWaiter(engine, () => (sink.ended ? Number.POSITIVE_INFINITY : sink.room));
     this.#linkType = linkType;
     this.#snapLength = snapLength;
   }
@@ -99,7 +110,7 @@ export class CaptureWriter {
    * path: then it stays as it is; ArgumentRangeError, ArgumentTypeError
    * @example
    * const writer = CaptureWriter.open(engine, fresh, { format: "pcap", resolution: "us", snapLength: 96 });
-   * writer.close();
+   * writer.closeSync();
    * writer.stats().bytes; // → 24
    */
   static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
@@ -131,7 +142,7 @@ export class CaptureWriter {
    * const writer = CaptureWriter.open(engine, fresh);
    * writer.enqueue(skb);
    * writer.stats().packets; // → 0
-   * writer.close();
+   * writer.closeSync();
    * writer.stats(); // → { packets: 1, bytes: 192, dropped: 0 }
    */
   stats(): CaptureWriterStats {
@@ -155,7 +166,7 @@ export class CaptureWriter {
    * writer.enqueue(other); // → false
    * writer.flush();
    * writer.enqueue(other); // → true
-   * writer.close();
+   * writer.closeSync();
    */
   enqueue(skb: Skb): boolean {
     this.#sink.check();
@@ -171,7 +182,7 @@ export class CaptureWriter {
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
    * writer.enqueueBurst([skb, other]); // → 2
-   * writer.close();
+   * writer.closeSync();
    */
   enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
     if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
@@ -213,6 +224,42 @@ export class CaptureWriter {
     return true;
   }
 
+  /**
+   * Waits until there is room for `room` more packets: `ready`; until there will never be: `ended`; or `timed-out`; or, with
+   * `completions`, until callbacks of ubufs were run: `completed`. Makes room itself, by writing what was taken: a file has it
+   * at once, a pipe when somebody reads. Default: `room` is half of `batch`.
+   *
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections). What
+   * cannot be written `enqueue` and `close` say
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh, { batch: 1 });
+   * writer.enqueue(skb); // → true
+   * while (!writer.enqueue(other)) await writer.waitWritableAsync();
+   * await writer.close();
+   * writer.stats().packets; // → 2
+   */
+  async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
+    const wanted = checkInteger("room", room ?? Math.ceil(this.#batch / 2), 1, this.#batch);
+    const sink = this.#sink;
+    const look: Look = () => {
+      if (sink.ended) return "ended";
+      return sink.room >= wanted ? "ready" : null;
+    };
+    if (!sink.ended && !sink.busy && !this.#engine.closed && sink.room < wanted) this.#makeRoom();
+    return this.#waiter.wait(look, wanted, options);
+  }
+
+  /** Writes what was taken. What goes wrong is for `enqueue` and `close` to say. */
+  #makeRoom(): void {
+    if (this.#sink.prompt) {
+      try {
+        this.#sink.flush();
+      } catch (error) {
+        if (!(error instanceof CaptureError)) throw error;
+      }
+    } else void this.flushAsync().catch(() => {});
+  }
+
   // ─── Bytes out ───────────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -224,10 +271,14 @@ export class CaptureWriter {
    * writer.enqueue(skb);
    * writer.flush();
    * writer.stats().packets; // → 1
-   * writer.close();
+   * writer.closeSync();
    */
   flush(): void {
-    this.#sink.flush();
+    try {
+      this.#sink.flush();
+    } finally {
+      this.#waiter.wake();
+    }
   }
 
   /**
@@ -239,61 +290,88 @@ export class CaptureWriter {
    * writer.enqueue(skb);
    * await writer.flushAsync();
    * writer.stats().packets; // → 1
-   * await writer.closeAsync();
+   * await writer.close();
    */
   flushAsync(): Promise<void> {
-    return this.#sink.flushAsync();
+    return this.#sink.flushAsync().finally(() => this.#waiter.wake());
   }
 
   // ─── Life ────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Writes what is left, and lets go of the file: also if that cannot be written. A capture without packets has its header. Does
-   * nothing the second time.
+   * Takes nothing any more, writes what is left, and lets go of the file: also if that cannot be written. A capture without
+   * packets has its header. Closing again does nothing.
    *
-   * @throws CaptureError
+   * @throws CaptureError if packets that it took could not be written, the reason of `abort` (as rejections)
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
    * writer.enqueue(skb);
-   * writer.close();
+   * await writer.close();
    * writer.stats().packets; // → 1
    */
-  close(): void {
-    this.#sink.close(this.#empty());
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = this.#sink.closeAsync(this.#empty());
+      this.#waiter.wake();
+    }
+    return this.#closing;
   }
 
   /**
-   * As `close`, but returns a promise instead of blocking.
+   * As `close`, but at once. Blocks while a pipe is full.
    *
-   * @throws CaptureError, as a rejection
+   * @throws CaptureError if packets that it took could not be written, or a flush is under way
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
-   * await writer.closeAsync();
+   * writer.enqueue(skb);
+   * writer.closeSync();
+   * writer.stats().packets; // → 1
    */
-  closeAsync(): Promise<void> {
-    return this.#sink.closeAsync(this.#empty());
+  closeSync(): void {
+    try {
+      this.#sink.close(this.#empty());
+    } finally {
+      this.#waiter.wake();
+    }
   }
 
   /**
-   * `close()`.
+   * Releases what was taken and not written, closes the file as it is, and rejects all waits with `reason`. What the system is
+   * reading is released when it has done so. Doing it again, or after `close` is through, does nothing.
    *
+   * @example
+   * const writer = CaptureWriter.open(engine, fresh);
+   * writer.enqueue(skb);
+   * writer.abort(new Error("no time left"));
+   * writer.stats(); // → { packets: 0, bytes: 0, dropped: 1 }
+   */
+  abort(reason: unknown = new CaptureError(this.#sink.name, 0, "an open writer", "an aborted one")): void {
+    this.#sink.abort(reason);
+    this.#waiter.fail(reason);
+  }
+
+  /**
+   * `closeSync()`.
+   *
+   * @throws as `closeSync`
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
    * writer[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
-    this.close();
+    this.closeSync();
   }
 
   /**
-   * `closeAsync()`.
+   * `close()`.
    *
+   * @throws as `close`
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
    * await writer[Symbol.asyncDispose]();
    */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.closeAsync();
+    return this.close();
   }
 
   /** What tells a capture without packets its link type. */

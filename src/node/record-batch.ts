@@ -62,6 +62,11 @@ export class RecordBatch {
     return this.#count === this.#slots - 1;
   }
 
+  /** Packets that there is room for. */
+  get room(): number {
+    return this.#slots - 1 - this.#count;
+  }
+
   /** Adds a packet, which the format does not refuse. Takes it. Trusts that there is room. */
   add(handle: number, record: PacketRecord): void {
     const slot = (this.#first + this.#count) % this.#slots;

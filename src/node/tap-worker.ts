@@ -94,7 +94,7 @@ function run(file: string | number): void {
     unreported ||= n > 0;
     if (unreported && performance.now() - reported > REPORT_MS) report(false);
   }
-  attempt(() => writer?.close());
+  attempt(() => writer?.closeSync());
 }
 
 parentPort?.postMessage("attached");

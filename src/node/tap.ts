@@ -271,8 +271,7 @@ export class Tap {
       return false;
     }
     // One that was read from a capture has the time it has there, or none.
-    if (twin.timestamp === 0 && linkTypeOf(twin) === null)
-      twin.timestampNanoseconds = this.#clock.nanoseconds();
+    if (twin.timestampMs === 0 && linkTypeOf(twin) === null) twin.timestamp = this.#clock.nanoseconds();
     let refusal: "full" | "failed" = "full";
     try {
       if (this.#ring.enqueue(twin)) {

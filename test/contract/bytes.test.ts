@@ -535,14 +535,14 @@ forEachEngine((_name, make) => {
       eachCut(engine, (w, skb, bytes, at, name) => {
         skb.mark = 99;
         skb.cb[5] = 7;
-        skb.timestampNanoseconds = 2n ** 63n + 5n;
+        skb.timestamp = 2n ** 63n + 5n;
         for (const n of [0, 1, (bytes.length - at) >> 1, bytes.length - at]) {
           if (n > bytes.length - at) continue;
           const part = w.keep(skb.extract(at, n, { headroom: 30 }));
           expectBytes(part.toBytes(), bytes.subarray(at, at + n), name);
           expectBytes(skb.toBytes(), bytes, name);
           expect(part.headroom, name).toBeGreaterThanOrEqual(30);
-          expect([part.mark, part.cb[5], part.timestampNanoseconds], name).toEqual([99, 7, 2n ** 63n + 5n]);
+          expect([part.mark, part.cb[5], part.timestamp], name).toEqual([99, 7, 2n ** 63n + 5n]);
           expect(part.macHeader, name).toBeNull();
           part.linearize();
           expectBytes(part.toBytes(), bytes.subarray(at, at + n), name);

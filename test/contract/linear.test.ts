@@ -191,7 +191,7 @@ forEachEngine((_name, make) => {
       const { bytes: _bytes, users: _users, ...before } = snapshot(skb);
       expect(before).toMatchObject({
         ...{ protocol: 0x86dd, queue: 513, mark: 0xdeadbeef, priority: 0x80000001, hash: 0xffffffff },
-        ...{ timestamp: Number.MAX_SAFE_INTEGER - 1, gsoSize: 1448, gsoSegments: 44, gsoType: 0x90000002 },
+        ...{ timestamp: 2n ** 64n - 2n, gsoSize: 1448, gsoSegments: 44, gsoType: 0x90000002 },
         ...{ macHeader: -4, networkHeader: 14, transportHeader: 34 },
         cb: Buffer.from(bytesAt(900, 48)).toString("hex"),
       });
@@ -210,7 +210,7 @@ forEachEngine((_name, make) => {
     it("starts clear, also in a slot that was used before", async () => {
       const engine = await make();
       const clear = {
-        ...{ protocol: 0, queue: 0, mark: 0, priority: 0, hash: 0, timestamp: 0 },
+        ...{ protocol: 0, queue: 0, mark: 0, priority: 0, hash: 0, timestamp: 0n },
         ...{ gsoSize: 0, gsoSegments: 0, gsoType: 0 },
         ...{ macHeader: null, networkHeader: null, transportHeader: null, cb: "00".repeat(48) },
       };
@@ -247,12 +247,28 @@ forEachEngine((_name, make) => {
       skb.release();
     });
 
-    it("timestamp has 53 bits", async () => {
+    it("timestamp has 64 bits of nanoseconds, and is milliseconds, too", async () => {
       const engine = await make();
       const skb = engine.alloc(1);
-      for (const value of [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 52 + 1, Number.MAX_SAFE_INTEGER]) {
+      for (const value of [0n, 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 64n - 1n]) {
         skb.timestamp = value;
         expect(skb.timestamp).toBe(value);
+      }
+      // Whole milliseconds are exact, today's and those of three years from now on, up to the last there is.
+      for (const ms of [
+        0, 1, 4_294, 4_295, 9_007_199_254, 9_007_199_255, 1_795_000_000_123, 18_446_744_073_709,
+      ]) {
+        skb.timestampMs = ms;
+        expect([skb.timestampMs, skb.timestamp]).toEqual([ms, BigInt(ms) * 1_000_000n]);
+      }
+      for (const [ms, ns] of [
+        [0.000001, 1n],
+        [1.5, 1_500_000n],
+        [4_294.967296, 2n ** 32n],
+        [1_795_000_000_123.25, 1_795_000_000_123_250_000n],
+      ] as const) {
+        skb.timestampMs = ms;
+        expect([skb.timestampMs, skb.timestamp]).toEqual([ms, ns]);
       }
       skb.release();
     });

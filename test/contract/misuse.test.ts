@@ -89,11 +89,19 @@ const NUMBERS: Record<string, Attempt> = {
 
 /** Numbers with a range of their own: 2^32 or a negative one may be right. */
 const OTHER_NUMBERS: Record<string, { set: Attempt; wild: readonly unknown[] }> = {
-  timestamp: { set: (n, skb) => assign(skb, "timestamp", n), wild: [-1, 2 ** 53, null, undefined] },
   macHeader: { set: (n, skb) => assign(skb, "macHeader", n), wild: [-2000, 2 ** 32, undefined] },
   networkHeader: { set: (n, skb) => assign(skb, "networkHeader", n), wild: [-2000, 2 ** 32, undefined] },
   transportHeader: { set: (n, skb) => assign(skb, "transportHeader", n), wild: [-2000, 2 ** 32, undefined] },
 };
+
+/** Times, of which parts and BigInts may be right: what is none. */
+const NO_TIMES: readonly [field: string, wild: readonly unknown[]][] = [
+  ["timestamp", [-1n, 2n ** 64n, 5, "5", {}, null, undefined]],
+  [
+    "timestampMs",
+    [-1, 18_446_744_073_710, Number.NaN, Number.POSITIVE_INFINITY, 5n, "5", {}, null, undefined],
+  ],
+];
 
 function assign(skb: Skb, field: string, value: unknown): void {
   (skb as unknown as Record<string, unknown>)[field] = value;
@@ -215,6 +223,8 @@ forEachEngine((_name, make) => {
           yield [`${name} ${describeWild(value)}`, () => set(value as never, skb, w)];
         }
       }
+      for (const [field, wild] of NO_TIMES)
+        for (const value of wild) yield [`${field} ${describeWild(value)}`, () => assign(skb, field, value)];
     });
     expect(n).toBeGreaterThan(700);
   });

@@ -193,8 +193,8 @@ export class Machine {
     const states = reference.skbs.map((skb) => {
       const { length, dataLength, headroom, tailroom, truesize, frags, listLength, users, cloned, zeroCopy } =
         skb;
-      const { mark, priority, hash, protocol, queue, timestamp, macHeader, networkHeader } = skb;
-      const meta = { mark, priority, hash, protocol, queue, timestamp, cb: [...skb.cb] };
+      const { mark, priority, hash, protocol, queue, timestampMs, macHeader, networkHeader } = skb;
+      const meta = { mark, priority, hash, protocol, queue, timestampMs, cb: [...skb.cb] };
       const rooms = { dataLength, headroom, tailroom, truesize, frags, cloned, macHeader, networkHeader };
       return { length, listLength, users, zeroCopy, meta, rooms };
     });

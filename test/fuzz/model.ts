@@ -76,7 +76,7 @@ export interface Meta {
   hash: number;
   protocol: number;
   queue: number;
-  timestamp: number;
+  timestampMs: number;
   cb: number[];
 }
 
@@ -87,7 +87,7 @@ export function noMeta(): Meta {
     hash: 0,
     protocol: 0,
     queue: 0,
-    timestamp: 0,
+    timestampMs: 0,
     cb: new Array<number>(48).fill(0),
   };
 }

@@ -162,7 +162,7 @@ function newRegion(most: number): Operation {
 }
 
 function set(
-  what: "mark" | "priority" | "hash" | "protocol" | "queue" | "timestamp",
+  what: "mark" | "priority" | "hash" | "protocol" | "queue" | "timestampMs",
   most: number,
 ): Operation {
   return on(
@@ -705,7 +705,7 @@ export const OPERATIONS: Record<string, Operation> = {
   setHash: set("hash", 2 ** 32),
   setProtocol: set("protocol", 2 ** 16),
   setQueue: set("queue", 2 ** 16),
-  setTimestamp: set("timestamp", 2 ** 53),
+  setTimestamp: set("timestampMs", 18_446_744_073_709),
   setMacHeader: header("macHeader"),
   setNetworkHeader: header("networkHeader"),
   setGso: on("gso", (skb, _side, _packet, b) => {

@@ -97,7 +97,7 @@ function rewrite(engine: Engine, name: string, path: string, format: "pcap" | "p
     writer.flush();
   }
   reader.close();
-  writer.close();
+  writer.closeSync();
   expect(writer.stats()).toEqual({ packets: wanted.length, bytes: statSync(path).size, dropped: 0 });
   return wanted;
 }

@@ -139,7 +139,7 @@ describe("times", () => {
         return found;
       };
       const first = times(reader, (skb) => writer.enqueue(skb));
-      writer.close();
+      writer.closeSync();
       expect(first.map(([time]) => time)).toEqual([null, 0n, null, 1_700_000_000_000_000_000n]);
       expect(times(CaptureReader.open(engine, again), (skb) => skb.release())).toEqual(first);
     });

@@ -26,7 +26,7 @@ checkTools();
 /** A packet of places [at, at + n), with metadata of its own. */
 function packet(engine: Engine, n: number, at = 0, fields: Partial<Got> = {}): Skb {
   const skb = engine.alloc(n).putData(bytesAt(at, n));
-  skb.timestampNanoseconds = fields.time ?? 1_700_000_000_123_456_789n + BigInt(at);
+  skb.timestamp = fields.time ?? 1_700_000_000_123_456_789n + BigInt(at);
   if (fields.linkType !== undefined || fields.length !== undefined || fields.interface !== undefined)
     noteCapture(skb, {
       linkType: fields.linkType ?? 1,
@@ -40,7 +40,7 @@ function written(engine: Engine, skbs: Skb[], given: CaptureWriterOptions = {}):
   const path = folder.fresh();
   const writer = CaptureWriter.open(engine, path, given);
   expect(writer.enqueueBurst(skbs)).toBe(skbs.length);
-  writer.close();
+  writer.closeSync();
   expect(writer.stats()).toEqual({ packets: skbs.length, bytes: statSync(path).size, dropped: 0 });
   return path;
 }
@@ -115,7 +115,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
           writer.flush();
           expect(writer.enqueue(skb)).toBe(true);
         }
-        writer.close();
+        writer.closeSync();
         reader.close();
         const wanted = readNaively(readFileSync(source)).frames;
         // Interfaces are numbered as their first packets come.
@@ -152,7 +152,7 @@ describe("a writer", () => {
       expect(writer.enqueueBurst(skbs.slice(4))).toBe(3);
       writer.flush();
       expect(writer.enqueue(skbs[7] as Skb)).toBe(true);
-      writer.close();
+      writer.closeSync();
       expect(stats(engine).skbs.used).toBe(0);
       expectFrames(
         readNaively(readFileSync(path)).frames,
@@ -249,7 +249,7 @@ describe("a writer", () => {
       expect([other.alive, late.alive]).toEqual([true, true]);
       expect(writer.enqueue(plain)).toBe(true);
       engine.releaseBurst([other, late]);
-      writer.close();
+      writer.closeSync();
       expect(readNaively(readFileSync(path)).frames.map(({ bytes }) => bytes.length)).toEqual([10, 11]);
     });
   });
@@ -272,14 +272,14 @@ describe("a writer", () => {
       expect(codeOf(() => writer.enqueue(undefined as never))).toBe("ERR_SKB_TYPE");
       expect(codeOf(() => writer.enqueueBurst(undefined as never))).toBe("ERR_SKB_TYPE");
       expect(codeOf(() => writer.enqueueBurst([], 1))).toBe("ERR_SKB_RANGE");
-      writer.close();
-      writer.close();
+      writer.closeSync();
+      writer.closeSync();
       for (const call of [() => writer.enqueue(skb), () => writer.flush(), () => writer.enqueueBurst([])])
         expect(expectCaptureError(caught(call), String(call)).message).toContain(
           "an open writer, got a closed one",
         );
       await expect(writer.flushAsync()).rejects.toThrow("an open writer");
-      await writer.closeAsync();
+      await writer.close();
       const wrong = [{ snapLength: 0 }, { batch: 0 }, { batch: 65537 }, { linkType: 65536 }];
       for (const given of wrong)
         expect(codeOf(() => CaptureWriter.open(engine, folder.fresh(), given))).toBe("ERR_SKB_RANGE");
@@ -299,8 +299,8 @@ describe("a writer", () => {
         const path = folder.file(Buffer.alloc(1000, 7));
         const writer = CaptureWriter.open(engine, path, { format, linkType: 113 });
         writer.flush();
-        if (format === "pcap") writer.close();
-        else await writer.closeAsync();
+        if (format === "pcap") writer.closeSync();
+        else await writer.close();
         expect(readNaively(readFileSync(path))).toMatchObject({
           format,
           frames: [],
@@ -318,7 +318,7 @@ describe("a writer", () => {
       writeSync(fd, "junk");
       const writer = CaptureWriter.open(engine, fd);
       writer.enqueue(packet(engine, 10));
-      writer.close();
+      writer.closeSync();
       expect(fstatSync(fd).size).toBe(4 + writer.stats().bytes);
       closeSync(fd);
       expect(readNaively(readFileSync(path).subarray(4)).frames.length).toBe(1);
@@ -346,7 +346,7 @@ describe("a writer", () => {
       writer.flush();
       expect(order).toEqual(["sent"]);
       region.release();
-      writer.close();
+      writer.closeSync();
       expect(writer.stats().packets).toBe(2);
     });
   });
@@ -369,7 +369,7 @@ describe("without blocking, a writer", () => {
         if (pick(3) === 0) await null;
         if (pick(20) === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      await writer.closeAsync();
+      await writer.close();
       await Promise.all(flushes);
       const { frames } = readNaively(readFileSync(path));
       expect(frames.map(({ time }) => Number(time - 1_700_000_000_123_456_789n))).toEqual(wanted);
@@ -392,15 +392,143 @@ describe("without blocking, a writer", () => {
       ).toContain("one flush at a time");
       expect(
         expectCaptureError(
-          caught(() => writer.close()),
+          caught(() => writer.closeSync()),
           "close",
         ).message,
       ).toContain("no flush under way");
-      const closing = writer.closeAsync();
+      const closing = writer.close();
       await Promise.all([flush, closing]);
       expect(writer.stats().packets).toBe(1);
     });
   });
+});
+
+describe("as a transmitter, a writer", () => {
+  it("makes room by writing, whoever waits, and says how a wait ended", async () => {
+    await withEngine(options, async (engine) => {
+      const path = folder.fresh();
+      const writer = CaptureWriter.open(engine, path, { batch: 4 });
+      for (let i = 0; i < 50; i++) {
+        const skb = packet(engine, 100, i);
+        while (!writer.enqueue(skb)) expect(await writer.waitWritableAsync()).toBe("ready");
+      }
+      // As much as there is needs no write.
+      const { packets } = writer.stats();
+      expect(await writer.waitWritableAsync(2)).toBe("ready");
+      expect([packets, writer.stats().packets]).toEqual([48, 48]);
+      expect(await writer.waitWritableAsync(4)).toBe("ready");
+      expect(writer.stats().packets).toBe(50);
+      for (const room of [0, 5])
+        expect(await writer.waitWritableAsync(room).catch(({ code }) => code)).toBe("ERR_SKB_RANGE");
+      const reason = new Error("enough");
+      const signal = AbortSignal.abort(reason);
+      expect(await writer.waitWritableAsync(1, { signal }).catch((error) => error)).toBe(reason);
+      const closing = writer.close();
+      expect(writer.close()).toBe(closing);
+      expect(codeOf(() => writer.enqueue(null as unknown as Skb))).toBe("ERR_SKB_CAPTURE");
+      await closing;
+      expect(await writer.waitWritableAsync()).toBe("ended");
+      expect(readNaively(readFileSync(path)).frames.length).toBe(50);
+    });
+  });
+
+  it.runIf(process.platform === "linux")(
+    "waits for who reads a pipe, for as long as it was told",
+    async () => {
+      await withEngine({ memory: 8 * 1024 * 1024 }, async (engine) => {
+        const path = folder.fresh();
+        execFileSync("mkfifo", [path]);
+        const writer = CaptureWriter.open(engine, path, { batch: 100 });
+        const burst = (): Skb[] => Array.from({ length: 100 }, (_, i) => packet(engine, 2000, i));
+        expect(writer.enqueueBurst(burst())).toBe(100);
+        // Nobody reads.
+        expect(await writer.waitWritableAsync(1, { timeout: 20 })).toBe("timed-out");
+        const controller = new AbortController();
+        const aborted = writer.waitWritableAsync(1, { signal: controller.signal }).catch((error) => error);
+        const waiting = writer.waitWritableAsync(100);
+        controller.abort("enough");
+        expect(await aborted).toBe("enough");
+        const child = spawn("sh", ["-c", `cat < '${path}' > /dev/null`]);
+        const exited = new Promise((resolve) => child.on("exit", resolve));
+        expect(await waiting).toBe("ready");
+        expect(writer.stats().packets).toBe(100);
+        expect(writer.enqueueBurst(burst())).toBe(100);
+        await writer.close();
+        expect(writer.stats()).toMatchObject({ packets: 200, dropped: 0 });
+        await exited;
+      });
+    },
+  );
+
+  it.runIf(process.platform === "linux")(
+    "that fails ends whoever waits, and says why to whoever goes on",
+    async () => {
+      await withEngine(options, async (engine) => {
+        const writer = CaptureWriter.open(engine, "/dev/full", { batch: 1 });
+        writer.enqueue(packet(engine, 100));
+        expect(await writer.waitWritableAsync()).toBe("ended");
+        const skb = packet(engine, 1);
+        const error = caught(() => writer.enqueue(skb)) as CaptureError;
+        expect(error.cause).toMatchObject({ code: "ENOSPC" });
+        expect(skb.alive).toBe(true);
+        skb.release();
+        expect(await writer.close().catch((reason) => reason)).toBe(error);
+      });
+    },
+  );
+
+  it("that is aborted gives everything back, and the file is closed as it is", async () => {
+    await withEngine(options, async (engine) => {
+      const path = folder.fresh();
+      const writer = CaptureWriter.open(engine, path);
+      writer.enqueue(packet(engine, 10));
+      writer.flush();
+      const { size } = statSync(path);
+      expect(writer.enqueueBurst([packet(engine, 20), packet(engine, 30)])).toBe(2);
+      const reason = new Error("no time left");
+      writer.abort(reason);
+      writer.abort(new Error("later"));
+      expect(stats(engine).skbs.used).toBe(0);
+      expect(writer.stats()).toEqual({ packets: 1, bytes: size, dropped: 2 });
+      const late = packet(engine, 1);
+      expect(codeOf(() => writer.enqueue(late))).toBe("ERR_SKB_CAPTURE");
+      late.release();
+      expect(await writer.waitWritableAsync()).toBe("ended");
+      expect(await writer.close().catch((error) => error)).toBe(reason);
+      expect(statSync(path).size).toBe(size);
+      // It may be opened again: nobody has it any more.
+      CaptureReader.open(engine, path).close();
+      // After the end there is nothing to break off.
+      const other = CaptureWriter.open(engine, folder.fresh());
+      await other.close();
+      other.abort(reason);
+      await other.close();
+    });
+  });
+
+  it.runIf(process.platform === "linux")(
+    "is not held up by a pipe that nobody reads when it is aborted",
+    async () => {
+      await withEngine(options, async (engine) => {
+        for (const how of ["flushAsync", "close", "waitWritableAsync"] as const) {
+          const path = folder.fresh();
+          execFileSync("mkfifo", [path]);
+          const writer = CaptureWriter.open(engine, path, { batch: 1 });
+          writer.enqueue(packet(engine, 10));
+          const ending = writer[how]().then(
+            () => "nothing",
+            (error: unknown) => error,
+          );
+          await new Promise((resolve) => setImmediate(resolve));
+          const reason = new Error("no time left");
+          writer.abort(reason);
+          expect(await ending).toBe(reason);
+          expect(await writer.close().catch((error) => error)).toBe(reason);
+          expect(writer.stats()).toMatchObject({ packets: 0, dropped: 1 });
+        }
+      });
+    },
+  );
 });
 
 // What the system makes of devices and pipes differs.
@@ -424,17 +552,18 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
           expect(caught(() => writer.flush())).toBe(error);
           expect(later.alive).toBe(true);
           later.release();
-          if (how === "blocking") writer.close();
-          else await writer.closeAsync();
+          const told =
+            how === "blocking" ? caught(() => writer.closeSync()) : await writer.close().catch((e) => e);
+          expect(told).toBe(error);
         }
         const empty = CaptureWriter.open(engine, "/dev/full");
         expectCaptureError(
-          caught(() => empty.close()),
+          caught(() => empty.closeSync()),
           "at its end",
         );
         const last = CaptureWriter.open(engine, "/dev/full");
         last.enqueue(packet(engine, 9));
-        expectCaptureError(await last.closeAsync().catch((error) => error), "at its end");
+        expectCaptureError(await last.close().catch((error) => error), "at its end");
         expect(last.stats().dropped).toBe(1);
       });
     },
@@ -460,7 +589,7 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
       expect(packets).toBeGreaterThan(90);
       expect(dropped).toBeGreaterThan(0);
       expect(stats(engine).skbs.used).toBe(0);
-      writer.close();
+      expect(caught(() => writer.closeSync())).toBe(error);
       await exited;
     });
   });
@@ -476,7 +605,10 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
           "EBADF",
         ).cause,
       ).toMatchObject({ code: "EBADF" });
-      writer.close();
+      expectCaptureError(
+        caught(() => writer.closeSync()),
+        "EBADF",
+      );
       closeSync(fd);
       for (const [path, code] of [
         [folder.path, "EISDIR"],
@@ -507,8 +639,8 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
         const writer = CaptureWriter.open(engine, fd, { batch: 65536 });
         const n = 3000;
         for (let i = 0; i < n; i++) expect(writer.enqueue(packet(engine, 1000 + (i % 7), i))).toBe(true);
-        if (how === "blocking") writer.close();
-        else await writer.closeAsync();
+        if (how === "blocking") writer.closeSync();
+        else await writer.close();
         closeSync(fd);
         closeSync(reader);
         await exited;
@@ -528,7 +660,7 @@ describe.runIf(process.platform === "linux")("what cannot be written", () => {
       for (let i = 0; i < 10; i++) {
         const writer = CaptureWriter.open(engine, "/dev/full");
         writer.enqueue(packet(engine, 10));
-        caught(() => writer.close());
+        caught(() => writer.closeSync());
       }
     });
     const after = openSync("/dev/null", "r");

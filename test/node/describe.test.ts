@@ -22,7 +22,7 @@ it("each says what it is in a line, and as a small object", async () => {
   const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0 });
   const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port });
   const writer = CaptureWriter.open(engine, join(at, "one.pcap"));
-  writer.close();
+  writer.closeSync();
   const reader = CaptureReader.open(engine, join(at, "one.pcap"));
   const tap = await Tap.open(engine, join(at, "two.pcap"));
   const output = new StreamSender(engine, createWriteStream(join(at, "three")));

@@ -67,7 +67,7 @@ describe.runIf(process.platform !== "win32").each(Object.entries(WAYS))("by %s",
     // To read it twice harms nobody.
     CaptureReader.open(engine, file).close();
     reader.close();
-    CaptureWriter.open(engine, file).close();
+    CaptureWriter.open(engine, file).closeSync();
     end?.();
   });
 
@@ -96,7 +96,7 @@ describe.runIf(process.platform !== "win32").each(Object.entries(WAYS))("by %s",
     for (const open of [() => CaptureReader.open(engine, file), () => CaptureWriter.open(engine, file)])
       expect(refusal(open).message).toContain("one that is being written here");
     expect(statSync(path).size).toBe(size);
-    writer.close();
+    writer.closeSync();
     CaptureReader.open(engine, file).close();
     end?.();
   });
@@ -113,7 +113,7 @@ describe.runIf(process.platform !== "win32")("a named pipe", () => {
     const writer = CaptureWriter.open(engine, path);
     expect(refusal(() => CaptureReader.open(engine, path)).message).toContain("written here");
     const other = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    writer.close();
+    writer.closeSync();
     closeSync(other);
   });
 
@@ -149,7 +149,7 @@ describe.runIf(process.platform !== "win32")("a named pipe", () => {
     execFileSync("mkfifo", [path]);
     const writer = CaptureWriter.open(engine, path);
     writer.enqueue(engine.alloc(10).putZeros(10));
-    const closed = writer.closeAsync();
+    const closed = writer.close();
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     await closed;
     expect(writer.stats().packets).toBe(1);
@@ -159,8 +159,8 @@ describe.runIf(process.platform !== "win32")("a named pipe", () => {
 
 it.runIf(process.platform !== "win32")("a device that keeps nothing may be both", () => {
   const [one, other] = [CaptureWriter.open(engine, "/dev/null"), CaptureWriter.open(engine, "/dev/null")];
-  one.close();
-  other.close();
+  one.closeSync();
+  other.closeSync();
 });
 
 it("a descriptor that was closed behind a writer's back takes nothing with it", () => {
@@ -174,7 +174,7 @@ it("a descriptor that was closed behind a writer's back takes nothing with it", 
   const reader = CaptureReader.open(engine, path);
   reader.close();
   closeSync(again);
-  expect(caught(() => writer.close())).toBeInstanceOf(CaptureError);
+  expect(caught(() => writer.closeSync())).toBeInstanceOf(CaptureError);
 });
 
 it("what is no file for a capture is left as it was", () => {

@@ -21,7 +21,7 @@ export function frameOf(skb: Skb): Got {
   return {
     bytes: skb.toBytes(),
     length: originalLengthOf(skb),
-    time: skb.timestampNanoseconds,
+    time: skb.timestamp,
     linkType: linkTypeOf(skb) ?? -1,
     interface: interfaceOf(skb) ?? -1,
   };

@@ -122,7 +122,7 @@ describe("opening a tap", () => {
     expect(readFileSync(path)).toEqual(CAPTURE);
     const writer = CaptureWriter.open(engine, path);
     expect(await rejection(Tap.open(engine, `${path}.hard`))).toBe("ERR_SKB_CAPTURE");
-    writer.close();
+    writer.closeSync();
     // Two at once: the first has it.
     const [first, second] = [Tap.open(engine, path), Tap.open(engine, `${path}.symbolic`)];
     expect(await rejection(second)).toBe("ERR_SKB_CAPTURE");

@@ -20,7 +20,7 @@ async function contents(file: string): Promise<{ bytes: Uint8Array; time: bigint
   const reader = CaptureReader.open(engine, file);
   const found: { bytes: Uint8Array; time: bigint; original: number }[] = [];
   for (let skb = reader.read(); skb !== null; skb = reader.read()) {
-    found.push({ bytes: skb.toBytes(), time: skb.timestampNanoseconds, original: originalLengthOf(skb) });
+    found.push({ bytes: skb.toBytes(), time: skb.timestamp, original: originalLengthOf(skb) });
     skb.release();
   }
   reader.close();
@@ -49,7 +49,7 @@ describe("a tap", () => {
     const tap = await Tap.open(engine, file);
     for (let i = 0; i < 300; i++) {
       const skb = packet(i, i);
-      skb.timestampNanoseconds = 1_700_000_000_000_000_000n + BigInt(i);
+      skb.timestamp = 1_700_000_000_000_000_000n + BigInt(i);
       expect(tap.offer(skb)).toBe(true);
       expect(skb.alive).toBe(true);
       skb.release();
@@ -74,7 +74,7 @@ describe("a tap", () => {
     const before = BigInt(Date.now() - 5) * 1_000_000n;
     const skb = packet(0);
     tap.offer(skb);
-    expect(skb.timestamp).toBe(0);
+    expect(skb.timestamp).toBe(0n);
     skb.release();
     await tap.close();
     const [{ time } = { time: 0n }] = await contents(file);

@@ -3,8 +3,19 @@
 import { PassThrough } from "node:stream";
 import { Engine, Mesh, Ring } from "skbuff";
 import { audit } from "skbuff/inspect";
-import { StreamSender, type Transmitter, UdpReceiver, UdpSender, UdpSocket } from "skbuff/node";
+import {
+  CaptureWriter,
+  StreamSender,
+  Tap,
+  type Transmitter,
+  UdpReceiver,
+  UdpSender,
+  UdpSocket,
+} from "skbuff/node";
 import { expect, it } from "vitest";
+import { Folder } from "./made.js";
+
+const folder = new Folder();
 
 /** What is written once for all of them. */
 async function send(engine: Engine, transmitter: Transmitter): Promise<void> {
@@ -26,19 +37,35 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
   const udp = await UdpSender.open(engine, { host: "127.0.0.1", port: receiver.port, inFlight: 8 });
   const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port: receiver.port } });
   const stream = new StreamSender(engine, new PassThrough().resume(), { inFlight: 20 });
-  const transmitters: Transmitter[] = [ring, sender, udp, socket, stream];
+  const writer = CaptureWriter.open(engine, folder.fresh(), { batch: 8 });
+  const transmitters: Transmitter[] = [ring, sender, udp, socket, stream, writer];
   for (const transmitter of transmitters) await send(engine, transmitter);
   await udp.close();
   await socket.close();
   await stream.close();
-  expect([ring.size, udp.stats().sent, socket.stats().sender.sent, stream.stats().sent]).toEqual([
-    24, 24, 24, 24,
-  ]);
+  await writer.close();
+  expect([
+    ring.size,
+    udp.stats().sent,
+    socket.stats().sender.sent,
+    stream.stats().sent,
+    writer.stats().packets,
+  ]).toEqual([24, 24, 24, 24, 24]);
   receiver.release();
   await receiver.close();
   sender.release();
   mesh.release();
   ring.release();
   expect(audit(engine).clean).toBe(true);
+  expect(engine.close()).toEqual([]);
+});
+
+it("a capture can be what a tap stands before", async () => {
+  const engine = await Engine.create({ memory: 1024 * 1024, threads: 2 });
+  const writer = CaptureWriter.open(engine, folder.fresh(), { batch: 8 });
+  const tap = await Tap.open(engine, folder.fresh());
+  await send(engine, tap.on(writer));
+  await writer.close();
+  expect([writer.stats().packets, (await tap.close()).written]).toEqual([24, 24]);
   expect(engine.close()).toEqual([]);
 });

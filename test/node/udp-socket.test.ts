@@ -16,7 +16,7 @@ import {
 } from "skbuff/node";
 import { describe, expect, it } from "vitest";
 import { bytesAt, codeOf, expectBytes, expectTyped } from "../packets.js";
-import { forEachKind, turn, until } from "./support.js";
+import { forEachKind, until } from "./support.js";
 
 const HOSTS = ["127.0.0.1", "::1"];
 

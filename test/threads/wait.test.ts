@@ -36,7 +36,7 @@ function sink(worker: Agent, token: RingToken, how: "blocking" | "async"): Promi
       seat.rings.push(ring);
       const late: number[] = [];
       const took = (skb: Skb): void => {
-        late.push((performance.timeOrigin + performance.now()) * 1000 - skb.timestamp);
+        late.push((performance.timeOrigin + performance.now() - skb.timestampMs * 1000) * 1000);
         skb.release();
       };
       if (mode === "async") for await (const skb of ring) took(skb);
@@ -52,7 +52,7 @@ function sink(worker: Agent, token: RingToken, how: "blocking" | "async"): Promi
 
 function stamped(engine: Engine): Skb {
   const skb = engine.alloc(16);
-  skb.timestamp = now();
+  skb.timestampMs = now() / 1000;
   return skb;
 }
 
@@ -98,7 +98,7 @@ describe("a burst after idleness arrives", () => {
           if (random(3) === 0) await new Promise((resolve) => setTimeout(resolve, random(4)));
           else for (const end = performance.now() + random(400) / 1000; performance.now() < end; );
           const skb = seat.engine.alloc(16);
-          skb.timestamp = Math.round((performance.timeOrigin + performance.now()) * 1000);
+          skb.timestampMs = performance.timeOrigin + performance.now();
           while (!out.enqueue(skb)) out.waitWritable(1);
         }
         out.close();
@@ -108,7 +108,7 @@ describe("a burst after idleness arrives", () => {
     );
     const late: number[] = [];
     for await (const skb of ring) {
-      late.push(now() - skb.timestamp);
+      late.push(now() - skb.timestampMs * 1000);
       skb.release();
     }
     await sent;
@@ -149,7 +149,7 @@ describe("a burst after idleness arrives", () => {
       if (i % 2 === 0 || !MAY_BLOCK) await last.waitAsync();
       else last.wait();
       const skb = last.dequeue() as Skb;
-      worst = Math.max(worst, now() - skb.timestamp);
+      worst = Math.max(worst, now() - skb.timestampMs * 1000);
       skb.release();
     }
     expect(worst / 1000).toBeLessThan(SOON_MS);
@@ -252,7 +252,7 @@ describe("on one thread", () => {
             for (const ring of i % 2 === 0 ? [one, two] : [two, one]) {
               for (const end = performance.now() + (i % 7) / 10; performance.now() < end; );
               const skb = seat.engine.alloc(8);
-              skb.timestamp = Math.round((performance.timeOrigin + performance.now()) * 1000);
+              skb.timestampMs = performance.timeOrigin + performance.now();
               ring.enqueue(skb);
             }
           }
@@ -267,7 +267,7 @@ describe("on one thread", () => {
         expect(await later).toBe("ready");
         for (const ring of [blocking, pending]) {
           const skb = ring.dequeue() as Skb;
-          worst = Math.max(worst, now() - skb.timestamp);
+          worst = Math.max(worst, now() - skb.timestampMs * 1000);
           skb.release();
         }
       }
