@@ -480,7 +480,7 @@ export class Ring {
     return address;
   }
 
-  /** Whether this object has used an end that is this thread's. */
+  /** Whether this object has used an end that is this thread's. @internal */
   _has(end: number): boolean {
     if ((this._ends & end) === 0) return false;
     const core = this._engine._core;

@@ -6,6 +6,7 @@ import type { Engine } from "../engine.js";
 import { ThreadLimitError, UnsupportedError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
 import type { EngineToken, RingToken } from "../token.js";
+import { scriptOptions, standing } from "./start-worker.js";
 
 /** What the worker is started with. It answers, with anything, when it is attached. */
 export interface TapWork {
@@ -61,15 +62,10 @@ export class TapWriter {
     work: TapWork,
     onFailure: (offset: number, got: string) => void,
   ): Promise<TapWriter> {
-    let worker: Worker | undefined;
     try {
-      worker = new Worker(new URL("./tap-worker.js", import.meta.url), {
-        workerData: work,
-        // What the program was started with is not for a script of ours: `--input-type`, say, forbids it.
-        execArgv: [],
-        env: { ...process.env, NODE_OPTIONS: "" },
-      });
-      await attached(worker);
+      const worker = await standing(
+        new Worker(new URL("./tap-worker.js", import.meta.url), scriptOptions(work)),
+      );
       return new TapWriter(worker, onFailure);
     } catch (cause) {
       checkOpen(engine);
@@ -95,22 +91,4 @@ export class TapWriter {
   kill(): void {
     void this.#worker.terminate();
   }
-}
-
-/** Resolves when the worker says something; rejects when it is gone without a word. */
-function attached(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let cause: unknown = new Error("one that ends at once");
-    const failing = (error: unknown): void => {
-      cause = error;
-    };
-    const exiting = (): void => reject(cause);
-    worker.on("error", failing);
-    worker.on("exit", exiting);
-    worker.once("message", () => {
-      worker.off("error", failing);
-      worker.off("exit", exiting);
-      resolve();
-    });
-  });
 }
