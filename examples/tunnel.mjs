@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { Engine } from "skbuff";
-import { StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
+import { StreamReceiver, StreamSender, UdpSocket } from "skbuff/node";
 
 /** Bytes of the number in front of each datagram. */
 const HEADER = 4;
@@ -19,11 +19,7 @@ engine.close();
 
 async function near() {
   // Headroom for the number; the length of the frame needs none.
-  const receiver = await UdpReceiver.open(engine, {
-    host: "127.0.0.1",
-    port: Number(from),
-    headroom: HEADER,
-  });
+  const receiver = await UdpSocket.open(engine, { host: "127.0.0.1", port: Number(from), headroom: HEADER });
   const socket = connect(Number(to), host);
   await once(socket, "connect");
   const sender = new StreamSender(engine, socket, { framing });
@@ -35,6 +31,7 @@ async function near() {
     skb.writeU32(0, number++);
     while (!sender.enqueue(skb)) await sender.waitWritableAsync();
   }
+  await receiver.close();
   await sender.close();
   console.log(`${number} datagrams sent`);
 }
@@ -46,7 +43,7 @@ async function far() {
   const [socket] = await once(server, "connection");
   server.close();
   const receiver = StreamReceiver.from(engine, socket, { framing });
-  const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: Number(to) });
+  const sender = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port: Number(to) } });
   let next = 0;
   for await (const skb of receiver) {
     if (skb.readU32(0) !== next++) console.log(`number ${skb.readU32(0)} is out of order`);

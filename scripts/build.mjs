@@ -3,11 +3,13 @@
 import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { deflateSync } from "node:zlib";
+import { promisify } from "node:util";
+import { zlib } from "@gfx/zopfli";
 import { build } from "esbuild";
-import { compileCore, memoryFlagsAt } from "./wasm.mjs";
+import { coreNames, INTERNAL, KEPT, shorteningCore, shortNames } from "./names.mjs";
+import { compileCore, memoryFlagsAt, renamed } from "./wasm.mjs";
 
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -23,21 +25,29 @@ function run(script, ...args) {
   });
 }
 
+const ITERATIONS = 15;
+
+/** Returns the short names of what the core exports, by its own. */
 async function wasm() {
-  const bytes = await compileCore(root);
-  // Deflated, then base64: compressed once more on its way to a page, it is hardly longer than deflated.
-  const base64 = deflateSync(bytes, { level: 9, memLevel: 9 }).toString("base64");
+  const long = await compileCore(root);
+  const names = coreNames(WebAssembly.Module.exports(new WebAssembly.Module(long)).map(({ name }) => name));
+  const bytes = renamed(long, names);
+  // Deflated, then base64: compressed once more on its way to a page, it is hardly longer than deflated. Zopfli's is a
+  // sixteenth shorter than zlib's; more iterations than these gain nothing.
+  const deflated = await promisify(zlib)(bytes, { numiterations: ITERATIONS });
+  const base64 = Buffer.from(deflated).toString("base64");
   await writeFile(
     join(root, "build/wasm.js"),
     `export const deflated = "${base64}";\nexport const memoryFlags = ${memoryFlagsAt(bytes)};\n`,
   );
+  return names;
 }
 
 /**
  * Bundles the core into a function, so that every call makes an instance with module state of its own. With assertions, or
  * without: those for users have none.
  */
-async function javascript(name, memory, debug) {
+async function javascript(name, memory, debug, names) {
   await build({
     absWorkingDir: root,
     stdin: {
@@ -53,8 +63,13 @@ async function javascript(name, memory, debug) {
     define: { DEBUG: String(debug) },
     // Takes assertions away altogether, where there are none.
     minifySyntax: true,
-    // The spread turns esbuild's getters into plain properties.
-    footer: { js: "return { ...core };\n}" },
+    footer: {
+      js: `const named = {};
+for (const [name, value] of Object.entries(core)) named[NAMES[name] ?? name] = value;
+return named;
+}
+const NAMES = ${JSON.stringify(Object.fromEntries(names))};`,
+    },
     platform: "neutral",
     target: "es2022",
     logLevel: "warning",
@@ -74,9 +89,10 @@ const ASSERT =
   'function assert(condition, message) { if (!condition) throw new Error("core: not so: " + message); }';
 
 async function core() {
-  await wasm();
-  await javascript("core-js", "memory.host.ts", false);
-  await javascript("core-js-checked", "memory.host.ts", true);
+  const names = await wasm();
+  await javascript("core-js", "memory.host.ts", false, names);
+  await javascript("core-js-checked", "memory.host.ts", true, names);
+  return names;
 }
 
 async function declarations() {
@@ -99,13 +115,25 @@ export default function instantiate(): Core & Host;
   await run(TSC, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", "dist/types");
 }
 
-async function bundle() {
+/**
+ * What many import and some do not: a module each, which bundlers leave out as a whole. Within a module they keep classes that
+ * nobody uses, since making one might do something. As entries they get modules of their own; by these nobody finds them.
+ */
+const APART = Object.fromEntries(
+  ["build/wasm.js", "src/errors.ts", "src/mesh.ts", "src/queue.ts", "src/ring.ts"].map((file) => [
+    `apart/${basename(file, extname(file))}`,
+    file,
+  ]),
+);
+
+async function bundle(names) {
   await build({
     absWorkingDir: root,
     // Beside each other, and beside what they share, because workers are found by their URL relative to the module that
     // starts them, wherever the bundler has put that.
     entryPoints: {
       index: "src/index.ts",
+      attach: "src/attach.ts",
       inspect: "src/inspect/index.ts",
       js: "src/js.ts",
       node: "src/node/index.ts",
@@ -113,6 +141,7 @@ async function bundle() {
       pipeline: "src/pipeline/index.ts",
       "tap-worker": "src/node/tap-worker.ts",
       "pipeline-worker": "src/pipeline/worker.ts",
+      ...APART,
     },
     outdir: "dist",
     chunkNames: "chunk-[name]-[hash]",
@@ -127,8 +156,31 @@ async function bundle() {
     // See there.
     define: { "Symbol.dispose": "DISPOSE" },
     inject: ["src/dispose.ts"],
+    mangleProps: INTERNAL,
+    reserveProps: KEPT,
+    mangleCache: await shortNames(join(root, "src")),
+    plugins: [shorteningCore(join(root, "src"), names)],
     logLevel: "warning",
   });
+  await rm(join(root, "dist/apart"), { recursive: true });
+  await tidy(join(root, "dist"));
+}
+
+/** What imports the core in base64, and nothing else. */
+const CORE_IMPORT = /^import \{\s+deflated,\s+memoryFlags\s+\} from "[^"]*";\n/m;
+
+/**
+ * Modules that are only loaded, for what they do, do nothing: bundlers of users warn of that. And the core is the first in the
+ * bundle of whoever imports it: base64 beside a program is a thirtieth longer when it is compressed if it lies between.
+ */
+async function tidy(folder) {
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith(".js"))) {
+    const text = await readFile(join(folder, file), "utf8");
+    const [core = ""] = CORE_IMPORT.exec(text) ?? [];
+    const rest = text.replace(CORE_IMPORT, "").replace(/^import "\.\/chunk-[^"]*";\n/gm, "");
+    if (text === "") await rm(join(folder, file));
+    else await writeFile(join(folder, file), core + rest);
+  }
 }
 
 /**

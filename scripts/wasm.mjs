@@ -57,6 +57,24 @@ function optimise(bytes) {
   return best;
 }
 
+/** The same binary, with other names for what it exports. */
+export function renamed(bytes, names) {
+  const module = binaryen.readBinary(bytes);
+  module.setFeatures(FEATURES);
+  const functions = new Map();
+  for (let i = 0; i < module.getNumExports(); i++) {
+    const { name, value } = binaryen.getExportInfo(module.getExportByIndex(i));
+    functions.set(name, value);
+  }
+  for (const [name, other] of names) {
+    module.removeExport(name);
+    module.addFunctionExport(functions.get(name), other);
+  }
+  const short = module.emitBinary();
+  module.dispose();
+  return short;
+}
+
 const HEADER_BYTES = 8;
 const IMPORT_SECTION = 2;
 const MEMORY_IMPORT = 2;

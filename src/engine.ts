@@ -4,22 +4,13 @@ import {
   BURST_MOST,
   E_EXHAUSTED,
   ERROR_LIMIT,
-  EXCHANGE_MOST,
   LAYOUT_VERSION,
   MAX_LINEAR,
-  MAX_THREADS,
   OK,
   PAGE_BYTES,
-  RING_SHIFT,
-  SKB_BYTES,
-  THREAD_BYTES,
-  THREAD_LIVE,
-  UBUF_COPIED,
-  UBUF_SHARING,
-  UBUF_SHIFT,
 } from "../assembly/layout.js";
 import type { AbortSignalLike } from "./abort.js";
-import { BASE } from "./arena.js";
+import { BASE, format, sizesOf } from "./arena.js";
 import { stage, twice, unload } from "./burst.js";
 import {
   checkAlloc,
@@ -31,12 +22,13 @@ import {
   type Names,
   U32_MOST,
 } from "./check.js";
+import { Completions } from "./completions.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
-import { type Core, join, type Loaded, load, WASM_PAGE_BYTES } from "./core/load.js";
+import { type Core, join, type Loaded, load } from "./core/load.js";
 import { describes } from "./describe.js";
+import { RELEASED } from "./ended.js";
 import {
-  ArgumentRangeError,
   ArgumentTypeError,
   EngineClosedError,
   ForeignSkbError,
@@ -46,33 +38,16 @@ import {
   ThreadLimitError,
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
-import { packetsOf } from "./holders.js";
-import { DropReason } from "./reason.js";
+import { abandon, departure, others, out } from "./leaving.js";
 import { refusal, staleError } from "./refusal.js";
-import { RELEASED, Skb } from "./skb.js";
+import { Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
-import {
-  type Completion,
-  UBUF_OPTIONS,
-  Ubuf,
-  type UbufCallback,
-  type UbufOptions,
-  UserRegion,
-} from "./ubuf.js";
-import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
+import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import { checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "./wait.js";
 import { Waiter } from "./waiter.js";
-
-/** The last page of 4 GiB stays unused: the address behind it would be 2^32. */
-const MOST_PAGES = 2 ** 20 - 2;
-/** What `sharing` of a ubuf can be. */
-const SHARING = ["copy", "refcount"] as const;
-/** Callbacks that may run one within another, because each asks for more: deep enough for what is meant, and no danger to the stack. */
-const NESTED_MOST = 32;
-/** Entries of the ring table. */
-const RINGS_MOST = 4096;
 
 /** What an engine is made with. */
 export interface EngineOptions {
@@ -150,8 +125,6 @@ export interface DetachOptions {
   signal?: AbortSignalLike;
 }
 
-const DETACH_OPTIONS: Names<DetachOptions> = { completions: true, timeout: true, signal: true };
-
 /** How a packet is made. */
 export interface AllocOptions {
   /** Bytes in front of the packet for headers to come. Default: 0. */
@@ -210,24 +183,13 @@ export class Engine {
   readonly _waiter: Waiter;
   /** The sender whose rings the core's scatter chooses from. @internal */
   _targets: object | null = null;
+  /** @internal */
+  readonly _completions: Completions;
   readonly #loaded: Loaded;
   /** Whether other threads can be there. */
   #several: boolean;
-  /** This thread's ubufs, each at the index of its slot: made with the first of them. */
-  #ubufs: (Ubuf | undefined)[] = [];
-  /** The bits of a ubuf's handle that are its slot's index. */
-  readonly #ubufMask: number;
-  /** Callbacks that are running: one within another, if one asks for more. */
-  #running = 0;
-  /** Completed ubufs whose callbacks are still to run, linked by `_next`. */
-  #due: Ubuf | null = null;
-  #lastDue: Ubuf | null = null;
-  #postponed = 0;
-  /** Of `_lent`, those of a thread that has ended: they complete here, and nobody is told. */
-  #inherited: number;
   /** Takes back that this thread's end gives everything back. */
   #stay: (() => void) | undefined;
-  readonly #onError: ((error: unknown) => void) | undefined;
   #closed = false;
 
   private constructor(loaded: Loaded, options: Partial<EngineOptions>, token?: EngineToken) {
@@ -240,7 +202,6 @@ export class Engine {
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
     this._debug = trackerOf(options.debug, report);
-    this.#onError = options.onError;
     this._scratch = loaded.core.scratch() >>> 0;
     this._sleeper = new Sleeper(this, this._scratch);
     this._waiter = new Waiter(this, this._scratch);
@@ -248,8 +209,8 @@ export class Engine {
     this.#several = token !== undefined;
     this.#loaded = loaded;
     this.thread = loaded.core.threadSelf();
-    this.#ubufMask = loaded.core.totalUbufs() + ERROR_LIMIT - 1;
-    this.#inherited = this._lent = loaded.core.inherited();
+    this._lent = loaded.core.inherited();
+    this._completions = new Completions(this, this._lent, options.onError);
     if (this._lent > 0) this._waiter.listen();
     if (this.#several) this.#stay = leaveAtExit(this);
   }
@@ -265,39 +226,15 @@ export class Engine {
    */
   static async create(options?: EngineOptions): Promise<Engine> {
     const given = checkOptions(options, ENGINE_OPTIONS);
-    const asked = checkInteger("memory", given.memory ?? 64 * 1024 * 1024, 256 * 1024, 2 ** 32);
-    const bytes = Math.ceil(asked / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+    const sizes = sizesOf(given);
     const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
     const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
     checkDebug(given.debug);
     const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
     checkFunction("onLeak", given.onLeak);
     checkFunction("onError", given.onError);
-    const skbs = powerOfTwo(
-      checkInteger("skbs", given.skbs ?? Math.min(bytes / 2048, 2 ** 20) - ERROR_LIMIT, 1, 2 ** 20),
-    );
-    const ubufs = powerOfTwo(
-      checkInteger(
-        "ubufs",
-        given.ubufs ?? Math.max(Math.min(bytes / 16384, 2 ** 16) - ERROR_LIMIT, 64),
-        1,
-        2 ** 16,
-      ),
-    );
-    const threads = checkInteger(
-      "threads",
-      given.threads ?? Math.min(16, Math.floor(bytes / 8 / THREAD_BYTES)),
-      1,
-      MAX_THREADS,
-    );
-    const magazine =
-      given.magazine === undefined ? 0 : checkInteger("magazine", given.magazine, 1, EXCHANGE_MOST);
-    const rings = checkInteger("rings", given.rings ?? 64, 0, RINGS_MOST);
-    const loaded = await load(kind, shared, bytes);
-    const pages = Math.min(bytes / PAGE_BYTES - 1, MOST_PAGES);
-    if (loaded.core.format(BASE, pages, skbs, ubufs, threads, rings, magazine) !== OK) {
-      throw tablesError(bytes, given, { skbs, ubufs, threads, rings });
-    }
+    const loaded = await load(kind, shared, sizes.bytes);
+    format(loaded.core, sizes, given);
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
     const engine = Engine.#made(loaded, given);
@@ -459,17 +396,7 @@ export class Engine {
    */
   ubuf(callback?: UbufCallback, options?: UbufOptions): Ubuf {
     this._open();
-    checkFunction("callback", callback);
-    const given = checkOptions(options, UBUF_OPTIONS);
-    const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
-    const sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
-    const handle = this._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
-    if (handle < ERROR_LIMIT) throw refusal(this, handle, null);
-    const ubuf = new Ubuf(this, handle, desc, sharing, callback);
-    // All of it at once: an array that grows by leaps becomes a hash table.
-    if (this.#ubufs.length === 0) this.#ubufs = new Array(this.#ubufMask + 1).fill(undefined);
-    this.#ubufs[handle & this.#ubufMask] = ubuf;
-    this._lent++;
+    const ubuf = this._completions.make(callback, options);
     if (this.#several) this._waiter.listen();
     return ubuf;
   }
@@ -483,7 +410,7 @@ export class Engine {
    */
   poll(): number {
     this._open();
-    return this.#awaited() ? this._deliver(true) : 0;
+    return this._completions.awaited ? this._deliver(true) : 0;
   }
 
   /**
@@ -499,7 +426,7 @@ export class Engine {
   wait(options?: Omit<WaitOptions, "completions">): Wakeup {
     this._open();
     const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
-    return this.#awaited() ? this._sleeper.block({ ...wait, completions: true }) : "ended";
+    return this._completions.awaited ? this._sleeper.block({ ...wait, completions: true }) : "ended";
   }
 
   /**
@@ -514,12 +441,7 @@ export class Engine {
   async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<Wakeup> {
     this._open();
     const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
-    return this.#awaited() ? this._waiter.waitForCompletions(wait) : atOnce("ended");
-  }
-
-  /** Whether there is a callback that may yet run. */
-  #awaited(): boolean {
-    return this._lent !== this.#inherited || this.#due !== null;
+    return this._completions.awaited ? this._waiter.waitForCompletions(wait) : atOnce("ended");
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────
@@ -594,7 +516,7 @@ export class Engine {
    * worker.closed; // → true
    */
   detach(options?: DetachOptions): void {
-    for (const wait of this.#departure(options)) this._sleeper.block(wait);
+    for (const wait of departure(this, options)) this._sleeper.block(wait);
     this.#leave();
   }
 
@@ -607,44 +529,13 @@ export class Engine {
    * await worker.detachAsync({ completions: "wait" });
    */
   async detachAsync(options?: DetachOptions): Promise<void> {
-    for (const wait of this.#departure(options)) await this._waiter.wait(wait);
+    for (const wait of departure(this, options)) await this._waiter.wait(wait);
     this.#leave();
-  }
-
-  /** What is left to wait for before this thread leaves, as `options` ask. */
-  *#departure(options: DetachOptions | undefined): Generator<Wait, void, void> {
-    const { completions = "refuse", timeout, signal } = checkOptions(options, DETACH_OPTIONS);
-    checkOneOf("completions", completions, ["refuse", "wait"]);
-    const limits = {
-      ...(timeout === undefined ? {} : { timeout }),
-      ...(signal === undefined ? {} : { signal }),
-    };
-    const wait = { ...checkWait(limits, []), completions: true };
-    const deadline = performance.now() + wait.timeout;
-    this._deliver(true);
-    if (completions !== "wait" || this.#closed) return;
-    // The tables are gone through once for all that are out, not for each completion.
-    if (this.#held().length > 0) return;
-    for (let out = this.#carried(); out.length > 0; out = this.#carried()) {
-      for (const ubuf of out) {
-        while (ubuf.status === "lent") {
-          const left = deadline - performance.now();
-          if (left <= 0) return;
-          yield { ...wait, timeout: left };
-          if (this.#closed) return;
-        }
-      }
-    }
-  }
-
-  /** ubufs that packets carry. */
-  #carried(): Ubuf[] {
-    return this.#ubufs.filter((ubuf) => ubuf?._carried === true) as Ubuf[];
   }
 
   #leave(): void {
     if (this.#closed) return;
-    const holders = [...this.#held(), ...this.#lentOut()];
+    const holders = out(this);
     if (holders.length > 0) throw new InUseError(holders);
     this.#free();
   }
@@ -672,13 +563,7 @@ export class Engine {
   _abandon(): void {
     if (this.#closed) return;
     try {
-      // So deep in callbacks that none is called.
-      this.#running = NESTED_MOST;
-      for (const { handle, users } of packetsOf(this._heap, BASE, this.thread))
-        for (let i = 0; i < users; i++) this._core.release(handle, DropReason.notSpecified);
-      for (const region of this._regions) region.release();
-      for (const ubuf of this.#ubufs) if (ubuf?._carried === false) ubuf.cancel();
-      this.#postpone();
+      abandon(this);
       this.#free();
     } catch {
       // Where the thread was stopped in the middle of something, the rest stays with it.
@@ -716,7 +601,7 @@ export class Engine {
     this._deliver(true);
     // A callback may have closed it.
     if (this.#closed) return [];
-    const holders = this.#holders();
+    const holders = [...out(this, 0), ...others(this)];
     if (holders.length > 0 && !force) throw new InUseError(holders);
     if (holders.length === 0) this.#free();
     else {
@@ -724,32 +609,6 @@ export class Engine {
       this.#end();
     }
     return holders;
-  }
-
-  /** What keeps the arena in use. */
-  #holders(): string[] {
-    const others: string[] = [];
-    for (let thread = 1; thread <= this._core.threads(); thread++) {
-      if (thread !== this.thread && this._core.threadState(thread) === THREAD_LIVE)
-        others.push(`thread ${thread}: attached`);
-    }
-    return [...this.#held(0), ...this.#lentOut(), ...others];
-  }
-
-  /** Packets and regions that are out: this thread's, or, of packets, everybody's. */
-  #held(thread = this.thread): string[] {
-    const lines = packetsOf(this._heap, BASE, thread).map(({ handle, length, users, owner }) => {
-      const at = this._debug?.allocatedAt(handle);
-      return `skb ${handle}: ${length} bytes, ${users} users, ${owner}${at === undefined ? "" : `, ${at}`}`;
-    });
-    for (const region of this._regions) lines.push(`region: ${region.size} bytes, ${region.frags} frags`);
-    return lines;
-  }
-
-  #lentOut(): string[] {
-    return this.#ubufs
-      .filter((ubuf) => ubuf !== undefined)
-      .map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
   }
 
   // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
@@ -798,89 +657,9 @@ export class Engine {
     return ubuf._handle;
   }
 
-  /** @internal */
-  _forget(ubuf: Ubuf): void {
-    this.#ubufs[ubuf._handle & this.#ubufMask] = undefined;
-    this._lent--;
-  }
-
-  /** A ubuf was cancelled: if it was the last, nobody need wait for completions any more. @internal */
-  _cancelled(): void {
-    if (!this.#awaited()) this._waiter.nothingLent();
-  }
-
-  /**
-   * Runs the callbacks of completed ubufs, those included that they complete. What completes within a callback has to wait until
-   * that has returned, or a chain of them would need a stack frame for each; unless the callback asked for it. Returns how many
-   * had completed. @internal
-   */
+  /** Runs the callbacks of completed ubufs. Returns how many had completed. @internal */
   _deliver(asked = false): number {
-    if (this.#running >= (asked ? NESTED_MOST : 1)) return this.#postpone();
-    let n = 0;
-    // A callback may complete more of them, and may close the engine.
-    for (let ubuf = this.#completed(); ubuf !== null; ubuf = this.#completed()) {
-      n++;
-      this.#running++;
-      try {
-        ubuf._callback?.({ desc: ubuf.desc, status: ubuf.status as Completion["status"] });
-      } catch (error) {
-        this.#surface(error);
-      } finally {
-        this.#running--;
-      }
-    }
-    if (n > 0) this._waiter.delivered();
-    return n;
-  }
-
-  /** The next ubuf whose callback is to run, or null. */
-  #completed(): Ubuf | null {
-    if (this.#closed) return null;
-    const ubuf = this.#due;
-    if (ubuf === null) return this.#takeCompletion();
-    this.#due = ubuf._next;
-    ubuf._next = null;
-    this.#postponed--;
-    return ubuf;
-  }
-
-  /** Takes a completed ubuf from the core: it is over, but for its callback. */
-  #takeCompletion(): Ubuf | null {
-    for (;;) {
-      const handle = this._core.takeCompletion();
-      if (handle === 0) return null;
-      const copied = (this._core.ubufState(handle) & UBUF_COPIED) !== 0;
-      this._core.finishUbuf(handle);
-      const ubuf = this.#ubufs[handle & this.#ubufMask];
-      if (ubuf !== undefined) {
-        this._forget(ubuf);
-        ubuf._finish(copied ? "copied" : "sent");
-        return ubuf;
-      }
-      // That of a thread that has ended, whose block this one has now.
-      this._lent--;
-      this.#inherited--;
-    }
-  }
-
-  /** Puts completed ubufs where the delivery that is going on finds them, in order. Returns how many are there. */
-  #postpone(): number {
-    for (let ubuf = this.#takeCompletion(); ubuf !== null; ubuf = this.#takeCompletion()) {
-      if (this.#due === null) this.#due = ubuf;
-      else (this.#lastDue as Ubuf)._next = ubuf;
-      this.#lastDue = ubuf;
-      this.#postponed++;
-    }
-    return this.#postponed;
-  }
-
-  /** A callback's error goes to whoever listens, not to the operation that happened to complete the ubuf. */
-  #surface(error: unknown): void {
-    const onError = this.#onError;
-    queueMicrotask(() => {
-      if (onError === undefined) throw error;
-      onError(error);
-    });
+    return this._completions.deliver(asked);
   }
 
   /** @internal */
@@ -912,33 +691,6 @@ export function checkEngine(engine: Engine): Engine {
   return engine;
 }
 
-/** Says which of the options that were given asks for the largest table; if none does, that there is too little memory. */
-function tablesError(
-  bytes: number,
-  given: EngineOptions,
-  of: { skbs: number; ubufs: number; threads: number; rings: number },
-): Error {
-  const sizes = [
-    ["skbs", of.skbs * SKB_BYTES],
-    ["ubufs", of.ubufs * 2 ** UBUF_SHIFT],
-    ["threads", of.threads * THREAD_BYTES],
-    ["rings", of.rings * 2 ** RING_SHIFT],
-  ] as const;
-  const [largest] = sizes.filter(([name]) => given[name] !== undefined).sort((a, b) => b[1] - a[1]);
-  if (largest === undefined)
-    return new ArgumentRangeError(
-      "memory",
-      "more than the tables of its packets, ubufs, threads and rings take",
-      bytes,
-    );
-  const [name, size] = largest;
-  return new ArgumentRangeError(
-    name,
-    `fewer (their table takes ${size} bytes of ${bytes}, and other tables and packets need some)`,
-    given[name],
-  );
-}
-
 describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
   core,
   shared,
@@ -946,11 +698,6 @@ describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
   thread,
   closed,
 }));
-
-/** The next power of two above `n` and above the slots that are never given out. */
-function powerOfTwo(n: number): number {
-  return 2 ** Math.ceil(Math.log2(n + ERROR_LIMIT));
-}
 
 function warn(leak: Leak): void {
   console.warn(`skbuff: an Skb was garbage-collected unreleased; allocated ${leak.allocatedAt}`);

@@ -5,47 +5,11 @@
  * @module skbuff
  */
 
-export type { AbortSignalLike } from "./abort.js";
-export {
-  type AllocOptions,
-  type AttachOptions,
-  type BurstOptions,
-  type DetachOptions,
-  Engine,
-  type EngineOptions,
-} from "./engine.js";
-export {
-  ArgumentRangeError,
-  ArgumentTypeError,
-  EngineClosedError,
-  type ErrorCode,
-  ForeignSkbError,
-  FragLimitError,
-  HeldSkbError,
-  InUseError,
-  PoolExhaustedError,
-  QueuedSkbError,
-  RingClosedError,
-  RingRoleError,
-  RoomError,
-  SharedDataError,
-  SharedMemoryError,
-  SkbuffError,
-  StaleRegionError,
-  StaleSkbError,
-  ThreadLimitError,
-  TimeoutError,
-  TokenError,
-  UbufError,
-  UnsupportedError,
-} from "./errors.js";
-export type { PacketsOptions } from "./iteration.js";
-export { Mesh, type MeshOptions, Receiver, Sender } from "./mesh.js";
-export { SkbQueue } from "./queue.js";
-export { DropReason } from "./reason.js";
-export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
-export { Skb, type UnsharedBytes } from "./skb.js";
-export type { EngineToken, MeshToken, RingToken } from "./token.js";
-export type { Debugging, Leak } from "./tracker.js";
-export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-export type { WaitOptions, Wakeup } from "./wait.js";
+import { deflated, memoryFlags } from "../build/wasm.js";
+import { provideWasm } from "./core/load.js";
+
+export * from "./attach.js";
+
+// The bytes travel inside the JS, where no bundler or server can lose them. Not imported when needed but at once, so that a
+// bundler has nothing to split off: what it makes for a worker often must be one file.
+provideWasm(deflated, memoryFlags);

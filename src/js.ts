@@ -4,7 +4,7 @@
 //     import "skbuff/js";
 
 import makeJs from "../build/core-js.js";
-import { type MakeJs, provideJs } from "./core/load.js";
+import { type MakeJs, provideJs } from "./core/load-js.js";
 
 provideJs(makeJs);
 

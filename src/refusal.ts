@@ -23,6 +23,7 @@ import {
   SKB_HEAD,
 } from "../assembly/layout.js";
 import type { Core } from "./core/load.js";
+import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
 import {
   ArgumentRangeError,
@@ -36,7 +37,7 @@ import {
   UbufError,
 } from "./errors.js";
 import { inUse } from "./pools.js";
-import { GIVEN_AWAY, type Skb } from "./skb.js";
+import type { Skb } from "./skb.js";
 import type { Ubuf } from "./ubuf.js";
 
 /** What was asked, for the message: of several arguments each by its own name. */

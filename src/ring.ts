@@ -17,6 +17,7 @@ import {
 import { stage, unload, unstage } from "./burst.js";
 import { checkInteger, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
+import { GIVEN_AWAY } from "./ended.js";
 import { checkEngine, type Engine } from "./engine.js";
 import {
   ArgumentTypeError,
@@ -27,7 +28,7 @@ import {
 } from "./errors.js";
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import { refusal } from "./refusal.js";
-import { GIVEN_AWAY, type Skb } from "./skb.js";
+import type { Skb } from "./skb.js";
 import { checkToken, type RingToken } from "./token.js";
 import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 

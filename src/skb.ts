@@ -36,6 +36,7 @@ import {
   U32_MOST,
 } from "./check.js";
 import { describes } from "./describe.js";
+import { GIVEN_AWAY, RELEASED } from "./ended.js";
 import type { AllocOptions, Engine } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import { foldSum, swap16, swap32 } from "./numbers.js";
@@ -49,10 +50,6 @@ import type { Ubuf, UserRegion } from "./ubuf.js";
 export type UnsharedBytes = ReturnType<typeof Uint8Array.from>;
 
 // What a dead Skb's handle says of its end. No live handle is that small.
-/** @internal */
-export const RELEASED = 0;
-/** @internal */
-export const GIVEN_AWAY = 1;
 
 /**
  * A packet (sk_buff): bytes in the arena, with headroom and tailroom around them, perhaps frags behind them.

@@ -96,9 +96,7 @@ export class Ubuf {
     if (this._handle === 0) return;
     if (this._engine._core.cancelUbuf(this._handle) !== 0)
       throw new UbufError("no packet to carry it", "a carried one");
-    this._engine._forget(this);
-    this._finish("cancelled");
-    this._engine._cancelled();
+    this._engine._completions.cancelled(this);
   }
 
   /** Whether it has neither completed nor been cancelled. @internal */

@@ -120,3 +120,9 @@ export function checkSignal(signal: AbortSignalLike | undefined): AbortSignalLik
   if (typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function") return signal;
   throw new ArgumentTypeError("signal", "an AbortSignal", signal);
 }
+
+/** What is left of the timeout of several waits in a row, in milliseconds. */
+export function countdown(timeout: number): () => number {
+  const deadline = performance.now() + timeout;
+  return () => Math.max(deadline - performance.now(), 0);
+}

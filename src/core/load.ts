@@ -1,8 +1,5 @@
 // Finds the core that serves: Wasm, over shared or unshared memory, or the same source in JS.
 
-// Not imported when needed but at once, so that a bundler has nothing to split off: what it makes for a worker often must
-// be one file.
-import { deflated, memoryFlags } from "../../build/wasm.js";
 import { UnsupportedError } from "../errors.js";
 import { ISOLATION, sharedMemoryExists } from "./isolation.js";
 
@@ -32,15 +29,34 @@ const UNSHARED = 1;
 // Compiled once in each realm, however many engines are made of it.
 const modules = new Map<boolean, Promise<WebAssembly.Module>>();
 
-/** Makes the JS core; there once "skbuff/js" was imported. */
-let makeJs: MakeJs | undefined;
+/** The module, deflated and in base64, and where its memory's flags are; there once "skbuff" was imported. */
+let wasm: { readonly deflated: string; readonly memoryFlags: number } | undefined;
 
-/** What the build makes of the core for JS. */
-export type MakeJs = () => Core & { bind(buffer: ArrayBufferLike): void };
+/** Has engines of this realm use the core in Wasm. */
+export function provideWasm(deflated: string, memoryFlags: number): void {
+  wasm = { deflated, memoryFlags };
+}
+
+/** Makes engines with the JS core. */
+export interface JsCore {
+  /** On a memory of its own. */
+  load(shared: boolean, bytes: number): Loaded;
+  /** On that of another thread, or one that Wasm was to have. */
+  join(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Loaded;
+}
+
+/** There once "skbuff/js" was imported. */
+let js: JsCore | undefined;
 
 /** Has engines of this realm use the JS core, if they are asked to or cannot use Wasm. */
-export function provideJs(make: MakeJs): void {
-  makeJs = make;
+export function provide(core: JsCore): void {
+  js = core;
+}
+
+/** @throws UnsupportedError */
+function jsCore(): JsCore {
+  if (js !== undefined) return js;
+  throw new UnsupportedError("core", 'import "skbuff/js" on this thread', '"js" without it');
 }
 
 /**
@@ -72,8 +88,10 @@ async function chunksOf(readable: ReadableStream<Uint8Array>): Promise<Uint8Arra
   }
 }
 
-/** The bytes travel inside the JS, where no bundler or server can lose them. */
 async function compile(shared: boolean): Promise<WebAssembly.Module> {
+  if (wasm === undefined)
+    throw new UnsupportedError("core", 'import "skbuff" on this thread', '"wasm" without it');
+  const { deflated, memoryFlags } = wasm;
   return allowed(async () => {
     const bytes = await inflate(deflated);
     if (!shared) bytes[memoryFlags] = UNSHARED;
@@ -119,8 +137,8 @@ export async function load(
 ): Promise<Loaded> {
   if (shared === true && !sharedMemoryExists()) throw new UnsupportedError("shared", ISOLATION, WITHOUT);
   const share = shared === "auto" ? sharedMemoryExists() : shared;
-  if (kind === "js" || (kind === "auto" && makeJs !== undefined && !wasmExists()))
-    return loadJs(share, bytes);
+  if (kind === "js" || (kind === "auto" && js !== undefined && !wasmExists()))
+    return jsCore().load(share, bytes);
   if (!wasmExists())
     throw new UnsupportedError("core", "WebAssembly and DecompressionStream to exist", WITHOUT);
   let memory: WebAssembly.Memory | undefined;
@@ -128,8 +146,8 @@ export async function load(
     memory = allocate(bytes, () => wasmMemory(share, bytes));
     return await onWasm(await compiled(share), memory, share);
   } catch (error) {
-    if (kind === "wasm" || makeJs === undefined) throw error;
-    return memory === undefined ? loadJs(share, bytes) : onJs(memory, share);
+    if (kind === "wasm" || js === undefined) throw error;
+    return memory === undefined ? js.load(share, bytes) : js.join(memory, share);
   }
 }
 
@@ -142,58 +160,34 @@ async function onWasm(
   return { core: exports as unknown as Core, memory, module, buffer: memory.buffer, kind: "wasm", shared };
 }
 
-function loadJs(shared: boolean, bytes: number): Loaded {
-  return onJs(
-    allocate(bytes, () => (shared ? sharedMemory(bytes) : new ArrayBuffer(bytes))),
-    shared,
-  );
-}
-
-/** A WebAssembly.Memory where there can be one, so that threads with a Wasm core can attach to it. */
-function sharedMemory(bytes: number): WebAssembly.Memory | SharedArrayBuffer {
-  if (typeof WebAssembly === "undefined") return new SharedArrayBuffer(bytes);
-  try {
-    return wasmMemory(true, bytes);
-  } catch {
-    // It takes many times its size of address space, which may be short.
-    return new SharedArrayBuffer(bytes);
-  }
-}
-
-function onJs(memory: WebAssembly.Memory | ArrayBufferLike, shared: boolean): Loaded {
-  if (makeJs === undefined)
-    throw new UnsupportedError("core", 'import "skbuff/js" on this thread', '"js" without it');
-  const { bind, ...core } = makeJs();
-  const buffer = bufferOf(memory);
-  bind(buffer);
-  return { core, memory, module: undefined, buffer, kind: "js", shared };
-}
-
 /** A core of a kind on a memory that another thread has made. Compiles only if no module came with it. */
 export async function join(
   kind: "wasm" | "js",
   memory: WebAssembly.Memory | ArrayBufferLike,
   module: WebAssembly.Module | undefined,
 ): Promise<Loaded> {
-  if (kind === "js") return onJs(memory, true);
+  if (kind === "js") return jsCore().join(memory, true);
   if (typeof WebAssembly === "undefined" || !(memory instanceof WebAssembly.Memory)) {
     throw new UnsupportedError("core", "WebAssembly, and memory of it, on both threads", WITHOUT);
   }
   return onWasm(module ?? (await compiled(true)), memory, true);
 }
 
-function bufferOf(memory: WebAssembly.Memory | ArrayBufferLike): ArrayBufferLike {
+/** The buffer of a memory. */
+export function bufferOf(memory: WebAssembly.Memory | ArrayBufferLike): ArrayBufferLike {
   return typeof WebAssembly !== "undefined" && memory instanceof WebAssembly.Memory
     ? memory.buffer
     : (memory as ArrayBufferLike);
 }
 
-function wasmMemory(shared: boolean, bytes: number): WebAssembly.Memory {
+/** A memory of `bytes`, a multiple of WASM_PAGE_BYTES, that stays as long. */
+export function wasmMemory(shared: boolean, bytes: number): WebAssembly.Memory {
   const pages = bytes / WASM_PAGE_BYTES;
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
 }
 
-function allocate<T>(bytes: number, make: () => T): T {
+/** Makes memory. @throws UnsupportedError */
+export function allocate<T>(bytes: number, make: () => T): T {
   try {
     return make();
   } catch (cause) {

@@ -1,6 +1,7 @@
 // EventWaiter: promises that resolve when a socket or stream is ready, which its events tell: what the engine's Waiter is for rings.
 
 import { onAbort } from "../abort.js";
+import { checkOpen, deliver, waitOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { atOnce, nextTurn } from "../turns.js";
 import { checkWait, type WaitOptions, type Wakeup } from "../wait.js";
@@ -48,9 +49,9 @@ export class EventWaiter {
    * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError, the reason of a signal that is aborted
    */
   wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
-    this.#engine._open();
+    checkOpen(this.#engine);
     const { timeout, signal, completions } = checkWait(options, []);
-    if (completions && this.#engine._deliver() > 0) return atOnce("completed");
+    if (completions && deliver(this.#engine) > 0) return atOnce("completed");
     const now = look();
     if (now !== null) return atOnce(now);
     if (timeout === 0) return atOnce("timed-out");
@@ -120,7 +121,7 @@ export class EventWaiter {
     const stopper = new AbortController();
     one.stop = () => stopper.abort();
     const wait = checkWait({ completions: true, signal: stopper.signal }, []);
-    this.#engine._waiter.wait(wait).then(
+    waitOf(this.#engine, wait).then(
       (woken) => {
         if (this.#waits(one)) this.#end(one, woken);
       },

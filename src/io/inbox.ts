@@ -3,6 +3,7 @@
 
 import { checkInteger, checkReuse, U32_MOST } from "../check.js";
 import { describes } from "../describe.js";
+import { checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { type PacketsOptions, packetsOf } from "../iteration.js";
@@ -81,7 +82,7 @@ export abstract class Inbox {
    * receiver.dequeue(); // → null
    */
   dequeue(): Skb | null {
-    this._engine._open();
+    checkOpen(this._engine);
     const skb = this.#queue.shift();
     if (skb !== undefined) {
       this._taken(skb);

@@ -3,9 +3,10 @@
 
 import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
+import { checkOpen, mark, refused, takeAs, unmark } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
-import { GIVEN_AWAY, type Skb } from "../skb.js";
+import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { EventWaiter, type Look } from "./event-waiter.js";
 import { Share } from "./share.js";
@@ -62,7 +63,7 @@ export abstract class Outbox implements Transmitter {
    * @internal
    */
   _refusal(skb: Skb): Error | null {
-    const error = this._engine._refusal("skb", skb);
+    const error = refused(this._engine, "skb", skb);
     if (error !== null) return error;
     const { users } = skb;
     return users > 1 ? new HeldSkbError(users) : null;
@@ -119,11 +120,9 @@ export abstract class Outbox implements Transmitter {
       const skb = skbs[i] as Skb;
       error = this._refusal(skb);
       if (error !== null) break;
-      handles.push(skb._handle);
-      // So that one that is there twice is found.
-      skb._handle = GIVEN_AWAY;
+      handles.push(mark(skb));
     }
-    for (const [i, handle] of handles.entries()) (skbs[i] as Skb)._handle = handle;
+    for (const [i, handle] of handles.entries()) unmark(skbs[i] as Skb, handle);
     return error;
   }
 
@@ -140,9 +139,7 @@ export abstract class Outbox implements Transmitter {
     this._used += cost;
     this.#share.take(skb.length);
     // The caller's object ends here; who sends has one of its own.
-    const own = this._engine._wrap(skb._handle);
-    skb._end(GIVEN_AWAY);
-    this._send(own, cost);
+    this._send(takeAs(skb), cost);
     return true;
   }
 
@@ -178,7 +175,7 @@ export abstract class Outbox implements Transmitter {
   }
 
   #check(): void {
-    this._engine._open();
+    checkOpen(this._engine);
     const error = this._ended();
     if (error !== null) throw error;
   }

@@ -1,12 +1,11 @@
 // What all modules here do with packets: get them, and let them go.
 
 import { checkBytes } from "../check.js";
+import { engineOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError } from "../errors.js";
 import type { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
-
-export { checkEngine } from "../engine.js";
 
 /**
  * A packet with a copy of `bytes`, 64 KiB at most. Returns an owned one; or null if the pool has none. Linear, if there is a head
@@ -70,5 +69,5 @@ export function attempt<T>(run: () => T): T | null {
 
 /** Gives a packet up that was sent, or dropped. An engine that was closed by force has taken it already. */
 export function letGo(skb: Skb, reason: DropReason): void {
-  if (!skb._engine.closed) skb.release(reason);
+  if (!engineOf(skb).closed) skb.release(reason);
 }

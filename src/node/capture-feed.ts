@@ -2,6 +2,7 @@
 // caller waits; CaptureReader is the face of it.
 
 import { SKB_CB, SKB_TIMESTAMP_HIGH, SKB_TIMESTAMP_LOW } from "../../assembly/layout.js";
+import { deliver, handleOf, heapOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import type { Skb } from "../skb.js";
 import type { CaptureFile } from "./capture-file.js";
@@ -133,8 +134,8 @@ export class CaptureFeed {
     const { captured, offset, after, linkType, originalLength, time, timed } = packet;
     const skb = this.#stream.take(captured, offset);
     const struct =
-      writeNote(this.#engine, skb._handle, linkType, packet.interface, originalLength, timed) - SKB_CB;
-    const heap = this.#engine._heap;
+      writeNote(this.#engine, handleOf(skb), linkType, packet.interface, originalLength, timed) - SKB_CB;
+    const heap = heapOf(this.#engine);
     heap.setWord(struct + SKB_TIMESTAMP_LOW, time.low);
     heap.setWord(struct + SKB_TIMESTAMP_HIGH, time.high);
     this.#stream.skip(after);
@@ -271,7 +272,7 @@ export class CaptureFeed {
   /** Whether what was missing may be there now. */
   isWorthIt(): boolean {
     const engine = this.#engine;
-    if (engine._lent !== 0) engine._deliver();
+    deliver(engine);
     if (this.#needsRoom && !this.#stream.roomy) return this.#source.ready();
     return hasFree(engine, this.#source.headroom, 0);
   }

@@ -9,6 +9,7 @@
 
 import { SKB_CB } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
+import { coreOf, engineOf, heapOf, liveHandle } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { Skb } from "../skb.js";
@@ -56,7 +57,7 @@ export function noteCapture(skb: Skb, note?: CaptureNote): void {
   const linkType = checkInteger("linkType", given.linkType ?? ETHERNET, 0, LINK_TYPE_MOST);
   const from = checkInteger("interface", given.interface ?? 0, 0, U32_MOST);
   const length = checkInteger("originalLength", given.originalLength ?? 0, 0, U32_MOST);
-  writeNote(skb._engine, handle, linkType, from, length);
+  writeNote(engineOf(skb), handle, linkType, from, length);
 }
 
 /** Writes a note. Returns the address of the cb. Trusts the handle and the numbers. */
@@ -68,8 +69,8 @@ export function writeNote(
   originalLength: number,
   timed = true,
 ): number {
-  const cb = engine._core.cbAddress(handle) >>> 0;
-  const heap = engine._heap;
+  const cb = coreOf(engine).cbAddress(handle) >>> 0;
+  const heap = heapOf(engine);
   heap.setWord(cb + NOTE_MARK, MARK);
   heap.setWord(cb + NOTE_LINK_TYPE, timed ? linkType : linkType | TIMELESS);
   heap.setWord(cb + NOTE_INTERFACE, from);
@@ -134,12 +135,12 @@ export function interfaceOf(skb: Skb): number | null {
 
 function handleOf(skb: Skb): number {
   if (!(skb instanceof Skb)) throw new ArgumentTypeError("skb", "an Skb", skb);
-  return skb._live();
+  return liveHandle(skb);
 }
 
 function field(skb: Skb, offset: number): number | null {
   const handle = handleOf(skb);
-  const core = skb._engine._core;
+  const core = coreOf(engineOf(skb));
   if (core.field(handle, SKB_CB + NOTE_MARK) >>> 0 !== MARK) return null;
   return core.field(handle, SKB_CB + offset) >>> 0;
 }
@@ -153,7 +154,7 @@ export class NoteView {
 
   /** Reads the note; if there is none, says `linkType`, interface 0, original length 0 and a time. Trusts the address. */
   read(engine: Engine, skb: number, linkType: number): this {
-    const heap = engine._heap;
+    const heap = heapOf(engine);
     const cb = skb + SKB_CB;
     if (heap.word(cb + NOTE_MARK) === MARK) {
       const type = heap.word(cb + NOTE_LINK_TYPE);

@@ -4,7 +4,8 @@
 import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import { describes } from "../describe.js";
-import { Engine } from "../engine.js";
+import { blockOn, checkEngine, checkOpen, deliver } from "../driver.js";
+import type { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import type { Skb } from "../skb.js";
 import { checkTimeout, checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "../wait.js";
@@ -124,8 +125,7 @@ export class CaptureReader {
    * reader.close();
    */
   static open(engine: Engine, file: string | number, options?: CaptureReaderOptions): CaptureReader {
-    if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
-    engine._open();
+    checkEngine(engine);
     const given = checkOptions(options, READER_NAMES);
     const chunk = checkInteger("chunk", given.chunk ?? CHUNK, PAGE_BYTES, MAX_LINEAR);
     const headroom = checkInteger("headroom", given.headroom ?? 64, 0, MAX_LINEAR);
@@ -189,7 +189,7 @@ export class CaptureReader {
    */
   stats(): CaptureReaderStats {
     const lent = this.#lent;
-    if (lent !== null && this.#engine._lent !== 0) this.#engine._deliver();
+    if (lent !== null) deliver(this.#engine);
     const { sent = 0, copied = 0, out = 0 } = lent ?? {};
     const { packets, skipped, bytes } = this.#feed;
     return { packets, skipped, bytes, sent, copied, out };
@@ -271,7 +271,7 @@ export class CaptureReader {
       if (left <= 0) return "timed-out";
       if (!engine.shared) throw new UnsupportedError("wait", "shared memory (else use for await)", "another");
       if (this.#feed.awaitsCompletion) {
-        engine._sleeper.block({ ...wait, timeout: left, completions: true });
+        blockOn(engine, { ...wait, timeout: left, completions: true });
       } else {
         // What this thread keeps in its magazines others may be waiting for, who have what it waits for.
         engine.flush();
@@ -385,7 +385,7 @@ export class CaptureReader {
   /** Before what reads. */
   #enter(): void {
     if (this.#closed) throw this.#closedError();
-    this.#engine._open();
+    checkOpen(this.#engine);
     if (this.#busy || this.#feed.filling) throw this.#feed.error("one call at a time", "another one");
     this.#busy = true;
   }

@@ -1,5 +1,6 @@
 // CaptureSink: packets that wait to be written, and the calls that write them; CaptureWriter is the face of it.
 
+import { checkOpen, deliver } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { type CaptureFile, pause, sleep } from "./capture-file.js";
 import type { PacketRecord, RecordFormat } from "./capture-records.js";
@@ -90,7 +91,7 @@ export class CaptureSink {
     if (ended)
       throw this.#error("an open writer", this.#aborted === null ? "a closed one" : "an aborted one");
     if (this.#failed !== null) throw this.#failed;
-    this.#engine._open();
+    checkOpen(this.#engine);
   }
 
   /** Takes a packet. Trusts that it is not full. @throws CaptureError for one that this capture cannot hold */
@@ -223,7 +224,7 @@ export class CaptureSink {
     this.#gone = 0;
     this.#bytesGone = 0;
     this.#busy = false;
-    if (this.#engine._lent !== 0) this.#engine._deliver();
+    deliver(this.#engine);
   }
 
   // ─── Closing ─────────────────────────────────────────────────────────────────────────────────────────

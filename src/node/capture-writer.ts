@@ -2,7 +2,6 @@
 // CaptureWriter: packets into a capture file.
 
 import {
-  ERROR_LIMIT,
   MAX_LENGTH,
   SKB_LEN,
   SKB_TIMESTAMP_HIGH,
@@ -11,11 +10,12 @@ import {
 } from "../../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import { describes } from "../describe.js";
-import { Engine } from "../engine.js";
+import { checkEngine, coreOf, handleOf, heapOf, refused, take } from "../driver.js";
+import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { EventWaiter, type Look } from "../io/event-waiter.js";
 import type { Transmitter } from "../io/transmitter.js";
-import { GIVEN_AWAY, type Skb } from "../skb.js";
+import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
@@ -114,8 +114,7 @@ export class CaptureWriter implements Transmitter {
    * writer.stats().bytes; // → 24
    */
   static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
-    if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
-    engine._open();
+    checkEngine(engine);
     const given = checkOptions(options, WRITER_NAMES);
     const format = checkOneOf("format", given.format ?? "pcapng", ["pcapng", "pcap"]);
     const resolution = checkOneOf("resolution", given.resolution ?? "ns", ["ns", "us"]);
@@ -199,12 +198,11 @@ export class CaptureWriter implements Transmitter {
 
   #enqueue(skb: Skb): boolean {
     const engine = this.#engine;
-    // Only an Skb has all three; a look at them costs less than instanceof.
-    if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT)
-      throw engine._refusal("skb", skb);
+    const error = refused(engine, "skb", skb);
+    if (error !== null) throw error;
     if (this.#sink.full) return false;
-    const heap = engine._heap;
-    const struct = engine._core.skbAddress(skb._handle) >>> 0;
+    const heap = heapOf(engine);
+    const struct = coreOf(engine).skbAddress(handleOf(skb)) >>> 0;
     const users = heap.word(struct + SKB_USERS);
     if (users !== 1) throw new HeldSkbError(users);
     const note = this.#note.read(engine, struct, this.#linkType);
@@ -219,8 +217,8 @@ export class CaptureWriter implements Transmitter {
     record.time.high = heap.word(struct + SKB_TIMESTAMP_HIGH);
     record.time.low = heap.word(struct + SKB_TIMESTAMP_LOW);
     record.timed = note.timed || record.time.high !== 0 || record.time.low !== 0;
-    this.#sink.add(skb._handle, record);
-    skb._end(GIVEN_AWAY);
+    this.#sink.add(handleOf(skb), record);
+    take(skb);
     return true;
   }
 

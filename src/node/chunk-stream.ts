@@ -11,8 +11,8 @@
 // Every chunk but the last is full. Nothing in here runs callbacks, so nobody finds the stream half changed.
 
 import { ERROR_LIMIT, OK } from "../../assembly/layout.js";
+import { coreOf, refusal, wrap } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { refusal } from "../refusal.js";
 import type { Skb } from "../skb.js";
 import type { Chunk, ChunkSource } from "./chunks.js";
 
@@ -130,12 +130,12 @@ export class ChunkStream {
   take(n: number, offset = 0): Skb {
     const at = this.#at + offset;
     let handle: number;
-    if (n === 0) handle = this.#engine._core.alloc(0, this.#source.headroom);
+    if (n === 0) handle = coreOf(this.#engine).alloc(0, this.#source.headroom);
     else if (at + n <= this.#end) handle = (this.#chunks[0] as Chunk).packet(at, n);
     else handle = this.#join(at, n);
     if (handle < ERROR_LIMIT) throw refusal(this.#engine, handle, null);
     this.skip(offset + n);
-    return this.#engine._wrap(handle);
+    return wrap(this.#engine, handle);
   }
 
   /**
@@ -143,7 +143,7 @@ export class ChunkStream {
    * ubuf, one packet behind the other in a frag list. Returns its handle, or a status and nothing changed.
    */
   #join(from: number, n: number): number {
-    const core = this.#engine._core;
+    const core = coreOf(this.#engine);
     let whole = 0;
     let last = 0;
     let at = from;

@@ -6,9 +6,9 @@
 //          the ubuf of this filling, and when it has completed, the buffer may be filled again
 
 import { E_EXHAUSTED, ERROR_LIMIT, OK, PAGE_BYTES } from "../../assembly/layout.js";
+import { addressOf, coreOf, deliver, handleOfUbuf, heapOf, refusal } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError } from "../errors.js";
-import { refusal } from "../refusal.js";
 import type { Completion, Ubuf, UserRegion } from "../ubuf.js";
 
 /** Contiguous bytes, filled once from front to back. */
@@ -41,7 +41,7 @@ export interface ChunkSource {
 
 /** Whether the pool has a packet with so much headroom and so many bytes in a page. */
 export function hasFree(engine: Engine, headroom: number, bytes: number): boolean {
-  const core = engine._core;
+  const core = coreOf(engine);
   const handle = core.alloc(0, headroom);
   if (handle < ERROR_LIMIT) return false;
   const enough = bytes === 0 || core.addPageFrag(handle, bytes) >>> 0 >= ERROR_LIMIT;
@@ -71,11 +71,11 @@ class PoolChunk implements Chunk {
   }
 
   packet(offset: number, n: number): number {
-    return this.#engine._core.extract(this.#handle, offset, n, this.#headroom);
+    return coreOf(this.#engine).extract(this.#handle, offset, n, this.#headroom);
   }
 
   release(): void {
-    this.#engine._core.release(this.#handle, 0);
+    coreOf(this.#engine).release(this.#handle, 0);
   }
 }
 
@@ -102,7 +102,7 @@ export class PoolChunks implements ChunkSource {
 
   next(): Chunk {
     const engine = this.#engine;
-    const { _core: core, _heap: heap } = engine;
+    const [core, heap] = [coreOf(engine), heapOf(engine)];
     const handle = core.alloc(0, 0);
     if (handle < ERROR_LIMIT) throw refusal(engine, handle, null);
     // Where no run of pages is left, shorter ones do, down to a single page.
@@ -162,10 +162,10 @@ class LentChunk implements Chunk {
   }
 
   #carrier(offset: number, n: number, headroom: number): number {
-    const core = this.#owner.engine._core;
+    const core = coreOf(this.#owner.engine);
     const handle = core.alloc(0, headroom);
     if (handle < ERROR_LIMIT || n === 0) return handle;
-    const ubuf = (this.#ubuf as Ubuf)._handle;
+    const ubuf = handleOfUbuf(this.#ubuf as Ubuf);
     const status = core.addUserFrag(handle, this.#owner.address, this.#start + offset, n, ubuf);
     if (status === OK) return handle;
     core.release(handle, 0);
@@ -173,7 +173,7 @@ class LentChunk implements Chunk {
   }
 
   release(): void {
-    this.#owner.engine._core.release(this.#anchor, 0);
+    coreOf(this.#owner.engine).release(this.#anchor, 0);
   }
 }
 
@@ -198,7 +198,7 @@ export class LentChunks implements ChunkSource {
     this.headroom = headroom;
     this.#count = count;
     this.#region = engine.userRegion(count * bytes);
-    this.address = this.#region._live();
+    this.address = addressOf(this.#region);
     const all = this.#region.bytes;
     this.#free = Array.from(
       { length: count },
@@ -243,6 +243,6 @@ export class LentChunks implements ChunkSource {
 
   /** Chunks are released without running callbacks: here those are run that are due. */
   #collect(): void {
-    if (this.engine._lent !== 0) this.engine._deliver();
+    deliver(this.engine);
   }
 }

@@ -1,5 +1,6 @@
 // Parcels: packets made ready to be written.
 
+import { heapOf, piecesOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { writeHeader } from "../io/framing.js";
 import type { Skb } from "../skb.js";
@@ -29,7 +30,7 @@ function emptyParcel(): Parcel {
  * becomes one view, of neighbouring packets, too: to write a view costs as much as to copy some KiB.
  */
 export function gathered(engine: Engine, skbs: readonly Skb[], header: number): Parcel[] {
-  const { buffer } = engine._heap;
+  const { buffer } = heapOf(engine);
   const parcels: Parcel[] = [];
   const pieces: number[] = [];
   let parcel = emptyParcel();
@@ -55,7 +56,7 @@ export function gathered(engine: Engine, skbs: readonly Skb[], header: number): 
       parcel.views.push(view);
     }
     pieces.length = 0;
-    skb._pieces(pieces);
+    piecesOf(skb, pieces);
     for (let i = 0; i < pieces.length; i += 2) {
       if (address + length !== pieces[i]) {
         close();

@@ -9,6 +9,7 @@
 // Slots are a ring, of one more than there are packets: the last record's end is in the slot behind its own.
 
 import { SEGMENTS_MOST } from "../../assembly/layout.js";
+import { coreOf, heapOf, scratchOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import type { PacketRecord, RecordFormat } from "./capture-records.js";
 
@@ -132,7 +133,7 @@ export class RecordBatch {
   }
 
   #showPacket(slot: number, show: (view: Uint8Array) => void): void {
-    const { _core: core, _heap: heap, _scratch: pairs } = this.#engine;
+    const [core, heap, pairs] = [coreOf(this.#engine), heapOf(this.#engine), scratchOf(this.#engine)];
     core.startSegments(this.#handles[slot] as number, 0, this.#captured[slot] as number);
     let n: number;
     do {
@@ -144,7 +145,7 @@ export class RecordBatch {
   /** Releases the first `n` packets. Runs no callbacks. */
   release(n: number): void {
     for (let i = 0; i < n; i++) {
-      this.#engine._core.release(this.#handles[this.#first] as number, 0);
+      coreOf(this.#engine).release(this.#handles[this.#first] as number, 0);
       this.#first = (this.#first + 1) % this.#slots;
     }
     this.#count -= n;

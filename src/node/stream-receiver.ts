@@ -6,11 +6,11 @@ import { type NetConnectOpts, Socket, type SocketConnectOpts } from "node:net";
 import type { Readable } from "node:stream";
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, checkSomeOptions, checkString, type Names } from "../check.js";
+import { checkEngine, checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { bytesOf } from "../io/bytes.js";
 import { codeOf, TransportError } from "../io/errors.js";
-import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
 import {
   checkStreamOptions,
@@ -113,12 +113,12 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
       if (options.timeout !== undefined) socket.setTimeout(options.timeout);
       socket.connect(options as SocketConnectOpts);
       await once(socket, "connect");
-      engine._open();
+      checkOpen(engine);
       return opened.receiver;
     } catch (error) {
       if (opened.receiver === undefined) chunks.release();
       else await opened.receiver.close();
-      engine._open();
+      checkOpen(engine);
       // What Node says of an argument, not of the connection.
       if (error instanceof TypeError || error instanceof RangeError)
         throw new ArgumentTypeError("options", "what net.connect takes", error.message);

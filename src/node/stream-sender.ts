@@ -3,12 +3,13 @@
 
 import { Writable } from "node:stream";
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { checkFraming, type Framing, headerBytes, longestPacket } from "../io/framing.js";
 import { Outbox } from "../io/outbox.js";
-import { checkEngine, letGo } from "../io/packets.js";
+import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { isDoneWhenCalled, isStandard } from "./lending.js";

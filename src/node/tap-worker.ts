@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import makeJs from "../../build/core-js.js";
-import { provideJs } from "../core/load.js";
+import { provideJs } from "../driver.js";
 import { Engine } from "../engine.js";
 import { DropReason } from "../reason.js";
 import { Ring } from "../ring.js";

@@ -1,6 +1,7 @@
 // TapWriter: the worker that writes what a tap sees, as the tap has it; tap-worker.ts is what runs there.
 
 import { Worker } from "node:worker_threads";
+import { checkOpen, coreOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ThreadLimitError, UnsupportedError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
@@ -71,8 +72,8 @@ export class TapWriter {
       await attached(worker);
       return new TapWriter(worker, onFailure);
     } catch (cause) {
-      engine._open();
-      if (codeOf(cause) === "ERR_SKB_THREADS") throw new ThreadLimitError(engine._core.threads());
+      checkOpen(engine);
+      if (codeOf(cause) === "ERR_SKB_THREADS") throw new ThreadLimitError(coreOf(engine).threads());
       throw new UnsupportedError("tap", "a worker that starts", codeOf(cause), { cause });
     }
   }

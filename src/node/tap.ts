@@ -4,9 +4,9 @@
 import { MAX_LENGTH } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names } from "../check.js";
 import { describes } from "../describe.js";
+import { checkEngine, checkOpen, ownHandle } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, RingClosedError } from "../errors.js";
-import { checkEngine } from "../io/packets.js";
 import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import { Ring } from "../ring.js";
 import type { Skb } from "../skb.js";
@@ -116,7 +116,7 @@ export class Tap {
         if (tap !== null) tap.#fail(offset, got);
       });
       try {
-        engine._open();
+        checkOpen(engine);
         output.empty();
         tap = new Tap(engine, ring, output, writer);
         writer.write(output.fd < 0 ? output.name : output.fd);
@@ -149,7 +149,7 @@ export class Tap {
    * await tap.close();
    */
   offer(skb: Skb): boolean {
-    this.#engine._own("skb", skb);
+    ownHandle(this.#engine, "skb", skb);
     return this._keep(this._twin(skb, this._room()));
   }
 

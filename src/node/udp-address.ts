@@ -1,6 +1,7 @@
 // Where a datagram came from, and where it goes: said by the packet itself, in its `cb`.
 
 import { checkInteger } from "../check.js";
+import { coreOf, engineOf, heapOf, liveHandle } from "../driver.js";
 import { ArgumentTypeError } from "../errors.js";
 import { Skb } from "../skb.js";
 import { copyForm, FROM, familyAt, formOf, hasForm, portAt, TO, textAt, writeForm } from "./address-form.js";
@@ -26,18 +27,18 @@ export interface UdpDestination {
 /** The address of a packet's cb. @throws StaleSkbError, ArgumentTypeError */
 function cbOf(what: string, skb: Skb): number {
   if (!(skb instanceof Skb)) throw new ArgumentTypeError(what, "an Skb", skb);
-  return skb._engine._core.cbAddress(skb._live()) >>> 0;
+  return coreOf(engineOf(skb)).cbAddress(liveHandle(skb)) >>> 0;
 }
 
 /** Writes where a packet came from into its `cb`. @internal */
 export function keepSource(skb: Skb, address: string, port: number): void {
   const form = formOf(address);
-  if (form !== null) writeForm(skb._engine._heap, cbOf("skb", skb), FROM, form, port);
+  if (form !== null) writeForm(heapOf(engineOf(skb)), cbOf("skb", skb), FROM, form, port);
 }
 
 function addressOf(skb: Skb, mark: number): UdpAddress | null {
   const cb = cbOf("skb", skb);
-  const heap = skb._engine._heap;
+  const heap = heapOf(engineOf(skb));
   if (!hasForm(heap, cb, mark)) return null;
   const family = familyAt(heap, cb) === 4 ? "IPv4" : "IPv6";
   return { address: textAt(heap, cb), family, port: portAt(heap, cb) };
@@ -88,7 +89,7 @@ export function setDestination(skb: Skb, destination: UdpDestination): void {
   const { address, port } = destination ?? {};
   const form = typeof address === "string" ? formOf(address) : null;
   if (form === null) throw new ArgumentTypeError("address", "an IPv4 or IPv6 address", address);
-  writeForm(skb._engine._heap, cb, TO, form, checkInteger("port", port, 1, 0xffff));
+  writeForm(heapOf(engineOf(skb)), cb, TO, form, checkInteger("port", port, 1, 0xffff));
 }
 
 /**
@@ -110,8 +111,8 @@ export function setDestination(skb: Skb, destination: UdpDestination): void {
 export function answerTo(skb: Skb, received: Skb): void {
   const cb = cbOf("skb", skb);
   const source = cbOf("received", received);
-  const heap = received._engine._heap;
+  const heap = heapOf(engineOf(received));
   if (!hasForm(heap, source, FROM))
     throw new ArgumentTypeError("received", "a packet that has a source", received);
-  copyForm(heap, source, skb._engine._heap, cb, TO);
+  copyForm(heap, source, heapOf(engineOf(skb)), cb, TO);
 }

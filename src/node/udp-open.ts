@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { isIP } from "node:net";
 import { onAbort } from "../abort.js";
 import { checkOneOf, checkString } from "../check.js";
+import { checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 
@@ -68,7 +69,7 @@ export async function opened(
   const socket = createSocket({ ...options, ...literal });
   try {
     await open(socket);
-    engine._open();
+    checkOpen(engine);
     return socket;
   } catch (error) {
     socket.close();

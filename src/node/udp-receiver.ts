@@ -4,9 +4,10 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { MAX_LINEAR } from "../../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
-import { checkEngine, packetOf } from "../io/packets.js";
+import { packetOf } from "../io/packets.js";
 import { keepSource } from "./udp-address.js";
 import { BUFFER_MOST, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
 

@@ -3,11 +3,12 @@
 
 import type { Socket } from "node:dgram";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
+import { checkEngine, coreOf, handleOf, heapOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Outbox } from "../io/outbox.js";
-import { checkEngine, letGo } from "../io/packets.js";
+import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { familyAt, formOf, hasForm, isForm, portAt, TO, textAt } from "./address-form.js";
@@ -237,8 +238,8 @@ export class UdpSender extends Outbox {
 
   /** What is wrong with where the packet is to go; null if nothing is. */
   #misaddressed(skb: Skb): Error | null {
-    const { _core: core, _heap: heap } = this._engine;
-    const cb = core.cbAddress(skb._handle) >>> 0;
+    const [core, heap] = [coreOf(this._engine), heapOf(this._engine)];
+    const cb = core.cbAddress(handleOf(skb)) >>> 0;
     const peer = this.#peer;
     if (!hasForm(heap, cb, TO))
       return peer === null ? new ArgumentTypeError("destination", "one, as there is no peer", null) : null;
@@ -274,8 +275,8 @@ export class UdpSender extends Outbox {
       const done = (error: Error | null): void => this.#done(kept, n, error);
       if (this.#peer !== null) this.socket.send(bytes, done);
       else {
-        const cb = this._engine._core.cbAddress(skb._handle) >>> 0;
-        const heap = this._engine._heap;
+        const cb = coreOf(this._engine).cbAddress(handleOf(skb)) >>> 0;
+        const heap = heapOf(this._engine);
         this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), done);
       }
     } catch (error) {

@@ -65,7 +65,12 @@ async function run(
     if (receiver !== null) ends.push(receiver);
     const sender = to === null ? null : senderOf(engine, to);
     if (sender !== null) ends.push(sender);
-    const make = given ?? (await importMake(name, () => import(start.module as string)));
+    const make =
+      given ??
+      (await importMake(
+        name,
+        () => import(/* @vite-ignore */ /* webpackIgnore: true */ start.module as string),
+      ));
     const made = await make({ engine, data, index, threads, emit: (skb) => emit(skb) });
     const input = receiver ?? inputOf(name, made);
     if (input instanceof IterableInput) iterable = input;

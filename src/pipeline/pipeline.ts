@@ -8,8 +8,8 @@
 
 import type { AbortSignalLike } from "../abort.js";
 import { describes } from "../describe.js";
+import { checkEngine, checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { checkEngine } from "../io/packets.js";
 import { Mesh } from "../mesh.js";
 import { heard, PipelineError } from "./errors.js";
 import { Host, startOwn } from "./host.js";
@@ -216,7 +216,7 @@ export class Pipeline {
         for (let index = 0; index < group.threads; index++) ready.push(this.#hire(group, i, index));
       }
       await Promise.all([...ready, this.#makeOwn(works)]);
-      this.#engine._open();
+      checkOpen(this.#engine);
       throwIfAborted(signal);
     } catch (error) {
       this.#watched = true;
@@ -335,7 +335,10 @@ export class Pipeline {
       const make =
         code === null
           ? (own as unknown as Make)
-          : await importMake(name, code.load ?? (() => import(/* @vite-ignore */ code.module as string)));
+          : await importMake(
+              name,
+              code.load ?? (() => import(/* @vite-ignore */ /* webpackIgnore: true */ code.module as string)),
+            );
       return await make({ engine: this.#engine, data: code?.data, index: 0, threads: 1, emit });
     } catch (cause) {
       throw new PipelineError(name, messageOf(cause), cause);

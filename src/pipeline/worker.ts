@@ -1,7 +1,7 @@
 // The worker that a pipeline starts where nobody brings one: it imports the part's module.
 
 import makeJs from "../../build/core-js.js";
-import { provideJs } from "../core/load.js";
+import { provideJs } from "../driver.js";
 import { serve } from "./member.js";
 
 // The engine may have either core.

@@ -1,12 +1,13 @@
 // Streams of packets: what takes and gives packets, as the web's own streams, to be piped.
 
+import { checkOpen, engineOf, refused, takeAs } from "../driver.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import { Fifo } from "../io/fifo.js";
 import type { PacketSource } from "../io/packet-source.js";
 import { letGo } from "../io/packets.js";
 import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import { DropReason } from "../reason.js";
-import { GIVEN_AWAY, Skb } from "../skb.js";
+import { Skb } from "../skb.js";
 import { Loop } from "../turns.js";
 
 /** Milliseconds that somebody waits at a time: a wait that is no longer wanted ends by itself then. */
@@ -143,13 +144,11 @@ export function writablePackets(transmitter: Transmitter & { close?(): unknown }
 /** Takes the packet from the caller, whose object ends. Returns one of our own. */
 function take(skb: Skb): Skb {
   if (!(skb instanceof Skb)) throw new ArgumentTypeError("chunk", "an Skb", skb);
-  const engine = skb._engine;
-  engine._open();
-  const error = engine._refusal("chunk", skb);
+  const engine = engineOf(skb);
+  checkOpen(engine);
+  const error = refused(engine, "chunk", skb);
   if (error !== null) throw error;
   const { users } = skb;
   if (users > 1) throw new HeldSkbError(users);
-  const own = engine._wrap(skb._handle);
-  skb._end(GIVEN_AWAY);
-  return own;
+  return takeAs(skb);
 }

@@ -3,11 +3,12 @@
 
 import { MAX_LENGTH, PAGE_BYTES } from "../../assembly/layout.js";
 import { checkFunction, checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { bytesOf, bytesOfBuffer } from "../io/bytes.js";
 import { TransportError } from "../io/errors.js";
 import { Inbox } from "../io/inbox.js";
-import { checkEngine, packetOfParts } from "../io/packets.js";
+import { packetOfParts } from "../io/packets.js";
 import type { Skb } from "../skb.js";
 import {
   CLOSED,

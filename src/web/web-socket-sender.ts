@@ -2,11 +2,12 @@
 // WebSocketSender: packets into a WebSocket, a binary message each.
 
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { codeOf, TransportError } from "../io/errors.js";
 import { Fifo } from "../io/fifo.js";
 import { Outbox } from "../io/outbox.js";
-import { checkEngine, letGo } from "../io/packets.js";
+import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import {

@@ -3,11 +3,11 @@
 
 import { MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import { bufferOf, checkInteger, checkOptions, type Names } from "../check.js";
+import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError } from "../errors.js";
 import { bytesOf } from "../io/bytes.js";
 import { codeOf } from "../io/errors.js";
-import { checkEngine } from "../io/packets.js";
 import { Chunks } from "../io/receive-chunks.js";
 import {
   checkStreamOptions,

@@ -482,10 +482,10 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
             ballast.at(-1)?.addPageFrag(65536);
           }
           while (tried(pool, kept) === undefined);
-          expect(pool.wait({ timeout: 0 })).toBe(false);
-          if (shared) expect(pool.wait({ timeout: 20 })).toBe(false);
+          expect(pool.wait({ timeout: 0 })).toBe("timed-out");
+          if (shared) expect(pool.wait({ timeout: 20 })).toBe("timed-out");
           scarce.releaseBurst(kept.splice(0));
-          expect(pool.wait({ timeout: 0 })).toBe(true);
+          expect(pool.wait({ timeout: 0 })).toBe("ready");
           pool.close();
           scarce.releaseBurst(ballast);
         });
@@ -539,7 +539,7 @@ describe("waiting in a worker", () => {
             return reader.read();
           } catch (error) {
             if (!(error instanceof PoolExhaustedError)) throw error;
-            expect(reader.wait({ timeout: 10_000 })).toBe(true);
+            expect(reader.wait({ timeout: 10_000 })).toBe("ready");
             waited++;
             return undefined;
           }

@@ -14,6 +14,7 @@ import { type Served, serve } from "../browser/server.js";
 import { installed, type Project } from "./installed.js";
 
 const apps = fileURLToPath(new URL("apps", import.meta.url));
+const example = fileURLToPath(new URL("../../examples/page", import.meta.url));
 
 type Bundle = (app: string, modules: readonly string[]) => Promise<unknown>;
 
@@ -95,6 +96,16 @@ async function openBundled(bundler: string, source: string, name: string): Promi
   return join(app, "dist");
 }
 
+/** The example of a page, built as it is. */
+async function openExample(bundler: string): Promise<void> {
+  const app = join(project.folder, `example-${bundler}`);
+  cpSync(example, app, { recursive: true });
+  await BUNDLERS[bundler]?.(app, ["main.js", "stage.js"]);
+  if (bundler !== "vite") cpSync(join(app, "index.html"), join(app, "dist/index.html"));
+  await open(`example, ${bundler}`, join(app, "dist"), true);
+  await open(`example, ${bundler}, not isolated`, join(app, "dist"), false);
+}
+
 /** The same app without a bundler. */
 async function openScript(): Promise<void> {
   const app = copied("app", "script");
@@ -111,6 +122,7 @@ beforeAll(async () => {
     await openBundled(bundler, "js", `${bundler}, js`);
   }
   await openScript();
+  for (const bundler of Object.keys(BUNDLERS)) await openExample(bundler);
   await open("not isolated", built.vite as string, false);
   await open("with a policy", built.esbuild as string, true, WITH_WASM);
   const policy = await openBundled("esbuild", "policy", "policy");
@@ -156,6 +168,25 @@ describe.each(findBrowsers())("$name", (found) => {
       expect(await resultOf(name)).toEqual({ good: COUNT, clean: true, packets: 0, holders: [] });
     },
   );
+
+  const EXAMPLES = Object.keys(BUNDLERS).flatMap((bundler) => [
+    [`example, ${bundler}`, "through 2 workers"] as const,
+    [`example, ${bundler}, not isolated`, "on one thread"] as const,
+  ]);
+
+  it.each(EXAMPLES)("the page in examples: %s", async (name, where) => {
+    const page = await browser.newPage();
+    try {
+      await page.goto(pages.get(name) as string);
+      const text = await page.evaluate(`
+        const at = document.getElementById("result");
+        while (at.textContent === "Running.") await new Promise((resolve) => setTimeout(resolve, 5));
+        return at.textContent;`);
+      expect(text).toBe(`10000 of 10000 packets came back right, ${where}`);
+    } finally {
+      await page.close();
+    }
+  });
 
   it.each(Object.keys(BUNDLERS))("%s keeps skbuff/js, which is imported for what it does", async (name) => {
     expect(await resultOf(`${name}, js`)).toBe("js");

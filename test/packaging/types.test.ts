@@ -37,11 +37,14 @@ it("attw: the types are those of the files, wherever modules are found as they a
   for (const entry of ENTRIES) expect(said).toContain(`"${entry}"`);
 });
 
-/** What the entries are used for here, and what types it needs beside the language's own. */
+/**
+ * What the entries are used for here, and what types it needs beside the language's own. All have an AbortSignal, which the
+ * DOM's types have, and Node's.
+ */
 const USES = [
   {
     entries: ["skbuff", "skbuff/js"],
-    lib: ["es2022"],
+    lib: ["es2022", "dom"],
     types: [],
     program: `import { Engine, type EngineToken, Ring, SkbuffError, type Completion } from "skbuff";
 import "skbuff/js";
@@ -61,8 +64,21 @@ export async function use(token?: EngineToken): Promise<number> {
 `,
   },
   {
+    entries: ["skbuff/attach"],
+    lib: ["es2022", "dom"],
+    types: [],
+    program: `import { Engine, type EngineToken, Ring, type RingToken } from "skbuff/attach";
+import type { Engine as Whole } from "skbuff";
+export async function use(token: EngineToken, ring: RingToken): Promise<Whole> {
+  const engine = await Engine.attach(token);
+  for await (const packet of Ring.attach(engine, ring)) packet.release();
+  return engine;
+}
+`,
+  },
+  {
     entries: ["skbuff/inspect"],
-    lib: ["es2022"],
+    lib: ["es2022", "dom"],
     types: [],
     program: `import { Engine, type Leak } from "skbuff";
 import { type AuditReport, audit, debug, PageKind, type PageMap, pageMap, type Stats, stats } from "skbuff/inspect";

@@ -1,6 +1,6 @@
 // Puts a header in front of each packet and sends it back.
 
-import { Engine, Ring } from "skbuff";
+import { Engine, Ring } from "skbuff/attach";
 
 self.onmessage = async ({ data }) => {
   const engine = await Engine.attach(data.engine);
