@@ -63,7 +63,7 @@ export {
   totalSkbs,
   totalUbufs,
 } from "./stats";
-export { claimThread, countCopied, freeThread, inherited, scratch, threadSelf } from "./thread";
+export { claimThread, freeThread, inherited, scratch, threadSelf } from "./thread";
 export { cancelUbuf, createUbuf, finishUbuf, takeCompletion, ubufDesc, ubufRefs, ubufState } from "./ubuf";
 export {
   checksum,

@@ -6,7 +6,6 @@ import {
   AWAKE,
   CLASS_HEADS,
   CLASS_UBUF,
-  COUNT_BYTES_COPIED,
   E_THREADS,
   MAGAZINE_COUNT,
   MAGAZINE_SHIFT,
@@ -83,9 +82,4 @@ export function count(counter: u32, by: u32): void {
   if (DEBUG) assert(hasJoined(), "a thread counts");
   const p = thread + THREAD_COUNTERS + (counter << 2);
   store32(p, wrapAdd(load32(p), by));
-}
-
-/** Counts bytes that were copied into packets from memory outside of the arena. */
-export function countCopied(n: u32): void {
-  count(COUNT_BYTES_COPIED, n);
 }

@@ -36,11 +36,6 @@ export function deliver(engine: Engine): number {
   return engine._lent === 0 ? 0 : engine._deliver();
 }
 
-/** Counts bytes that a receiver has copied into the arena. */
-export function countCopied(engine: Engine, n: number): void {
-  engine._core.countCopied(n);
-}
-
 /** Where lists go to the core and come from it. */
 export function scratchOf(engine: Engine): number {
   return engine._scratch;

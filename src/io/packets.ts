@@ -1,7 +1,7 @@
 // What all modules here do with packets: get them, and let them go.
 
 import { checkBytes } from "../check.js";
-import { countCopied, engineOf } from "../driver.js";
+import { engineOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError } from "../errors.js";
 import type { DropReason } from "../reason.js";
@@ -15,15 +15,11 @@ export function packetOf(engine: Engine, bytes: Uint8Array, headroom: number): S
   // Not what its class says.
   const n = checkBytes("bytes", bytes);
   const linear = engine.tryAlloc(n, { headroom });
-  if (linear !== null) {
-    countCopied(engine, n);
-    return linear.putData(bytes);
-  }
+  if (linear !== null) return linear.putData(bytes);
   const skb = engine.tryAlloc(0, { headroom });
   if (skb === null) return null;
   const whole = attempt(() => skb.append(bytes));
   if (whole === null) skb.release();
-  else countCopied(engine, n);
   return whole;
 }
 

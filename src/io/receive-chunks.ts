@@ -1,7 +1,7 @@
 // Where a socket's bytes land: in pages of the pool, one read behind the other, chunk after chunk.
 
 import { PAGE_BYTES } from "../../assembly/layout.js";
-import { countCopied, heapOf } from "../driver.js";
+import { heapOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import type { Skb } from "../skb.js";
 import { attempt } from "./packets.js";
@@ -84,10 +84,7 @@ export class Chunks {
   fill(bytes: Uint8Array): Piece {
     const place = this.place();
     if (this.#refuge) place.set(bytes);
-    else {
-      heapOf(this.#engine).write(place.byteOffset, bytes, bytes.length);
-      countCopied(this.#engine, bytes.length);
-    }
+    else heapOf(this.#engine).write(place.byteOffset, bytes, bytes.length);
     return this.read(bytes.length);
   }
 
