@@ -57,7 +57,7 @@ export abstract class Inbox {
     this.#waiters.wake();
   }
 
-  /** Nothing comes any more. Who has taken all out is told the error, if there is one. @internal */
+  /** Nothing comes any more. Whoever has taken all out is told the error, if there is one. @internal */
   _finish(error: Error | null): void {
     if (this.#over) return;
     this.#over = true;
