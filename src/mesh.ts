@@ -5,7 +5,7 @@ import { TARGETS_MOST } from "../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "./check.js";
 import { describes } from "./describe.js";
 import { checkEngine, type Engine } from "./engine.js";
-import { PoolExhaustedError } from "./errors.js";
+import { PoolExhaustedError, RingClosedError } from "./errors.js";
 import { Receiver } from "./receiver.js";
 import { checkCapacity, createRing, RING_OPTIONS, Ring, type RingOptions } from "./ring.js";
 import { Sender } from "./sender.js";
@@ -147,6 +147,30 @@ export class Mesh {
   share(): MeshToken {
     this.#engine._open();
     return this.#token;
+  }
+
+  /**
+   * Closes all of its rings, for whoever has them: nothing goes in from here on, and receivers end when they have drained them.
+   *
+   * @throws EngineClosedError
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const receiver = mesh.receiver(0);
+   * mesh.close();
+   * receiver.ended; // → true
+   */
+  close(): void {
+    this.#engine._open();
+    for (const token of this.#token.rings.flat()) {
+      try {
+        const ring = Ring.attach(this.#engine, token);
+        ring.close();
+        ring.release();
+      } catch (error) {
+        // Nobody has it any more.
+        if (!(error instanceof RingClosedError)) throw error;
+      }
+    }
   }
 
   /**

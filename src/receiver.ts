@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Receiver: one consumer's place in a mesh.
 
+import { CONSUMES } from "../assembly/layout.js";
 import { checkInteger, checkReuse, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
 import type { Engine } from "./engine.js";
@@ -199,12 +200,32 @@ export class Receiver {
   }
 
   /**
-   * `release()`.
+   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default of `reason`: a
+   * RingClosedError. Does nothing after `release()`.
+   *
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const sender = mesh.sender(0);
+   * sender.enqueue(skb);
+   * mesh.receiver(0).abort();
+   * sender.closed; // → true
+   */
+  abort(reason?: unknown): void {
+    for (const ring of this.#rings) {
+      if (ring._address === 0 || this.#engine.closed) continue;
+      ring._use(CONSUMES);
+      ring.abort(reason);
+    }
+  }
+
+  /**
+   * `abort()`, then `release()`.
    *
    * @example
    * new Mesh(engine, 1, 1).receiver(0)[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
+    this.abort();
     this.release();
   }
 }

@@ -385,6 +385,25 @@ export class Ring {
   }
 
   /**
+   * Closes the ring, and rejects with `reason` what waits by way of this object. If this object took packets out, what is in the
+   * ring is released; else it has gone to the consumer, who drains it. Default of `reason`: a RingClosedError. Does nothing after
+   * `release()`.
+   *
+   * @example
+   * const ring = new Ring(engine);
+   * const waiting = ring.waitAsync().catch((error) => error.message);
+   * ring.abort(new Error("no time left"));
+   * await waiting; // → "no time left"
+   */
+  abort(reason: unknown = new RingClosedError("an aborted one")): void {
+    if (this._address === 0 || this._engine.closed) return;
+    this._engine._waiter.forget(this, reason);
+    this.close();
+    if (!this._has(CONSUMES)) return;
+    for (let skb = this.dequeue(); skb !== null; skb = this.dequeue()) skb.release();
+  }
+
+  /**
    * What another thread needs to open the ring with `Ring.attach`. Send it with `postMessage`. It is good while
    * anybody has the ring.
    *
@@ -426,13 +445,19 @@ export class Ring {
   }
 
   /**
-   * `release()`.
+   * `abort()` if this object took packets out, else `close()` if it put packets in; then `release()`.
    *
    * @example
    * const ring = new Ring(engine);
+   * const there = Ring.attach(engine, ring.share());
+   * ring.enqueue(skb);
    * ring[Symbol.dispose]();
+   * for await (const packet of there) packet.release(); // one packet, then the end
    */
   [Symbol.dispose](): void {
+    if (this._address === 0 || this._engine.closed) return;
+    if (this._has(CONSUMES)) this.abort();
+    else if (this._has(PRODUCES)) this.close();
     this.release();
   }
 
@@ -453,6 +478,13 @@ export class Ring {
       users.set(address + end, (users.get(address + end) ?? 0) + 1);
     }
     return address;
+  }
+
+  /** Whether this object has used an end that is this thread's. */
+  _has(end: number): boolean {
+    if ((this._ends & end) === 0) return false;
+    const core = this._engine._core;
+    return (end === CONSUMES ? core.takeConsumer(this._address) : core.takeProducer(this._address)) !== 0;
   }
 
   /** @internal */

@@ -226,12 +226,30 @@ export class Sender {
   }
 
   /**
-   * `release()`.
+   * Closes this sender's rings, and rejects with `reason` what waits by way of it. What is in the rings has gone to the receivers.
+   * Default of `reason`: a RingClosedError.
    *
    * @example
-   * new Mesh(engine, 1, 1).sender(0)[Symbol.dispose]();
+   * const sender = new Mesh(engine, 1, 1).sender(0);
+   * sender.abort();
+   * sender.closed; // → true
+   */
+  abort(reason?: unknown): void {
+    for (const ring of this.#rings) ring.abort(reason);
+  }
+
+  /**
+   * `close()`, so that receivers end, then `release()`.
+   *
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const receiver = mesh.receiver(0);
+   * mesh.sender(0)[Symbol.dispose]();
+   * receiver.ended; // → true
    */
   [Symbol.dispose](): void {
+    // Closing is not for whoever has released it.
+    if (this.#rings.some((ring) => ring._address !== 0) && !this.#engine.closed) this.close();
     this.release();
   }
 }

@@ -206,7 +206,6 @@ describe("each method has an example, of", () => {
   it.each(Object.entries({ ...classes, ...files, ...sockets, ...webs, Pipeline }))("%s", (name, type) => {
     const shown = new Set(examples.map(({ member }) => member));
     const methods = methodsOf(type);
-    expect(methods).not.toEqual([]);
     expect([name, ...methods.map((method) => `${name}.${method}`)].filter((m) => !shown.has(m))).toEqual([]);
   });
 });

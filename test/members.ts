@@ -209,6 +209,7 @@ export const RING: Record<string, Call<Ring>> = {
   waitWritable: (ring) => ring.waitWritable(1, soon),
   waitWritableAsync: (ring) => ring.waitWritableAsync(1, soon),
   close: (ring) => ring.close(),
+  abort: (ring) => ring.abort(),
   share: (ring) => ring.share(),
   release: (ring) => ring.release(),
   "[dispose]": (ring) => (ring as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
@@ -226,6 +227,7 @@ export const MESH: Record<string, Call<Mesh>> = {
   sender: (mesh) => mesh.sender(0).release(),
   receiver: (mesh) => mesh.receiver(0).release(),
   share: (mesh) => mesh.share(),
+  close: (mesh) => mesh.close(),
   release: (mesh) => mesh.release(),
   "[dispose]": (mesh) => (mesh as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
 };
@@ -237,6 +239,7 @@ export const SENDER: Record<string, Call<Sender>> = {
   waitWritable: (sender) => sender.waitWritable(1, soon),
   waitWritableAsync: (sender) => sender.waitWritableAsync(1, soon),
   close: (sender) => sender.close(),
+  abort: (sender) => sender.abort(),
   release: (sender) => sender.release(),
   "[dispose]": (sender) => (sender as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
 };
@@ -252,6 +255,7 @@ export const RECEIVER: Record<string, Call<Receiver>> = {
   },
   waitAsync: (receiver) => receiver.waitAsync(soon),
   close: (receiver) => receiver.close(),
+  abort: (receiver) => receiver.abort(),
   release: (receiver) => receiver.release(),
   "[dispose]": (receiver) => (receiver as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
   packets: async (receiver) => {

@@ -11,6 +11,7 @@ import { DropReason } from "../reason.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
+import { TransportError } from "./errors.js";
 import { EventWaiter } from "./event-waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
@@ -30,7 +31,9 @@ export abstract class Inbox {
   readonly #queue = new Fifo<Skb>();
   readonly #waiters: EventWaiter;
   #over = false;
-  #error: Error | null = null;
+  /** What ended it, if that was no good end. */
+  #failure: { readonly reason: unknown } | null = null;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(engine: Engine) {
@@ -48,7 +51,7 @@ export abstract class Inbox {
 
   /** Whether nothing comes any more, all was taken out, and it ended well. */
   get ended(): boolean {
-    return this.#over && this.#queue.length === 0 && this.#error === null;
+    return this.#over && this.#queue.length === 0 && this.#failure === null;
   }
 
   /** Puts a packet in, which is the inbox's now. @internal */
@@ -61,7 +64,7 @@ export abstract class Inbox {
   _finish(error: Error | null): void {
     if (this.#over) return;
     this.#over = true;
-    this.#error = error;
+    if (error !== null) this.#failure = { reason: error };
     this.#waiters.wake();
   }
 
@@ -74,9 +77,19 @@ export abstract class Inbox {
   _taken(_skb: Skb): void {}
 
   /**
+   * Reads no more, whatever there still is, and closes what is read; `now` without waiting for a peer. May be called again.
+   * @internal
+   */
+  abstract _destroy(now: boolean): void;
+
+  /** When that is closed. @internal */
+  abstract readonly _gone: Promise<unknown>;
+
+  /**
    * Takes the oldest packet out. Returns an owned one; or null if there is none, for now or, if `ended`, for ever.
    *
-   * @throws TransportError or FramingError for what ended the stream, after all that came before it; EngineClosedError
+   * @throws TransportError or FramingError for what ended the stream, after all that came before it; the reason of `abort`;
+   * EngineClosedError
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * receiver.dequeue(); // → null
@@ -88,7 +101,7 @@ export abstract class Inbox {
       this._taken(skb);
       return skb;
     }
-    if (this.#error !== null) throw this.#error;
+    if (this.#failure !== null) throw this.#failure.reason;
     return null;
   }
 
@@ -140,7 +153,7 @@ export abstract class Inbox {
   async waitAsync(options?: WaitOptions): Promise<Wakeup> {
     return this.#waiters.wait(
       () => {
-        if (this.#queue.length > 0 || this.#error !== null) return "ready";
+        if (this.#queue.length > 0 || this.#failure !== null) return "ready";
         return this.#over ? "ended" : null;
       },
       0,
@@ -181,53 +194,66 @@ export abstract class Inbox {
   }
 
   /**
-   * Receives nothing any more. What is there can still be taken out.
+   * Receives nothing any more, and closes what is read, in both directions. What is there can still be taken out; then the
+   * receiver has ended. Resolves when that is closed. Closing again does nothing.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * await receiver.close();
    * await receiver.waitAsync(); // → "ended"
    */
-  abstract close(): Promise<void>;
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this._finish(null);
+      this._destroy(false);
+      await this._gone;
+    })();
+    return this.#closing;
+  }
 
   /**
-   * Closes it, and drops what is still there. Doing it again does nothing.
+   * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
+   * on. Once it is closed, or has come to its end, it only releases what is there. Default of `reason`: a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
-   * receiver.release();
-   * receiver.ended; // → true
+   * const waiting = receiver.waitAsync().catch((error) => error.message);
+   * receiver.abort(new Error("no time left"));
+   * await waiting; // → "no time left"
    */
-  release(): void {
-    void this.close();
-    this._finish(null);
-    this.#error = null;
+  abort(reason: unknown = new TransportError("receiver", "an open one", "an aborted one")): void {
+    if (!this.#over) this.#failure = { reason };
+    this.#over = true;
+    // Before anything wakes them.
+    this.#waiters.fail(reason);
     for (let skb = this.#queue.shift(); skb !== undefined; skb = this.#queue.shift()) {
       if (!this._engine.closed) this._taken(skb);
       letGo(skb, DropReason.notSpecified);
     }
+    this._destroy(true);
+    void this.close();
   }
 
   /**
-   * `release()`.
+   * `abort()`.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * receiver[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
-    this.release();
+    this.abort();
   }
 
   /**
-   * `release()`, and waits until all is closed.
+   * `abort()`, and waits until all is closed.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * await receiver[Symbol.asyncDispose]();
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
+    this.abort();
     await this.close();
   }
 }

@@ -8,6 +8,7 @@ import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
+import { TransportError } from "./errors.js";
 import { EventWaiter, type Look } from "./event-waiter.js";
 import { Share } from "./share.js";
 import type { Transmitter } from "./transmitter.js";
@@ -29,6 +30,21 @@ export abstract class Outbox implements Transmitter {
   readonly _waiters: EventWaiter;
   /** What is in flight, and how much may be: of packets or bytes, as `_cost` counts. @internal */
   _used = 0;
+  /** Packets on their way; those that went, and the bytes of them; those that never will. @internal */
+  _inFlight = 0;
+  /** @internal */
+  _sent = 0;
+  /** @internal */
+  _bytes = 0;
+  /** @internal */
+  _failed = 0;
+  /** Why nothing is sent any more. */
+  #failure: { readonly reason: unknown } | null = null;
+  #aborted = false;
+  #closing: Promise<void> | undefined;
+  /** Whether that has resolved, or rejected. */
+  #closed = false;
+  #settled: (() => void) | undefined;
   /** @internal */
   readonly _capacity: number;
   /** What the packet cost that was offered last: so many of its like can be sent at once. */
@@ -53,10 +69,28 @@ export abstract class Outbox implements Transmitter {
 
   /** What the packet takes of the capacity. @internal */
   abstract _cost(skb: Skb): number;
-  /** Why nothing is sent any more; null while it is. @internal */
-  abstract _ended(): Error | null;
   /** Sends a packet that is the outbox's own now. @internal */
   abstract _send(skb: Skb, cost: number): void;
+  /** Nothing more will come: sends what is held, and ends what it is sent to behind that. @internal */
+  abstract _end(): void;
+  /** Gives back what is held, and destroys what it is sent to, which is to call back for the rest, or never to touch it again. @internal */
+  abstract _destroy(reason: unknown): void;
+
+  /** Looks whether what it is sent to has failed without a word. @internal */
+  _look(): void {}
+
+  /** Whether nothing is left to wait for before the outbox is closed. @internal */
+  _isSettled(): boolean {
+    return this._inFlight === 0;
+  }
+
+  /** Whether a failure has cost anything. @internal */
+  _hasLost(): boolean {
+    return true;
+  }
+
+  /** Lets go of what it was sent to. @internal */
+  _leave(): void | Promise<void> {}
 
   /**
    * Why the outbox does not take this packet, whatever room there is; null if it does.
@@ -105,7 +139,7 @@ export abstract class Outbox implements Transmitter {
     if (error !== null) throw error;
     let done = 0;
     // Sending one may run callbacks, which may do anything to the next: that one is the next call's to report.
-    while (done < total && this._ended() === null) {
+    while (done < total && !this._isOver()) {
       const skb = skbs[done] as Skb;
       if ((done > 0 && this._refusal(skb) !== null) || !this.#offer(skb)) break;
       done++;
@@ -166,7 +200,7 @@ export abstract class Outbox implements Transmitter {
     const asked = room === undefined ? this._wanted : checkInteger("room", room, 1, this._capacity);
     const wanted = room === undefined ? Math.max(asked, Math.ceil(this._capacity / 2)) : asked;
     const look: Look = () => {
-      if (this._ended() !== null) return "ended";
+      if (this._isOver()) return "ended";
       if (this.#share.spent) return null;
       const load = this._load;
       return load === 0 || load + wanted <= this._capacity ? "ready" : null;
@@ -176,37 +210,125 @@ export abstract class Outbox implements Transmitter {
 
   #check(): void {
     checkOpen(this._engine);
-    const error = this._ended();
-    if (error !== null) throw error;
+    if (!this._isOver()) return;
+    if (this.#closing !== undefined && !this.#aborted)
+      throw new TransportError("sender", "an open one", "a closed one");
+    throw this.#failure?.reason;
+  }
+
+  /** Whether nothing is sent any more. @internal */
+  _isOver(): boolean {
+    if (this.#failure === null) this._look();
+    return this.#failure !== null || this.#closing !== undefined;
+  }
+
+  // ─── The end ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether it has failed. @internal */
+  get _isFailed(): boolean {
+    return this.#failure !== null;
+  }
+
+  /** Whether `close` was called. @internal */
+  get _isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Whether `abort` was. @internal */
+  get _isAborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** Nothing is sent any more: `got` instead of a stream or socket that takes packets. Does nothing the second time. @internal */
+  _fail(what: string, got: string, cause?: unknown): void {
+    if (this.#failure !== null) return;
+    const options = cause == null ? undefined : { cause };
+    this.#failure = { reason: new TransportError(what, "one that takes packets", got, options) };
+  }
+
+  /** A packet, or several, has gone or failed, and so many bytes with it. @internal */
+  _count(packets: number, bytes: number, failed: boolean): void {
+    this._inFlight -= packets;
+    if (failed) this._failed += packets;
+    else {
+      this._sent += packets;
+      this._bytes += bytes;
+    }
+  }
+
+  /** Goes on with closing if nothing is left to wait for. To be called whenever that may be so. @internal */
+  _settle(): void {
+    if (this._isSettled()) this.#settled?.();
   }
 
   /**
-   * Takes nothing any more, and resolves when all that was taken is through.
+   * Takes nothing any more, and resolves when all that was taken has gone, and what it was sent to has ended. Closing again does
+   * nothing.
    *
-   * @throws TransportError (as a rejection) if not all of it is
+   * @throws TransportError if not all of it has gone, or the reason of `abort` (as rejections)
    * @example
    * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
    * sender.enqueue(skb);
    * await sender.close();
    * sender.stats().sent; // → 1
    */
-  abstract close(): Promise<void>;
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    // Not before `#closing` is set, which is what those who wait look at.
+    await null;
+    this._waiters.wake();
+    if (!this.#aborted) this._end();
+    while (!this._isSettled())
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve;
+      });
+    await this._leave();
+    this.#closed = true;
+    if (this.#failure !== null && (this.#aborted || this._hasLost())) throw this.#failure.reason;
+  }
 
   /**
-   * `close()`.
+   * Gives everything back now: what has not gone is released, who waits is told `reason`, and so is `close`; what it was sent to is
+   * destroyed. Nobody who does not read can hold it up. Bytes that the system is still reading come back as soon as it has done.
+   * Default of `reason`: a TransportError. Does nothing once closed, nor the second time.
    *
-   * @throws as `close`
+   * @example
+   * const sender = new StreamSender(engine, createWriteStream(path));
+   * sender.enqueueBurst([skb, other]);
+   * sender.abort(new Error("no time left"));
+   * await sender.close().catch((error) => error.message); // → "no time left"
+   * sender.stats().failed; // → 2
+   */
+  abort(reason: unknown = new TransportError("sender", "an open one", "an aborted one")): void {
+    if (this.#aborted || this.#closed) return;
+    this.#aborted = true;
+    this.#failure ??= { reason };
+    // Before anything wakes them.
+    this._waiters.fail(reason);
+    this._destroy(reason);
+    this._settle();
+    this.close().catch(() => {});
+  }
+
+  /**
+   * `close()`; after `abort()`, waits until everything is back.
+   *
+   * @throws as `close`, but not the reason of `abort`
    * @example
    * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
    * await sender[Symbol.asyncDispose]();
    */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (this.#aborted ? this.close().catch(() => {}) : this.close());
   }
 }
 
 describes(Outbox, undefined, (outbox) => ({
   inFlight: outbox._used,
   most: outbox._capacity,
-  ended: outbox._ended() !== null,
+  ended: outbox._isOver(),
 }));

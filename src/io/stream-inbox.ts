@@ -96,9 +96,6 @@ export abstract class StreamInbox extends Inbox {
   abstract _supply(): boolean;
   /** Reads again, after `_mayRead` has said that nobody may. @internal */
   abstract _resume(): void;
-  /** Reads no more, whatever the stream still has. @internal */
-  abstract _destroy(): void;
-
   /**
    * What happened so far.
    *
@@ -210,16 +207,21 @@ export abstract class StreamInbox extends Inbox {
 
   /** Nothing is given out any more but what waits already. */
   #finish(error: TransportError | FramingError | null): void {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
-    this.#deframer.drop();
+    this._drop();
     this._finish(error);
   }
 
-  /** The same, and what the stream still has is of no interest. @internal */
+  /** Gives up what is no packet yet. */
+  _drop(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#deframer.drop();
+  }
+
+  /** Nothing is given out any more but what waits already, and what the stream still has is of no interest. @internal */
   _breakOff(error: TransportError | FramingError | null): void {
     this.#finish(error);
-    this._destroy();
+    this._destroy(false);
   }
 }
 

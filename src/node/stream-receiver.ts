@@ -51,8 +51,8 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
   /** The socket, for a `StreamSender` in the other direction; or whatever stream the receiver was made from. */
   readonly socket: S;
   readonly #chunks: Chunks | null;
-  readonly #gone: Promise<unknown>;
-  #closing: Promise<void> | undefined;
+  /** @internal */
+  override readonly _gone: Promise<unknown>;
 
   private constructor(
     engine: Engine,
@@ -64,7 +64,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
     this.socket = stream;
     this.#chunks = chunks;
     // Others close when they like, or never say so; nothing of theirs is lent.
-    this.#gone =
+    this._gone =
       stream instanceof Socket && !stream.closed
         ? new Promise((resolve) => stream.once("close", resolve))
         : Promise.resolve();
@@ -158,23 +158,6 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
     return receiver;
   }
 
-  /**
-   * Destroys the stream, in both directions: close a sender before. Packets that are there can still be taken out; then the
-   * receiver has ended. Resolves when a socket is closed. Closing again does nothing.
-   *
-   * @example
-   * const receiver = await StreamReceiver.connect(engine, { host: "127.0.0.1", port });
-   * await receiver.close();
-   * await receiver.waitAsync(); // → "ended"
-   */
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      this._breakOff(null);
-      await this.#gone;
-    })();
-    return this.#closing;
-  }
-
   // ─── From the stream ─────────────────────────────────────────────────────────────────────────────────
 
   /** Node has read `n` bytes into the chunk. Returns whether it may go on. */
@@ -208,6 +191,7 @@ export class StreamReceiver<S extends Readable = Socket> extends StreamInbox {
 
   /** @internal */
   override _destroy(): void {
+    this._drop();
     this.socket.destroy();
   }
 }

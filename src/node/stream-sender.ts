@@ -83,14 +83,7 @@ export class StreamSender extends Outbox {
     ["finish", () => this.#finish()],
     ["close", () => this.#gone()],
   ];
-  #inFlight = 0;
-  #sent = 0;
-  #bytes = 0;
-  #failed = 0;
-  #failure: TransportError | null = null;
   #finished = false;
-  #closing: Promise<void> | undefined;
-  #settled: (() => void) | undefined;
 
   /**
    * Makes a sender for a stream. Borrows the stream; nobody else should write to it meanwhile.
@@ -132,57 +125,46 @@ export class StreamSender extends Outbox {
    */
   stats(): StreamSenderStats {
     return {
-      sent: this.#sent,
-      bytes: this.#bytes,
-      failed: this.#failed,
-      inFlight: this.#inFlight,
+      sent: this._sent,
+      bytes: this._bytes,
+      failed: this._failed,
+      inFlight: this._inFlight,
       inFlightBytes: this._used,
     };
   }
 
-  /**
-   * Takes nothing any more, writes what was taken, ends the stream, and resolves when it has finished and every packet is
-   * released. Closing again does nothing.
-   *
-   * @throws TransportError (as a rejection) if the stream failed before
-   * @example
-   * const sender = new StreamSender(engine, createWriteStream(path));
-   * sender.enqueue(skb);
-   * await sender.close();
-   * sender.stats().sent; // → 1
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
-  }
-
-  async #shut(): Promise<void> {
-    // Not before `#closing` is set, which is what those who wait look at.
-    await null;
-    this._waiters.wake();
+  /** @internal */
+  override _end(): void {
     this.#flush();
-    if (this.#ends && this._broken() === null) this.#stream.end();
-    if (!this.#isSettled()) {
-      await new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-    }
-    // A stream that goes on is its owner's again, and so are its errors.
-    if (!this.#ends) for (const [event, listener] of this.#listeners) this.#stream.off(event, listener);
-    if (this.#failure !== null && (!this.#finished || this.#failed > 0)) throw this.#failure;
+    if (this.#ends && !this.#isBroken()) this.#stream.end();
   }
 
-  /** Whether nothing is left to wait for. */
-  #isSettled(): boolean {
-    if (this.#inFlight > 0) return false;
-    if (this.#finished || !this.#ends) return true;
+  /** @internal */
+  override _destroy(reason: unknown): void {
+    const error = reason instanceof Error ? reason : new TransportError("stream", "to be used", "an abort");
+    this.#giveBack();
+    this.#stream.destroy?.(error);
+  }
+
+  /** @internal */
+  override _isSettled(): boolean {
+    if (this._inFlight > 0) return false;
+    if (this.#finished || !this.#ends || this._isAborted) return true;
     const { writableEnded, destroyed, errored } = this.#stream;
     const finishing = writableEnded && !destroyed && errored == null;
-    return this.#failure !== null && !finishing;
+    return this._isFailed && !finishing;
   }
 
-  #settle(): void {
-    if (this.#isSettled()) this.#settled?.();
+  /** @internal */
+  override _hasLost(): boolean {
+    return !this.#finished || this._failed > 0;
+  }
+
+  /** @internal */
+  override _leave(): void {
+    // A stream that goes on is its owner's again, and so are its errors.
+    if (!this.#ends && !this._isAborted)
+      for (const [event, listener] of this.#listeners) this.#stream.off(event, listener);
   }
 
   // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────
@@ -200,24 +182,19 @@ export class StreamSender extends Outbox {
   }
 
   /** @internal */
-  override _ended(): Error | null {
-    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
-    return this._broken();
+  override _look(): void {
+    const { writable, destroyed, errored } = this.#stream;
+    if (writable === false) this.#fail(destroyed ? "a destroyed one" : "one that has ended", errored ?? null);
   }
 
-  /** Why the stream takes no more; null if it does. @internal */
-  _broken(): TransportError | null {
-    if (this.#failure === null && this.#stream.writable === false)
-      this.#fail(
-        this.#stream.destroyed ? "a destroyed one" : "one that has ended",
-        this.#stream.errored ?? null,
-      );
-    return this.#failure;
+  #isBroken(): boolean {
+    if (!this._isFailed) this._look();
+    return this._isFailed;
   }
 
   /** @internal */
   override _send(skb: Skb, cost: number): void {
-    this.#inFlight++;
+    this._inFlight++;
     this.#freshBytes += cost;
     this.#fresh.push(skb);
     // As many as make a parcel at once: the system may have room for them that this sender has not.
@@ -235,7 +212,7 @@ export class StreamSender extends Outbox {
 
   #flush(): void {
     if (this._engine.closed) this.#fail("packets of a closed engine", null);
-    if (this.#fresh.length === 0 || this._broken() !== null) return;
+    if (this.#fresh.length === 0 || this.#isBroken()) return;
     let parcels: Parcel[];
     try {
       parcels = this.copies
@@ -299,42 +276,40 @@ export class StreamSender extends Outbox {
     if (--parcel.pending > 0 || !this.#written.delete(parcel)) return;
     // A socket that is destroyed calls back without an error.
     const failed = parcel.error !== null || this.#stream.destroyed === true;
-    this.#end(parcel.skbs, parcel.bytes, failed, !this.copies);
+    this.#done(parcel.skbs, parcel.bytes, failed, !this.copies);
   }
 
-  #end(skbs: readonly Skb[], bytes: number, failed: boolean, lent: boolean): void {
-    this.#inFlight -= skbs.length;
-    if (failed) this.#failed += skbs.length;
-    else {
-      this.#sent += skbs.length;
-      this.#bytes += bytes;
-    }
+  #done(skbs: readonly Skb[], bytes: number, failed: boolean, lent: boolean): void {
+    this._count(skbs.length, bytes, failed);
     // Before callbacks look at it.
     this._free(bytes);
     if (lent) for (const skb of skbs) letGo(skb, failed ? DropReason.notSpecified : DropReason.consumed);
-    this.#settle();
+    this._settle();
   }
 
   #finish(): void {
     this.#finished = true;
-    if (this.#closing === undefined) this.#fail("one that has ended", null);
-    this.#settle();
+    if (!this._isClosing) this.#fail("one that has ended", null);
+    this._settle();
   }
 
   #gone(): void {
     if (!this.#finished) this.#fail("a closed one", this.#stream.errored ?? null);
     // What is not known to call back in the end may have done so for the last time.
     if (this.#trusted) setImmediate(() => this.#settleParcels(true));
-    this.#settle();
+    this._settle();
   }
 
   #fail(got: string, error: Error | null): void {
-    if (this.#failure !== null || (this.#finished && this.#closing !== undefined)) return;
-    const options = error === null ? undefined : { cause: error };
-    this.#failure = new TransportError("stream", "one that takes packets", got, options);
+    if (this._isFailed || (this.#finished && this._isClosing)) return;
+    this._fail("stream", got, error);
+    this.#giveBack();
+  }
+
+  /** What the stream has not got, or has copies of, nobody reads. */
+  #giveBack(): void {
     const bytes = this.#freshBytes;
-    this.#end(this.#takeFresh(), bytes, true, true);
-    // Nobody reads the packets of which there are copies.
+    this.#done(this.#takeFresh(), bytes, true, true);
     if (this.copies) this.#settleParcels(true);
   }
 
@@ -342,7 +317,7 @@ export class StreamSender extends Outbox {
   #settleParcels(failed: boolean): void {
     for (const parcel of this.#written) {
       this.#written.delete(parcel);
-      this.#end(parcel.skbs, parcel.bytes, failed, !this.copies);
+      this.#done(parcel.skbs, parcel.bytes, failed, !this.copies);
     }
   }
 }

@@ -4,7 +4,7 @@ import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP } from "node:net";
-import { onAbort } from "../abort.js";
+import { type AbortSignalLike, onAbort } from "../abort.js";
 import { checkOneOf, checkString } from "../check.js";
 import { checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
@@ -29,7 +29,7 @@ export function checkHost(host: string | undefined, type: UdpType | undefined): 
 }
 
 /** What `promise` gives, unless the signal is aborted before: then its reason. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => reject(signal.reason));
@@ -38,9 +38,18 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
+/** @throws the reason of a signal that is aborted */
+function checkAborted(signal: AbortSignalLike | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}
+
 /** Looks a host up, once. @throws TransportError, the reason of the signal (as rejections) */
-export async function find(host: string, type: UdpType | undefined, signal?: AbortSignal): Promise<Place> {
-  signal?.throwIfAborted();
+export async function find(
+  host: string,
+  type: UdpType | undefined,
+  signal?: AbortSignalLike,
+): Promise<Place> {
+  checkAborted(signal);
   const version = isIP(host);
   if (version !== 0 && type === undefined) return { address: host, type: version === 6 ? "udp6" : "udp4" };
   try {
@@ -48,7 +57,7 @@ export async function find(host: string, type: UdpType | undefined, signal?: Abo
     const { address, family } = await unlessAborted(asked, signal);
     return { address, type: type ?? (family === 6 ? "udp6" : "udp4") };
   } catch (error) {
-    if (signal?.aborted === true) throw signal.reason;
+    checkAborted(signal);
     throw new TransportError("host", "one that has an address", codeOf(error), { cause: error });
   }
 }
@@ -95,7 +104,7 @@ export async function reached(
   until: "connect" | "listening",
   wanted: string,
   start: () => void,
-  signal?: AbortSignal,
+  signal?: AbortSignalLike,
 ): Promise<void> {
   await attempted(wanted, signal, async () => {
     const event = once(socket, until);
@@ -109,7 +118,7 @@ export async function reached(
 /** Runs what the system may refuse. @throws TransportError, the reason of the signal (as rejections) */
 export async function attempted(
   wanted: string,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
   run: () => Promise<void>,
 ): Promise<void> {
   try {
@@ -118,4 +127,15 @@ export async function attempted(
     if (signal?.aborted === true) throw signal.reason;
     throw new TransportError("socket", wanted, codeOf(error), { cause: error });
   }
+}
+
+/** Closes a socket. Resolves when it is closed, also if somebody else has done it. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    try {
+      socket.close(resolve);
+    } catch {
+      resolve();
+    }
+  });
 }

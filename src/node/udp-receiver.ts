@@ -9,7 +9,7 @@ import type { Engine } from "../engine.js";
 import { Inbox } from "../io/inbox.js";
 import { packetOf } from "../io/packets.js";
 import { keepSource } from "./udp-address.js";
-import { BUFFER_MOST, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
+import { BUFFER_MOST, checkHost, closed, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** No datagram is longer. */
 const LONGEST = 0xffff;
@@ -91,7 +91,7 @@ export class UdpReceiver extends Inbox {
   #full = 0;
   #exhausted = 0;
   #errors = 0;
-  #closing: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   private constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
     super(engine);
@@ -156,25 +156,14 @@ export class UdpReceiver extends Inbox {
     };
   }
 
-  /**
-   * Closes the socket. What is there can still be taken out; then the receiver has ended. Closing again does nothing.
-   *
-   * @example
-   * const receiver = await UdpReceiver.open(engine, { port: 0 });
-   * await receiver.close();
-   * await receiver.waitAsync(); // → "ended"
-   */
-  close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      this._finish(null);
-      try {
-        this.socket.close(resolve);
-      } catch {
-        // Somebody else has closed it.
-        resolve();
-      }
-    });
-    return this.#closing;
+  /** @internal */
+  override _destroy(): void {
+    this.#closed ??= closed(this.socket);
+  }
+
+  /** @internal */
+  override get _gone(): Promise<void> {
+    return this.#closed ?? Promise.resolve();
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {

@@ -2,6 +2,7 @@
 // UdpSender: packets into a connected UDP socket, a datagram each.
 
 import type { Socket } from "node:dgram";
+import type { AbortSignalLike } from "../abort.js";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
 import { checkEngine, coreOf, handleOf, heapOf } from "../driver.js";
 import type { Engine } from "../engine.js";
@@ -12,7 +13,7 @@ import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { familyAt, formOf, hasForm, isForm, portAt, TO, textAt } from "./address-form.js";
-import { BUFFER_MOST, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
+import { BUFFER_MOST, checkHost, closed, find, opened, reached, type UdpType } from "./udp-open.js";
 
 /** The longest datagram: 65535 bytes, less the IPv4 header, which that counts, and the UDP header. */
 const LONGEST_4 = 65507;
@@ -88,16 +89,10 @@ export class UdpSender extends Outbox {
   readonly #family: 4 | 6;
   readonly #peer: UdpPeer | null;
   readonly #onError: ((error: TransportError) => void) | undefined;
-  #sent = 0;
-  #bytes = 0;
-  #failed = 0;
   #tooLong = 0;
   #errors = 0;
-  #inFlight = 0;
   #inFlightBytes = 0;
   #untold = 0;
-  #closing: Promise<void> | undefined;
-  #drained: (() => void) | undefined;
 
   private constructor(
     engine: Engine,
@@ -165,49 +160,38 @@ export class UdpSender extends Outbox {
    */
   stats(): UdpSenderStats {
     return {
-      sent: this.#sent,
-      bytes: this.#bytes,
-      failed: this.#failed,
+      sent: this._sent,
+      bytes: this._bytes,
+      failed: this._failed,
       tooLong: this.#tooLong,
       errors: this.#errors,
-      inFlight: this.#inFlight,
+      inFlight: this._inFlight,
       inFlightBytes: this.#inFlightBytes,
       untold: this.#untold,
     };
   }
 
-  /**
-   * Takes nothing any more, waits until the system has all that was taken, and closes the socket. Closing again does
-   * nothing.
-   *
-   * @example
-   * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
-   * sender.enqueue(skb);
-   * await sender.close();
-   * sender.stats().sent; // → 1
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
+  /** @internal */
+  override _end(): void {}
+
+  /** Node calls back for what the system has not taken. @internal */
+  override _destroy(): void {
+    void closed(this.socket);
   }
 
-  async #shut(): Promise<void> {
-    // Not before `#closing` is set, which is what those who wait look at.
-    await null;
-    this._waiters.wake();
-    if (this.#inFlight + this.#untold > 0) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
-    }
-    await new Promise<void>((resolve) => {
-      try {
-        this.socket.close(resolve);
-      } catch {
-        // Somebody else has closed it.
-        resolve();
-      }
-    });
+  /** @internal */
+  override _isSettled(): boolean {
+    return this._inFlight + this.#untold === 0;
+  }
+
+  /** A datagram that could not be sent was told to `onError`, and is no failure of the sender. @internal */
+  override _hasLost(): boolean {
+    return false;
+  }
+
+  /** @internal */
+  override _leave(): Promise<void> {
+    return closed(this.socket);
   }
 
   /** What the system has not taken yet. It mostly takes a datagram at once, and says so later. @internal */
@@ -224,11 +208,6 @@ export class UdpSender extends Outbox {
   /** @internal */
   override _cost(): number {
     return 1;
-  }
-
-  /** @internal */
-  override _ended(): Error | null {
-    return this.#closing === undefined ? null : new TransportError("sender", "an open one", "a closed one");
   }
 
   /** @internal */
@@ -266,7 +245,7 @@ export class UdpSender extends Outbox {
       letGo(skb, DropReason.badLength);
       return;
     }
-    this.#inFlight++;
+    this._inFlight++;
     this.#inFlightBytes += n;
     let kept: Skb | null = skb;
     try {
@@ -285,9 +264,9 @@ export class UdpSender extends Outbox {
       return;
     }
     // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
-    if (this.#inFlight > this._capacity && this._load === 0) {
+    if (this._inFlight > this._capacity && this._load === 0) {
       kept = null;
-      this.#inFlight--;
+      this._inFlight--;
       this.#inFlightBytes -= n;
       this.#untold++;
       this._used--;
@@ -296,19 +275,17 @@ export class UdpSender extends Outbox {
   }
 
   #done(skb: Skb | null, n: number, error: Error | null): void {
-    if (skb === null) this.#untold--;
-    else {
+    if (skb === null) {
+      this.#untold--;
+      this._inFlight++;
+    } else {
       this._used--;
-      this.#inFlight--;
       this.#inFlightBytes -= n;
     }
-    if (error === null) {
-      this.#sent++;
-      this.#bytes += n;
-    } else this.#failed++;
+    this._count(1, n, error !== null);
     this._waiters.wake();
     if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
-    if (this.#inFlight + this.#untold === 0) this.#drained?.();
+    this._settle();
     if (error !== null) this.#tell("a datagram that the system takes", error);
   }
 
@@ -330,7 +307,7 @@ export interface UdpPeer {
 export function connected(
   socket: Socket,
   { host, port, address }: UdpPeer,
-  signal?: AbortSignal,
+  signal?: AbortSignalLike,
 ): Promise<void> {
   const wanted = `one connected to ${host}, port ${port}`;
   return reached(socket, "connect", wanted, () => socket.connect(port, address), signal);

@@ -3,6 +3,7 @@
 
 import type { Socket, SocketOptions } from "node:dgram";
 import { isIP } from "node:net";
+import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOneOf, checkOptions, checkString, type Names } from "../check.js";
 import { describes } from "../describe.js";
 import { checkEngine } from "../driver.js";
@@ -56,7 +57,7 @@ export interface UdpSocketOptions {
   /** Bytes in front of each packet received for headers to come, 0..65537. Default: 0. */
   headroom?: number;
   /** Ends the opening when it is aborted: it rejects with its reason, and nothing is left open. Default: none. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
   /** Told of each datagram that could not be sent, and of errors that come from the network. Default: none. */
   onError?: (error: TransportError) => void;
 }
@@ -137,7 +138,6 @@ export class UdpSocket implements Transmitter, PacketSource {
   readonly port: number;
   readonly #receiver: UdpReceiver;
   readonly #sender: UdpSender;
-  #closing: Promise<void> | undefined;
 
   private constructor(receiver: UdpReceiver, sender: UdpSender) {
     this.socket = receiver.socket;
@@ -161,7 +161,7 @@ export class UdpSocket implements Transmitter, PacketSource {
     const given = checkOptions(options, SOCKET_OPTIONS);
     checkSettings(given);
     const { host, port = 0, signal } = given;
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw signal.reason;
     let { type } = given;
     const place = host === undefined ? undefined : await find(host, type, signal);
     type ??= place?.type;
@@ -328,20 +328,33 @@ export class UdpSocket implements Transmitter, PacketSource {
    * Takes nothing any more and receives nothing, waits until the system has all that was taken, and closes the socket. What it
    * has received can still be taken out. Closing again does nothing.
    *
+   * @throws the reason of `abort` (as a rejection)
    * @example
    * const socket = await UdpSocket.open(engine);
    * await socket.close();
    * await socket.waitAsync(); // → "ended"
    */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
+  async close(): Promise<void> {
+    this.#receiver._finish(null);
+    try {
+      await this.#sender.close();
+    } finally {
+      await this.#receiver.close();
+    }
   }
 
-  async #shut(): Promise<void> {
-    this.#receiver._finish(null);
-    await this.#sender.close();
-    await this.#receiver.close();
+  /**
+   * Gives everything back now, in both directions, and closes the socket. Default of `reason`: a TransportError. Does nothing once
+   * closed, nor the second time.
+   *
+   * @example
+   * const socket = await UdpSocket.open(engine);
+   * socket.abort();
+   * await socket.close().catch((error) => error.code); // → "ERR_SKB_TRANSPORT"
+   */
+  abort(reason?: unknown): void {
+    this.#sender.abort(reason);
+    this.#receiver.abort(reason);
   }
 
   /**
@@ -352,8 +365,9 @@ export class UdpSocket implements Transmitter, PacketSource {
    * await socket[Symbol.asyncDispose]();
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-    this.#receiver.release();
+    this.#receiver._finish(null);
+    await this.#sender[Symbol.asyncDispose]();
+    await this.#receiver[Symbol.asyncDispose]();
   }
 }
 

@@ -11,6 +11,7 @@ import { Inbox } from "../io/inbox.js";
 import { packetOfParts } from "../io/packets.js";
 import type { Skb } from "../skb.js";
 import {
+  breakOff,
   CLOSED,
   type Closed,
   checkSocket,
@@ -89,7 +90,9 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
   readonly #longest: number;
   readonly #headroom: number;
   readonly #onText: ((text: string) => void) | undefined;
-  readonly #gone: Promise<void>;
+  /** @internal */
+  override readonly _gone: Promise<void>;
+  #resolve = (): void => {};
   /** What is read of a blob, and of what came behind it. */
   #reading: Promise<void> | null = null;
   #cause: unknown;
@@ -99,7 +102,6 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
   #full = 0;
   #exhausted = 0;
   #tooLong = 0;
-  #closing: Promise<void> | undefined;
 
   /**
    * Makes a receiver for a socket, open or yet to be. Takes what comes from it; sets its `binaryType` to `arraybuffer`
@@ -121,7 +123,8 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
     this.#headroom = checkInteger("headroom", headroom, 0, PAGE_BYTES);
     this.#onText = checkFunction("onText", onText);
     if (socket.binaryType === "blob") socket.binaryType = "arraybuffer";
-    this.#gone = new Promise((resolve) => {
+    this._gone = new Promise((resolve) => {
+      this.#resolve = resolve;
       listen(socket, [
         ["message", (event: { data: unknown }) => this.#receive(event.data)],
         [
@@ -164,21 +167,12 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
     };
   }
 
-  /**
-   * Closes the socket, in both directions: close a sender before. What is there can still be taken out; then the receiver has
-   * ended. Resolves when the socket is closed. Closing again does nothing.
-   *
-   * @example
-   * const receiver = new WebSocketReceiver(engine, new WebSocket(url));
-   * await receiver.close();
-   * await receiver.waitAsync(); // → "ended"
-   */
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      this.#breakOff(null);
-      await this.#gone;
-    })();
-    return this.#closing;
+  /** @internal */
+  override _destroy(now: boolean): void {
+    if (now) {
+      breakOff(this.socket);
+      this.#resolve();
+    } else this.socket.close();
   }
 
   #receive(data: unknown): void {
@@ -257,7 +251,7 @@ export class WebSocketReceiver<W extends WebSocketLike = WebSocketLike> extends 
 
   #breakOff(error: TransportError | null): void {
     this._finish(error);
-    this.socket.close();
+    this._destroy(false);
   }
 }
 

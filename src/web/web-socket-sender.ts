@@ -4,13 +4,14 @@
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
 import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { codeOf, TransportError } from "../io/errors.js";
+import { codeOf } from "../io/errors.js";
 import { Fifo } from "../io/fifo.js";
 import { Outbox } from "../io/outbox.js";
 import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import {
+  breakOff,
   CLOSED,
   CLOSING,
   type Closed,
@@ -80,16 +81,10 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     ["error", (event: { error?: unknown }) => this.#failing(event.error)],
     ["close", (event: Closed) => this.#gone(event)],
   ];
-  #sent = 0;
-  #bytes = 0;
-  #failed = 0;
   #cause: unknown;
-  #failure: TransportError | null = null;
   /** Whether the socket was closed, and whether all it had got went out. */
   #closed = false;
   #clean = false;
-  #closing: Promise<void> | undefined;
-  #settled: (() => void) | undefined;
 
   /**
    * Makes a sender for a socket, open or yet to be. Borrows the socket.
@@ -121,59 +116,43 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
    */
   stats(): WebSocketSenderStats {
     return {
-      sent: this.#sent,
-      bytes: this.#bytes,
-      failed: this.#failed,
+      sent: this._sent,
+      bytes: this._bytes,
+      failed: this._failed,
       waiting: this.#early.length,
       inFlightBytes: this.#closed ? 0 : this.#earlyBytes + this.socket.bufferedAmount,
     };
   }
 
-  /**
-   * Takes nothing any more, sends what was taken, closes the socket, and resolves when it is closed. With `end: false` it
-   * leaves the socket open, and resolves when that has sent everything. Closing again does nothing.
-   *
-   * @throws TransportError (as a rejection) if the socket broke off, or not all was sent
-   * @example
-   * const sender = new WebSocketSender(engine, new WebSocket(url));
-   * sender.enqueue(skb);
-   * await sender.close();
-   * sender.socket.readyState; // → 3
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
-  }
-
-  async #shut(): Promise<void> {
-    // Not before `#closing` is set, which is what those who wait look at.
-    await null;
-    this._waiters.wake();
-    this.#endSocket();
-    if (!this.#isSettled()) {
-      await new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-    }
-    clearTimeout(this.#timer);
-    unlisten(this.socket, this.#listeners);
-    if (this.#failure !== null && (!this.#clean || this.#failed > 0)) throw this.#failure;
-  }
-
-  /** Closes the socket if it is time. It sends what it has before. */
-  #endSocket(): void {
-    if (this.#closing === undefined || !this.#ends || this.#early.length > 0) return;
+  /** Closes the socket if it is time. It sends what it has before. @internal */
+  override _end(): void {
+    if (!this._isClosing || !this.#ends || this.#early.length > 0) return;
     if (this.socket.readyState < CLOSING) this.socket.close();
   }
 
-  /** Whether nothing is left to wait for. */
-  #isSettled(): boolean {
-    if (this.#closed) return true;
-    return !this.#ends && (this.#failure !== null || this._load === 0);
+  /** @internal */
+  override _destroy(): void {
+    this.#dropEarly();
+    breakOff(this.socket);
   }
 
-  #settle(): void {
-    if (this.#isSettled()) this.#settled?.();
+  /** @internal */
+  override _isSettled(): boolean {
+    if (this.#closed || this._isAborted) return true;
+    return !this.#ends && (this._isFailed || this._load === 0);
+  }
+
+  /** @internal */
+  override _hasLost(): boolean {
+    return !this.#clean || this._failed > 0;
+  }
+
+  /** @internal */
+  override _leave(): void {
+    clearTimeout(this.#timer);
+    unlisten(this.socket, this.#listeners);
+    // What an aborted one says in the end is of no interest, but a listener it needs.
+    if (this._isAborted) listen(this.socket, [["error", () => {}]]);
   }
 
   // ─── Into the socket ─────────────────────────────────────────────────────────────────────────────────
@@ -189,11 +168,9 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
   }
 
   /** @internal */
-  override _ended(): Error | null {
-    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
+  override _look(): void {
     // The event may still be to come.
-    if (this.#failure === null && this.socket.readyState >= CLOSING) this.#fail("a closed one");
-    return this.#failure;
+    if (this.socket.readyState >= CLOSING) this.#fail("a closed one");
   }
 
   /** @internal */
@@ -216,22 +193,22 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     }
     this.#earlyBytes = 0;
     this._waiters.wake();
-    this.#endSocket();
-    this.#settle();
+    this._end();
+    this._settle();
   }
 
   #hand(skb: Skb, n: number): void {
     try {
       this.socket.send(skb.toBytes());
     } catch (error) {
-      this.#failed++;
+      this._failed++;
       letGo(skb, DropReason.notSpecified);
       this.#cause = error;
       this.#fail(codeOf(error));
       return;
     }
-    this.#sent++;
-    this.#bytes += n;
+    this._sent++;
+    this._bytes += n;
     this.#lookMs = LOOK_LEAST_MS;
     letGo(skb, DropReason.consumed);
     this.#look();
@@ -246,8 +223,8 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
       const now = this._load;
       this.#lookMs = now < before ? LOOK_LEAST_MS : Math.min(this.#lookMs * 2, LOOK_MOST_MS);
       this._waiters.wake();
-      this.#settle();
-      if (now > 0 && !this.#closed) this.#look();
+      this._settle();
+      if (now > 0 && !this.#closed && !this._isAborted) this.#look();
     }, this.#lookMs);
   }
 
@@ -260,19 +237,22 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     this.#clean = event.wasClean && this.socket.bufferedAmount === 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#closing === undefined || !this.#clean || this.#early.length > 0) this.#fail(closing(event));
-    this.#settle();
+    if (!this._isClosing || !this.#clean || this.#early.length > 0) this.#fail(closing(event));
+    this._settle();
   }
 
   #fail(got: string): void {
-    const options = this.#cause == null ? undefined : { cause: this.#cause };
-    this.#failure ??= new TransportError("socket", "one that takes packets", got, options);
+    this._fail("socket", got, this.#cause);
+    this.#dropEarly();
+    this._waiters.wake();
+    this._settle();
+  }
+
+  #dropEarly(): void {
     for (let skb = this.#early.shift(); skb !== undefined; skb = this.#early.shift()) {
-      this.#failed++;
+      this._failed++;
       letGo(skb, DropReason.notSpecified);
     }
     this.#earlyBytes = 0;
-    this._waiters.wake();
-    this.#settle();
   }
 }

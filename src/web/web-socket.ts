@@ -57,6 +57,13 @@ export function checkSocket<W extends WebSocketLike>(socket: W): W {
   throw new ArgumentTypeError("socket", "a WebSocket", socket);
 }
 
+/** Closes a socket without waiting for the peer, if it can (`ws` can); else as soon as that has answered. */
+export function breakOff(socket: WebSocketLike): void {
+  const { terminate } = socket as { terminate?: () => void };
+  if (typeof terminate === "function") terminate.call(socket);
+  else socket.close();
+}
+
 /** How a socket was closed, for messages. */
 export function closing({ code, reason, wasClean }: Closed): string {
   const how = wasClean ? "a closed one" : "one that broke off";

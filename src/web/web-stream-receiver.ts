@@ -55,7 +55,6 @@ export class WebStreamReceiver extends StreamInbox {
   #buffer: ArrayBufferLike | null = null;
   #pulling = false;
   #cancelled: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
 
   /**
    * Makes a receiver for a stream, and locks it. Takes the stream: `close()` cancels it.
@@ -82,21 +81,9 @@ export class WebStreamReceiver extends StreamInbox {
     if (this._mayRead()) this.#pull();
   }
 
-  /**
-   * Cancels the stream. Packets that are there can still be taken out; then the receiver has ended. Resolves when the stream
-   * is cancelled. Closing again does nothing.
-   *
-   * @example
-   * const receiver = new WebStreamReceiver(engine, new TransformStream().readable);
-   * await receiver.close();
-   * await receiver.waitAsync(); // → "ended"
-   */
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      this._breakOff(null);
-      await this.#cancelled;
-    })();
-    return this.#closing;
+  /** @internal */
+  override get _gone(): Promise<unknown> {
+    return this.#cancelled ?? Promise.resolve();
   }
 
   // ─── From the stream ─────────────────────────────────────────────────────────────────────────────────
@@ -166,10 +153,12 @@ export class WebStreamReceiver extends StreamInbox {
   }
 
   /** @internal */
-  override _destroy(): void {
+  override _destroy(now: boolean): void {
+    this._drop();
     this.#chunks?.release();
-    // How a stream fails that nobody reads any more is of no interest.
+    // How a stream fails that nobody reads any more is of no interest, and it may take its time.
     this.#cancelled ??= this.#reader.cancel().catch(() => {});
+    if (now) this.#cancelled = Promise.resolve();
   }
 }
 

@@ -6,7 +6,7 @@ import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "..
 import { checkEngine } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
-import { codeOf, TransportError } from "../io/errors.js";
+import { codeOf } from "../io/errors.js";
 import { Fifo } from "../io/fifo.js";
 import { checkFraming, type Framing, headerBytes, longestPacket, writeHeader } from "../io/framing.js";
 import { Outbox } from "../io/outbox.js";
@@ -76,14 +76,9 @@ export class WebStreamSender extends Outbox {
   /** Taken, and not copied yet. */
   readonly #held = new Fifo<Skb>();
   #pumping = false;
-  #inFlight = 0;
-  #sent = 0;
-  #bytes = 0;
-  #failed = 0;
-  #failure: TransportError | null = null;
-  #closing: Promise<void> | undefined;
-  #settled: (() => void) | undefined;
-  #unlocked = false;
+  /** Whether the stream is being closed, and is. */
+  #ending = false;
+  #finished = false;
 
   /**
    * Makes a sender for a stream, and locks it.
@@ -135,68 +130,41 @@ export class WebStreamSender extends Outbox {
    */
   stats(): WebStreamSenderStats {
     return {
-      sent: this.#sent,
-      bytes: this.#bytes,
-      failed: this.#failed,
-      inFlight: this.#inFlight,
+      sent: this._sent,
+      bytes: this._bytes,
+      failed: this._failed,
+      inFlight: this._inFlight,
       inFlightBytes: this._used,
     };
   }
 
-  /**
-   * Takes nothing any more, writes what was taken, closes the stream, or unlocks it with `end: false`, and resolves when the
-   * stream has taken everything. Closing again does nothing.
-   *
-   * @throws TransportError (as a rejection) if the stream failed
-   * @example
-   * const { readable, writable } = new TransformStream();
-   * const sender = new WebStreamSender(engine, writable);
-   * sender.enqueue(skb);
-   * const [text] = await Promise.all([new Response(readable).arrayBuffer(), sender.close()]);
-   * text.byteLength; // → 100
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
+  /** Closes the stream when all is through. @internal */
+  override _end(): void {
+    if (!this.#ends || this.#ending || this._inFlight > 0 || this._isFailed) return;
+    this.#ending = true;
+    this.#writer
+      .close()
+      .catch((error: unknown) => this.#fail(codeOf(error), error, true))
+      .then(() => {
+        this.#finished = true;
+        this._settle();
+      });
   }
 
-  async #shut(): Promise<void> {
-    // Not before `#closing` is set, which is what those who wait look at.
-    await null;
-    this._waiters.wake();
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-    }
-    if (this.#failure === null && this.#ends) {
-      const closed = this.#writer.close().catch((error: unknown) => this.#fail(codeOf(error), error, true));
-      const aborted = new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-      await Promise.race([closed, aborted]);
-    }
-    this.#writer.releaseLock();
-    this.#unlocked = true;
-    if (this.#failure !== null) throw this.#failure;
-  }
-
-  /**
-   * Aborts the stream, as one that failed: for streams that do not end with what they belong to, as the datagrams of a
-   * WebTransport whose session is closed. `reason` is the cause of the TransportError. Does nothing when the sender is closed.
-   *
-   * @example
-   * const { writable } = new TransformStream();
-   * const sender = new WebStreamSender(engine, writable);
-   * sender.enqueueBurst([skb, other]);
-   * sender.abort();
-   * sender.stats().failed; // → 2
-   * await sender.close().catch((error) => error.code); // → "ERR_SKB_TRANSPORT"
-   */
-  abort(reason?: unknown): void {
-    if (this.#unlocked) return;
-    this.#fail("an aborted one", reason, true);
+  /** @internal */
+  override _destroy(reason: unknown): void {
+    this.#drop();
     this.#writer.abort(reason).catch(() => {});
+  }
+
+  /** @internal */
+  override _isSettled(): boolean {
+    return this._inFlight === 0 && (this._isFailed || !this.#ends || this.#finished);
+  }
+
+  /** @internal */
+  override _leave(): void {
+    this.#writer.releaseLock();
   }
 
   // ─── Into the stream ─────────────────────────────────────────────────────────────────────────────────
@@ -214,14 +182,8 @@ export class WebStreamSender extends Outbox {
   }
 
   /** @internal */
-  override _ended(): Error | null {
-    if (this.#closing !== undefined) return new TransportError("sender", "an open one", "a closed one");
-    return this.#failure;
-  }
-
-  /** @internal */
   override _send(skb: Skb): void {
-    this.#inFlight++;
+    this._inFlight++;
     this.#held.push(skb);
     if (!this.#pumping) void this.#pump();
   }
@@ -232,10 +194,10 @@ export class WebStreamSender extends Outbox {
     // Not at once, so that small packets that come together go together.
     await null;
     try {
-      while (this.#held.length > 0 && this.#failure === null) {
+      while (this.#held.length > 0 && !this._isFailed) {
         await this.#writer.ready;
         if (this._engine.closed) this.#fail("packets of a closed engine");
-        else if (this.#failure === null) this.#write();
+        else if (!this._isFailed) this.#write();
       }
     } catch (error) {
       this.#fail(codeOf(error), error);
@@ -265,7 +227,7 @@ export class WebStreamSender extends Outbox {
     }
     for (const skb of skbs) letGo(skb, DropReason.consumed);
     this.#writer.write(chunk).then(
-      () => this.#end(skbs.length, bytes),
+      () => this.#done(skbs.length, bytes),
       (error: unknown) => this.#fail(codeOf(error), error),
     );
     // While a write does not end, `closed` does not tell that the stream fails.
@@ -274,26 +236,27 @@ export class WebStreamSender extends Outbox {
 
   // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
 
-  #end(packets: number, bytes: number): void {
-    if (this.#failure !== null) return;
-    this.#inFlight -= packets;
-    this.#sent += packets;
-    this.#bytes += bytes;
+  #done(packets: number, bytes: number): void {
+    if (this._isFailed) return;
+    this._count(packets, bytes, false);
     this._free(bytes);
-    if (this.#inFlight === 0) this.#settled?.();
+    if (this._isClosing) this._end();
+    this._settle();
   }
 
   #fail(got: string, error?: unknown, atEnd = false): void {
     // When all is through, the stream's end is no failure.
-    if (this.#failure !== null || (!atEnd && this.#closing !== undefined && this.#inFlight === 0)) return;
-    const options = error === undefined ? undefined : { cause: error };
-    this.#failure = new TransportError("stream", "one that takes packets", got, options);
+    if (this._isFailed || (!atEnd && this._isClosing && this._inFlight === 0)) return;
+    this._fail("stream", got, error);
+    this.#drop();
+  }
+
+  #drop(): void {
     for (let skb = this.#held.shift(); skb !== undefined; skb = this.#held.shift())
       letGo(skb, DropReason.notSpecified);
     // A stream that fails need not say any more what became of what it has.
-    this.#failed += this.#inFlight;
-    this.#inFlight = 0;
+    this._count(this._inFlight, 0, true);
     this._free(this._used);
-    this.#settled?.();
+    this._settle();
   }
 }

@@ -297,6 +297,7 @@ forEachEngine((_name, make) => {
     await expectEach(QUEUE, queue, () => props, "ERR_SKB_CLOSED", new Map([["length", 1]]));
     const releasing = new Map<string, unknown>([
       ["release", undefined],
+      ["abort", undefined],
       ["[dispose]", undefined],
     ]);
     await expectEach(RING, ring, () => props, "ERR_SKB_CLOSED", releasing);
@@ -317,6 +318,7 @@ forEachEngine((_name, make) => {
     ] as const;
     const releasing = new Map<string, unknown>([
       ["release", undefined],
+      ["abort", undefined],
       ["[dispose]", undefined],
     ]);
     for (const [table, one] of ended) {

@@ -225,7 +225,7 @@ describe("a receiver has what came, or has counted that it has not", () => {
     }
     const { received, dropped } = receiver.stats();
     expect(Math.min(received, dropped.full, dropped.exhausted)).toBeGreaterThan(0);
-    receiver.release();
+    receiver.abort();
     await receiver.close();
   });
 
@@ -248,7 +248,7 @@ describe("a receiver has what came, or has counted that it has not", () => {
     }
     const { received, dropped } = receiver.stats();
     expect(Math.min(received, dropped.full, dropped.exhausted, dropped.tooLong)).toBeGreaterThan(0);
-    receiver.release();
+    receiver.abort();
     expect(receiver.stats()).toMatchObject({ queued: 0, queuedBytes: 0 });
   });
 

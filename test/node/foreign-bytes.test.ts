@@ -52,7 +52,7 @@ const NOT_BYTES: Record<string, () => unknown> = {
   "something that looks like it": () => ({ length: 3, buffer: new ArrayBuffer(3), byteOffset: 0 }),
 };
 
-type Waiting = { dequeue(): Skb | null; waitAsync(): Promise<string>; release(): void };
+type Waiting = { dequeue(): Skb | null; waitAsync(): Promise<string>; abort(): void };
 
 /** A WebSocket of which only the messages matter. */
 function socket(): { receive: (data: unknown) => void; close: () => void } & Record<string, unknown> {
@@ -114,7 +114,7 @@ describe.each(Object.entries(FORMS))("%s", (form, make) => {
     const skb = receiver.dequeue() as Skb;
     expectBytes(skb.toBytes(), WANTED, form);
     skb.release();
-    receiver.release();
+    receiver.abort();
   });
 
   it("is taken by UdpReceiver", async () => {
@@ -137,7 +137,7 @@ describe.each(Object.entries(NOT_BYTES))("%s", (_form, make) => {
       await receiver.waitAsync();
       if (!Array.isArray(make()))
         expect(caught(() => receiver.dequeue())).toMatchObject({ code: "ERR_SKB_TRANSPORT" });
-      receiver.release();
+      receiver.abort();
     }
   });
 });

@@ -270,7 +270,7 @@ describe("receiving, with too little memory", () => {
       skb.release();
     }
     expect(failures).toBeGreaterThan(0);
-    receiver.release();
+    receiver.abort();
     await receiver.close();
   });
 });
@@ -345,7 +345,7 @@ describe("sending, without memory for a copy", () => {
     expect(told.length).toBe(1);
     sender.enqueue(engine.alloc(1));
     await receiver.waitAsync();
-    receiver.release();
+    receiver.abort();
     await sender.close();
   });
 });

@@ -74,7 +74,7 @@ it("what net.connect takes is passed on", async () => {
     chunk: 8192,
   });
   await receiver.close();
-  receiver.release();
+  receiver.abort();
   await peer.close();
   expect(engine.close()).toEqual([]);
 });

@@ -51,7 +51,7 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
     stream.stats().sent,
     writer.stats().packets,
   ]).toEqual([24, 24, 24, 24, 24]);
-  receiver.release();
+  receiver.abort();
   await receiver.close();
   sender.release();
   mesh.release();

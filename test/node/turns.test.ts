@@ -113,7 +113,7 @@ describe("timers run while packets keep coming", () => {
         skb.release();
         if (over()) break;
       }
-      receiver.release();
+      receiver.abort();
       await receiver.close();
     }),
   );
@@ -167,7 +167,7 @@ describe("a chain has any length: each completion sends the next packet", () => 
     await until("the end of the chain", () => state.count === LENGTH);
     state.end();
     await sender.close();
-    receiver.release();
+    receiver.abort();
     await receiver.close();
   });
 

@@ -67,7 +67,7 @@ forEachKind((make, defer, { shared, first }) => {
     const { inFlight = 64, ...rest } = options;
     const receiver = await UdpReceiver.open(engine, { host, port: 0, receiveBuffer: 1 << 22, ...rest });
     defer(async () => {
-      receiver.release();
+      receiver.abort();
       await receiver.close();
     });
     const sender = await UdpSender.open(engine, { host, port: receiver.port, inFlight });
@@ -321,8 +321,9 @@ forEachKind((make, defer, { shared, first }) => {
       end.release();
       ring.release();
       there.detach();
-      receiver.release();
-      expect(await waiting).toBe("ended");
+      const reason = new Error("enough");
+      receiver.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
       expect(w.completions.length).toBe(1);
     });
 
@@ -606,20 +607,16 @@ forEachKind((make, defer, { shared, first }) => {
       expect(await receiver.waitAsync()).toBe("ended");
     });
 
-    it("drops what is there when it is released", async () => {
+    it("drops what is there when it is aborted", async () => {
       const engine = await make();
       const [sender, receiver] = await pair(engine);
       sender.enqueueBurst([1, 2, 3].map((n) => engine.alloc(n).putZeros(n)));
       await until("packets", () => receiver.size === 3);
       const waiting = receiver.waitAsync();
-      receiver.release();
-      receiver.release();
-      expect([receiver.size, receiver.ended, receiver.dequeue(), await waiting]).toEqual([
-        0,
-        true,
-        null,
-        "ready",
-      ]);
+      receiver.abort();
+      receiver.abort();
+      expect([receiver.size, receiver.ended, await waiting]).toEqual([0, false, "ready"]);
+      expect(codeOf(() => receiver.dequeue())).toBe("ERR_SKB_TRANSPORT");
       expect(stats(engine).drops[DropReason.notSpecified]).toBe(3);
       await sender.close();
       await (receiver as unknown as Record<symbol, () => Promise<void>>)[Symbol.asyncDispose]?.();

@@ -116,7 +116,7 @@ forEachKind((make) => {
     const reader = readablePackets(receiver).getReader();
     for (let i = 0; i < 2; i++) (await reader.read()).value?.release();
     expect(await rejection(reader.read())).toBeInstanceOf(TransportError);
-    receiver.release();
+    receiver.abort();
   });
 
   it("gives back all that a stream has which is aborted, also what waits in it", async () => {

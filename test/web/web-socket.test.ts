@@ -53,7 +53,7 @@ forEachKind((make, defer, { first }) => {
     options?: WebSocketReceiverOptions,
   ): WebSocketReceiver<WebSocket> {
     const receiver = new WebSocketReceiver(engine, socket, options);
-    defer(() => receiver.release());
+    defer(() => receiver.abort());
     return receiver;
   }
 
@@ -427,6 +427,6 @@ forEachKind((make, defer, { first }) => {
     engine.close({ force: true });
     await Promise.all([once(near, "close"), once(far, "close")]);
     await sender.close();
-    receiver.release();
+    receiver.abort();
   });
 });

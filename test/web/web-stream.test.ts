@@ -93,7 +93,7 @@ forEachKind((make, defer, { first }) => {
   ): WebStreamReceiver {
     const receiver = new WebStreamReceiver(engine, readable, options);
     defer(async () => {
-      receiver.release();
+      receiver.abort();
       await receiver.close();
     });
     return receiver;
@@ -326,13 +326,12 @@ forEachKind((make, defer, { first }) => {
         const writable = new WritableStream<Uint8Array>({ write: () => stuck, close: () => stuck });
         const sender = sending(engine, writable);
         for (let i = 0; i < packets; i++) sender.enqueue(w.lend(w.linear(10), 900, w.ubuf()));
-        const closing = failure(sender.close());
+        const closing = sender.close().catch((error: unknown) => error);
         await turn();
         expect(w.completions.length).toBe(Math.min(packets, 1));
         sender.abort(reason);
         expect(w.completions.length).toBe(packets);
-        const error = await closing;
-        expect([error instanceof TransportError, (error as Error).cause]).toEqual([true, reason]);
+        expect(await closing).toBe(reason);
         expect(sender.stats()).toMatchObject({ sent: 0, failed: packets, inFlight: 0, inFlightBytes: 0 });
         expect(await sender.waitWritableAsync()).toBe("ended");
         w.clean();
@@ -556,7 +555,7 @@ forEachKind((make, defer, { first }) => {
       );
       const receiver = receiving(engine, readable, { framing: "length16" });
       await until("all", () => receiver.size === 100);
-      receiver.release();
+      receiver.abort();
       expect(used(engine)).toEqual(NOTHING);
       expect(stats(engine).drops[DropReason.notSpecified]).toBe(100);
     });
@@ -571,6 +570,6 @@ forEachKind((make, defer, { first }) => {
     engine.close({ force: true });
     await failure(sender.close());
     await receiver.close();
-    receiver.release();
+    receiver.abort();
   });
 });
