@@ -213,7 +213,7 @@ export abstract class Inbox {
 
   /**
    * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
-   * on. Once it is closed, or has come to its end, it only releases what is there. Default of `reason`: a TransportError.
+   * on. Once it is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });

@@ -211,7 +211,7 @@ export abstract class StreamInbox extends Inbox {
     this._finish(error);
   }
 
-  /** Gives up what is no packet yet. */
+  /** Gives up what is no packet yet. @internal */
   _drop(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
