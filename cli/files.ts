@@ -32,7 +32,7 @@ function identityOf(stat: fs.BigIntStats, fd: number | null): string | null {
   return stat.ino === 0n ? null : `${stat.dev} ${stat.ino}`;
 }
 
-/** Looks at what is to be read; it is opened by who reads it. */
+/** Looks at what is to be read; it is opened by the thread that reads it. */
 export function lookAtInput(file: string): Input {
   const standard = file === STANDARD;
   const name = standard ? "standard input" : file;

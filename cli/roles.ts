@@ -70,7 +70,7 @@ export interface TransmitterWork extends Links {
   readonly tap: { readonly fd: number; readonly empty: boolean } | null;
   /** Bytes of a packet that the tap keeps. */
   readonly longest: number;
-  /** 1 once the replay is to end: then nobody is waited for who takes nothing. */
+  /** 1 once the replay is to end: then a receiver that takes nothing is not waited for. */
   readonly stopped: Int32Array;
   /** What the receiver has got, as `creditOf` counts, if it is one of ours: so that it is not sent more than its socket holds. */
   readonly received: Int32Array | null;

@@ -39,7 +39,7 @@ export function say(text: string): void {
   process.stderr.write(`skbuff: ${plain(text)}\n`);
 }
 
-/** Says what went wrong; but not to who has stopped reading, and knows it. */
+/** Says what went wrong; but not to a reader that has stopped, and knows it. */
 export function sayError(error: unknown): void {
   if (error instanceof UnsaidError && (error.cause as NodeJS.ErrnoException).code === "EPIPE") return;
   const text = plain(`skbuff: ${error instanceof Error ? error.message : error}`);

@@ -24,7 +24,7 @@ const CREDIT_MOST = 64 * 1024;
 const PATIENCE_MS = 500;
 /** Packets that may wait for the tap. */
 const TAP_PACKETS = 4096;
-/** Milliseconds that a receiver who takes nothing has once the replay is to end. */
+/** Milliseconds that a receiver has that takes nothing, once the replay is to end. */
 const LAST_MS = 1000;
 /** Milliseconds without memory for the tap's copy after which there will never be any. */
 const STARVED_MS = 10_000;
@@ -55,7 +55,7 @@ interface Way {
   abort(): void;
 }
 
-/** Sends nowhere, for who wants to see how fast the rest is. */
+/** Sends nowhere, to see how fast the rest is. */
 function nowhere(): Way {
   const totals = { sent: 0, bytes: 0, failed: 0, tooLong: 0, refused: 0 };
   const out: Transmitter = {

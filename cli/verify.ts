@@ -12,7 +12,7 @@ export function arenaFor(longest: number): number {
 export interface Extent {
   /** Times that the file was replayed; 0 is without end. */
   readonly rounds: number;
-  /** Packets that there are in all. */
+  /** Packets that there are in total. */
   readonly packets: number;
   /** Bytes that a packet may have. */
   readonly longest: number;

@@ -11,7 +11,7 @@ import { type Run, startRun } from "./run.js";
 
 type State = "idle" | "starting" | "running" | "stopping";
 
-/** Milliseconds between looks at the arena for who wants less motion, and between figures for all. */
+/** Milliseconds between looks at the arena for users who want less motion, and between figures for everyone. */
 const CALM_MS = 500;
 const FIGURES_MS = 200;
 /** How many times as long as a look took, the page rests: where drawing is slow, there are other things to do. */

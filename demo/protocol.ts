@@ -97,7 +97,7 @@ export interface Report {
   readonly place: number;
   readonly packets: number;
   readonly bytes: number;
-  /** Milliseconds in which it did not wait, and milliseconds in all. */
+  /** Milliseconds in which it did not wait, and milliseconds in total. */
   readonly busy: number;
   readonly wall: number;
   /** Of the sink: packets by their latency. */

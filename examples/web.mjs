@@ -4,7 +4,7 @@ import { WebStreamReceiver, WebStreamSender } from "skbuff/web";
 
 const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
 
-// In place of a stream of WebTransport, whose two ends are such, too.
+// In place of a stream of WebTransport, whose two ends are of the same kinds.
 const { readable, writable } = new TransformStream();
 const sender = new WebStreamSender(engine, writable, { framing: "length32" });
 const receiver = new WebStreamReceiver(engine, readable, { framing: "length32", headroom: 64 });

@@ -386,7 +386,7 @@ export class Ring {
 
   /**
    * Closes the ring, and rejects with `reason` what waits by way of this object. If this object took packets out, what is in the
-   * ring is released; else it has gone to the consumer, who drains it. Default of `reason`: a RingClosedError. Does nothing after
+   * ring is released; else it has gone to the consumer, who drains it. Default: `reason` is a RingClosedError. Does nothing after
    * `release()`.
    *
    * @example

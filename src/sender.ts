@@ -227,7 +227,7 @@ export class Sender {
 
   /**
    * Closes this sender's rings, and rejects with `reason` what waits by way of it. What is in the rings has gone to the receivers.
-   * Default of `reason`: a RingClosedError.
+   * Default: `reason` is a RingClosedError.
    *
    * @example
    * const sender = new Mesh(engine, 1, 1).sender(0);

@@ -74,7 +74,7 @@ function isDue(n: number): boolean {
   return spent;
 }
 
-/** The turn that follows the present one. Who asks first is told first. */
+/** The turn that follows the present one. Whoever asks first is told first. */
 export function nextTurn(): Promise<void> {
   if (next === undefined) {
     next = turn().then(turned);

@@ -135,7 +135,7 @@ export class Waiter {
     if (this.#armed !== 0) this.#engine._heap.wake(this.#armed);
   }
 
-  /** Callbacks of ubufs were run, by whatever this thread did: who waits for that has it. */
+  /** Callbacks of ubufs were run, by whatever this thread did: the waits for that are over. */
   delivered(): void {
     for (const one of this.#hearers) {
       this.#end(one);
@@ -144,7 +144,7 @@ export class Waiter {
     this.#rest();
   }
 
-  /** No callback can run any more: who waits for nothing else has waited long enough. */
+  /** No callback can run any more: waits for nothing else are over. */
   nothingLent(): void {
     for (const one of this.#groups.get(COMPLETIONS) ?? []) {
       this.#end(one);
@@ -153,7 +153,7 @@ export class Waiter {
     this.#rest();
   }
 
-  /** Rejects who waits by way of `object`, which has ended; null rejects all. */
+  /** Rejects all that wait by way of `object`, which has ended; null rejects all. */
   forget(object: object | null, error: unknown): void {
     for (const group of this.#groups.values()) {
       for (const one of group) {
@@ -201,7 +201,7 @@ export class Waiter {
   }
 
   /**
-   * Looks who has waited long enough, and goes on waiting for the others. `as` is `atOnce` where the event loop has not
+   * Ends the waits that have taken long enough, and goes on waiting for the others. `as` is `atOnce` where the event loop has not
    * turned since they began to wait.
    */
   #settle(as: (woken: Woken) => Woken | Promise<Woken> = (woken) => woken): void {

@@ -54,6 +54,16 @@ const docstrings = sources.flatMap(({ file, text }) =>
 );
 
 describe("who has what", () => {
+  it.each(lacking("enqueue", ["enqueue", "enqueueBurst", "waitWritableAsync", "close", "abort"]))(
+    "%s sends",
+    (_, without) => expect(without).toEqual([]),
+  );
+
+  it.each(lacking("dequeue", ["dequeue", "dequeueBurst", "waitAsync", "packets", "close", "abort"]))(
+    "%s receives",
+    (_, without) => expect(without).toEqual([]),
+  );
+
   it("there are senders and receivers to look at", () => {
     expect(lacking("enqueue", []).length).toBeGreaterThan(4);
     expect(lacking("dequeue", []).length).toBeGreaterThan(4);

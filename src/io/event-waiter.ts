@@ -26,7 +26,7 @@ const TIMER_MOST = 2 ** 31 - 1;
 
 const nothing = (): void => {};
 
-/** Who waits for one socket or stream. */
+/** The waits for one socket or stream. */
 export class EventWaiter {
   readonly #engine: Engine;
   readonly #most: () => number;
@@ -78,7 +78,7 @@ export class EventWaiter {
     });
   }
 
-  /** Looks who has waited long enough. To be called after everything that somebody may be waiting for. */
+  /** Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. */
   wake(): void {
     if (this.#pending.size === 0) return;
     let left = this.#most();

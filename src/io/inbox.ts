@@ -60,7 +60,7 @@ export abstract class Inbox {
     this.#waiters.wake();
   }
 
-  /** Nothing comes any more. Who has taken all out is told the error, if there is one. @internal */
+  /** Nothing comes any more. Whoever has taken all out is told the error, if there is one. @internal */
   _finish(error: Error | null): void {
     if (this.#over) return;
     this.#over = true;
@@ -213,7 +213,7 @@ export abstract class Inbox {
 
   /**
    * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
-   * on. Once it is closed, or has come to its end, it only releases what is there. Default of `reason`: a TransportError.
+   * on. Once it is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });

@@ -294,7 +294,7 @@ export abstract class Outbox implements Transmitter {
   /**
    * Gives everything back now: what has not gone is released, who waits is told `reason`, and so is `close`; what it was sent to is
    * destroyed. Nobody who does not read can hold it up. Bytes that the system is still reading come back as soon as it has done.
-   * Default of `reason`: a TransportError. Does nothing once closed, nor the second time.
+   * Default: `reason` is a TransportError. Does nothing once closed, nor the second time.
    *
    * @example
    * const sender = new StreamSender(engine, createWriteStream(path));

@@ -156,7 +156,7 @@ export class CaptureFeed {
     this.#stream.clear();
   }
 
-  /** For who does not wait: Node inflates only meanwhile. */
+  /** For callers that do not wait: Node inflates only while they do. */
   #compressed({ name }: Compression): CaptureError {
     return this.error(`for await, which inflates ${name}`, "a call that returns at once");
   }
@@ -218,7 +218,7 @@ export class CaptureFeed {
     this.#came(n);
   }
 
-  /** Reads more of the file. Who asks meanwhile gets the same promise. @throws PoolExhaustedError at once */
+  /** Reads more of the file. Whoever asks meanwhile gets the same promise. @throws PoolExhaustedError at once */
   fillAsync(): Promise<void> {
     this.#inflates();
     this.#filling ??= this.#fillOnce(this.#room());

@@ -70,7 +70,7 @@ export class CaptureFile {
 
   /**
    * Opens a path, or takes a descriptor, which stays the caller's to close. Never waits for the other end of a named pipe:
-   * who reads or writes does. What is in a file stays until `empty`.
+   * whoever reads or writes does. What is in a file stays until `empty`.
    *
    * @throws CaptureError, also for a file that this thread reads and is to write, or writes already; ArgumentTypeError
    */

@@ -44,7 +44,7 @@ const SIMPLE_FIXED = 12;
 
 /** Bytes around a packet in its block: what libpcap allows its options to take. */
 const AROUND_MOST = 131072;
-/** Descriptions that are kept: who has more is damaged, or means to take memory. */
+/** Descriptions that are kept: a file with more is damaged, or made to take memory. */
 const INTERFACES_MOST = 65536;
 
 /** An interface, and how its times are read. */

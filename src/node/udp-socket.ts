@@ -344,7 +344,7 @@ export class UdpSocket implements Transmitter, PacketSource {
   }
 
   /**
-   * Gives everything back now, in both directions, and closes the socket. Default of `reason`: a TransportError. Does nothing once
+   * Gives everything back now, in both directions, and closes the socket. Default: `reason` is a TransportError. Does nothing once
    * closed, nor the second time.
    *
    * @example
