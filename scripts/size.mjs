@@ -52,11 +52,11 @@ export async function sizes() {
   );
   const { size, unpackedSize } = packed();
   return [
-    { what: "core, Wasm", bytes: core.length, limit: 31_800 },
-    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_400 },
+    { what: "core, Wasm", bytes: core.length, limit: 32_500 },
+    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_700 },
     { what: "import { Engine }, minified", bytes: engine.minified, limit: 59_500 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 26_900, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_300 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_200, aim: 24 * KIB },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_000 },
     { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_200 },
     { what: "package, packed", bytes: size, limit: 1_300_000 },
     { what: "package, installed", bytes: unpackedSize, limit: 3_300_000 },

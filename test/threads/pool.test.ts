@@ -21,7 +21,7 @@ function fill(worker: Agent, size: number, word: Int32Array): Promise<unknown> {
   return worker.run(
     (seat, bytes, flag) => {
       const { engine } = seat;
-      const most = stats(engine).magazineMost;
+      const most = seat.inspect.stats(engine).magazineMost;
       const skbs: Skb[] = [];
       for (let i = 0; i < 3 * most; i++) {
         const skb = engine.tryAlloc(bytes);
