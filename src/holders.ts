@@ -1,4 +1,4 @@
-// Who holds what: the packets that are out, as the arena's own table says. What `close()`, `detach()` and the end of a
+// Who holds what: the threads that are attached, and the packets that are out, as the arena's own table says. What `close()`, `detach()` and the end of a
 // thread go by.
 
 import {
@@ -6,6 +6,8 @@ import {
   HEADER_CARVED_SKBS,
   HEADER_SKB_TABLE,
   HEADER_SKBS,
+  HEADER_THREAD_BLOCKS,
+  HEADER_THREADS,
   OWNER_LIST,
   OWNER_RING,
   SKB_BYTES,
@@ -13,6 +15,9 @@ import {
   SKB_LEN,
   SKB_OWNER,
   SKB_USERS,
+  THREAD_BYTES,
+  THREAD_LIVE,
+  THREAD_STATE,
 } from "../assembly/layout.js";
 import type { Words } from "./core/words.js";
 
@@ -53,4 +58,11 @@ export function packetsOf(memory: Words, base: number, thread: number): LivePack
     });
   }
   return packets;
+}
+
+/** The threads that are attached. @internal */
+export function liveThreads(memory: Words, base: number): number[] {
+  const blocks = memory.word(base + HEADER_THREAD_BLOCKS);
+  const all = Array.from({ length: memory.word(base + HEADER_THREADS) }, (_, i) => i + 1);
+  return all.filter((n) => memory.word(blocks + (n - 1) * THREAD_BYTES + THREAD_STATE) === THREAD_LIVE);
 }

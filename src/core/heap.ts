@@ -1,7 +1,15 @@
 // The arena's memory as the face sees it: the one place in src/ that reads or writes it. Everything else goes
 // through the core.
 
-import { ASLEEP, PAGE_BYTES, STAGING, STAGING_BYTES } from "../../assembly/layout.js";
+import {
+  ASLEEP,
+  COUNT_BYTES_COPIED,
+  PAGE_BYTES,
+  STAGING,
+  STAGING_BYTES,
+  THREAD_COUNTERS,
+  THREAD_SCRATCH,
+} from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
 import type { Core, Loaded } from "./load.js";
 import type { Words } from "./words.js";
@@ -39,6 +47,8 @@ export class Heap implements Words {
   readonly #words: Uint32Array;
   /** Address of the staging, or 0 where it saves nothing. */
   readonly #staging: number;
+  /** Index of the word in which this thread, and no other, counts the bytes that it copies. */
+  readonly #copied: number;
 
   constructor({ buffer, core, kind, shared }: Loaded) {
     this.buffer = buffer;
@@ -47,7 +57,9 @@ export class Heap implements Words {
     this.#bytes = new Uint8Array(buffer);
     this.handles = new Int32Array(buffer);
     this.#words = new Uint32Array(buffer);
-    this.#staging = kind === "wasm" && shared ? (core.scratch() >>> 0) + STAGING : 0;
+    const scratch = core.scratch() >>> 0;
+    this.#staging = kind === "wasm" && shared ? scratch + STAGING : 0;
+    this.#copied = ((scratch - THREAD_SCRATCH + THREAD_COUNTERS) >>> 2) + COUNT_BYTES_COPIED;
   }
 
   /**
@@ -92,8 +104,9 @@ export class Heap implements Words {
     return new Uint8Array(this.buffer, address, n);
   }
 
-  /** Copies the first `n` bytes of `from`, which has as many, to an address. */
+  /** Copies the first `n` bytes of `from`, which has as many, to an address, and counts them. */
   write(address: number, from: Uint8Array, n: number): void {
+    this.#words[this.#copied] = (this.#words[this.#copied] as number) + n;
     if (n <= LOOP_WRITE_MOST) {
       const bytes = this.#bytes;
       for (let i = 0; i < n; i++) bytes[address + i] = from[i] as number;

@@ -41,7 +41,7 @@ export interface Counters {
   readonly clones: number;
   /** `copy` and `copyHead`. */
   readonly copies: number;
-  /** Bytes that the engine copied from packet to packet. */
+  /** Bytes that were copied into packets: from others, and from JavaScript's own memory, as by `putData` and receivers. */
   readonly bytesCopied: number;
   /** Allocations that found nothing. */
   readonly exhausted: number;

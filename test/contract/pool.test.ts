@@ -211,6 +211,31 @@ forEachEngine((_name, make) => {
     expect(allocs).toBe(releases);
   });
 
+  it("bytes that come from JavaScript's memory count as copied, whichever way; zeros and views do not", async () => {
+    const engine = await make();
+    const skb = engine.alloc(500, { headroom: 100 });
+    const counted = (what: () => unknown): number => {
+      const before = stats(engine).bytesCopied;
+      what();
+      return stats(engine).bytesCopied - before;
+    };
+    const bytes = (n: number): Uint8Array => bytesAt(0, n);
+    // Both ways of copying: in a loop, and in bulk, at every place within a word.
+    for (const n of [0, 1, 24, 25, 50]) expect(counted(() => skb.putData(bytes(n)))).toBe(n);
+    expect(counted(() => skb.putData(bytes(80).subarray(3)))).toBe(77);
+    expect(counted(() => skb.pushData(bytes(40)))).toBe(40);
+    expect(counted(() => skb.append(bytes(20_000)))).toBe(20_000);
+    expect(counted(() => skb.storeBits(10, bytes(5000)))).toBe(5000);
+    expect(counted(() => skb.addPageFrag(100).set(bytes(100)))).toBe(0);
+    expect(counted(() => [skb.toBytes(), skb.writeU32(0, 5), skb.checksum(0, 9)])).toBe(0);
+    const other = engine.alloc(200);
+    expect(counted(() => [other.putZeros(100), other.put(5).fill(1)])).toBe(0);
+    // From the arena, too.
+    expect(counted(() => other.putData(skb.bytes.subarray(0, 60)))).toBe(60);
+    other.release();
+    skb.release();
+  });
+
   it("counters count", async () => {
     const engine = await make();
     const w = new World(engine);
@@ -219,7 +244,7 @@ forEachEngine((_name, make) => {
     w.keep(skb.copy());
     w.keep(skb.copyHead());
     expect(stats(engine)).toMatchObject({
-      ...{ allocs: 4, releases: 0, clones: 1, copies: 2, bytesCopied: 200, exhausted: 0, reclaims: 0 },
+      ...{ allocs: 4, releases: 0, clones: 1, copies: 2, bytesCopied: 300, exhausted: 0, reclaims: 0 },
       ...{ ubufs: 0, sent: 0, copied: 0 },
       skbs: { used: 4 },
     });

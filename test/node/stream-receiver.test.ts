@@ -162,7 +162,14 @@ forEachKind((make, defer, { first }) => {
       expect(receiver.stats()).toMatchObject({ received: 150, queued: 0, queuedBytes: 0 });
       expect(receiver.stats().bytes).toBe(framed(framing, packets).length);
       await receiver.close();
-      if (way === "connect") expect(stats(engine).bytesCopied, random.hint).toBe(0);
+      const { bytesCopied } = stats(engine);
+      if (way === "connect") expect(bytesCopied, random.hint).toBe(0);
+      else {
+        // What Node reads into buffers of its own is copied once, and the little of a packet's that lies in a head once more.
+        const body = packets.reduce((sum, [, n]) => sum + n, 0);
+        expect(bytesCopied, random.hint).toBeGreaterThanOrEqual(body);
+        expect(bytesCopied, random.hint).toBeLessThan(body * 1.5);
+      }
     });
 
     it.each(["127.0.0.1", "::1", "unix"] as const)("there and back by %s, nothing copied", async (where) => {
@@ -180,9 +187,12 @@ forEachKind((make, defer, { first }) => {
         random.below(1000),
         random.below(random.pick([100, 5000, 100_000])),
       ]);
+      let made = 0;
       const sending = (async () => {
         for (const [at, n] of wanted) {
+          const { bytesCopied } = stats(engine);
           const skb = shaped(w, random, n, at);
+          made += stats(engine).bytesCopied - bytesCopied;
           while (!sender.enqueue(skb)) await sender.waitWritableAsync();
         }
         await sender.close();
@@ -195,7 +205,8 @@ forEachKind((make, defer, { first }) => {
       }
       await sending;
       expect(i).toBe(100);
-      expect(stats(engine)).toMatchObject({ bytesCopied: 0, copied: 0 });
+      // What the packets were made of was copied into them, and nothing since.
+      expect(stats(engine)).toMatchObject({ bytesCopied: made, copied: 0 });
       w.clean();
     });
 
