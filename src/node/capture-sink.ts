@@ -77,19 +77,23 @@ export class CaptureSink {
     return this.#file.regular;
   }
 
+  get aborted(): boolean {
+    return this.#aborted !== null;
+  }
+
   /** Whether a flush is under way. */
   get busy(): boolean {
     return this.#busy;
   }
 
-  /** Whether packets can be taken at all. @throws CaptureError */
+  /** Whether packets can be taken at all. @throws CaptureError, the reason of `abort` */
   check(): void {
     this.#checkOpen(this.#ending);
   }
 
   #checkOpen(ended: boolean): void {
-    if (ended)
-      throw this.#error("an open writer", this.#aborted === null ? "a closed one" : "an aborted one");
+    this.#checkAborted();
+    if (ended) throw this.#error("an open writer", "a closed one");
     if (this.#failed !== null) throw this.#failed;
     checkOpen(this.#engine);
   }

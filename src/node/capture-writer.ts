@@ -155,7 +155,7 @@ export class CaptureWriter implements Transmitter {
    * Gives a packet to the writer, to be written with the next flush. Takes it and returns true; or returns false if the batch
    * is full, and the packet stays yours: flush, and try again.
    *
-   * @throws CaptureError if the writer has failed or is closed, or a pcap capture cannot hold the packet because of its link
+   * @throws CaptureError if the writer has failed or is closed, the reason of `abort`, CaptureError if a pcap capture cannot hold the packet because of its link
    * type or time; HeldSkbError if somebody else holds it through `get()`, StaleSkbError, QueuedSkbError, ForeignSkbError,
    * ArgumentTypeError; the packet stays yours
    * @example
@@ -361,15 +361,15 @@ export class CaptureWriter implements Transmitter {
   }
 
   /**
-   * `close()`.
+   * `close()`; after `abort()`, waits until everything is back.
    *
-   * @throws as `close`
+   * @throws as `close`, but not the reason of `abort`
    * @example
    * const writer = CaptureWriter.open(engine, fresh);
    * await writer[Symbol.asyncDispose]();
    */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (this.#sink.aborted ? this.close().catch(() => {}) : this.close());
   }
 
   /** What tells a capture without packets its link type. */

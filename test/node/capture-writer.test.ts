@@ -491,10 +491,12 @@ describe("as a transmitter, a writer", () => {
       expect(stats(engine).skbs.used).toBe(0);
       expect(writer.stats()).toEqual({ packets: 1, bytes: size, dropped: 2 });
       const late = packet(engine, 1);
-      expect(codeOf(() => writer.enqueue(late))).toBe("ERR_SKB_CAPTURE");
+      expect(caught(() => writer.enqueue(late))).toBe(reason);
+      expect(caught(() => writer.flush())).toBe(reason);
       late.release();
       expect(await writer.waitWritableAsync()).toBe("ended");
       expect(await writer.close().catch((error) => error)).toBe(reason);
+      await writer[Symbol.asyncDispose]();
       expect(statSync(path).size).toBe(size);
       // It may be opened again: nobody has it any more.
       CaptureReader.open(engine, path).close();

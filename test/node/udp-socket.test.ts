@@ -422,6 +422,37 @@ forEachKind((make, defer, { shared, first }) => {
       await server.close();
     });
 
+    it("by abort gives everything back, in both directions, and tells why", async () => {
+      const engine = await make();
+      const server = await open(engine, { host: "127.0.0.1" });
+      const client = await open(engine, {
+        host: "127.0.0.1",
+        peer: { host: "127.0.0.1", port: server.port },
+      });
+      client.enqueueBurst([1, 2, 3].map((n) => engine.alloc(n).putZeros(n)));
+      await until("all of them", () => server.size === 3);
+      // What the system has not got by then comes back all the same.
+      server.socket.getSendQueueCount = () => 1;
+      const request = server.dequeue() as Skb;
+      answerTo(request, request);
+      expect(server.enqueue(request)).toBe(true);
+      const reason = new Error("no time left");
+      const waiting = rejection(client.waitAsync());
+      const writing = rejection(server.waitWritableAsync(64));
+      client.abort(reason);
+      server.abort(reason);
+      server.abort(new Error("later"));
+      expect([await waiting, await writing, server.size]).toEqual([reason, reason, 0]);
+      expect([await rejection(server.close()), await rejection(client.close())]).toEqual([reason, reason]);
+      const { sent, failed, inFlight, untold } = server.stats().sender;
+      expect([sent + failed, inFlight, untold]).toEqual([1, 0, 0]);
+      const late = engine.alloc(1);
+      expect(() => client.enqueue(late)).toThrow(reason);
+      expect(() => server.dequeue()).toThrow(reason);
+      late.release();
+      await server[Symbol.asyncDispose]();
+    });
+
     it("by `await using` releases what nobody took", async () => {
       const engine = await make();
       const server = await UdpSocket.open(engine, { host: "127.0.0.1", headroom: 40 });

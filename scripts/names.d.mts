@@ -1,0 +1,1 @@
+export function coreNames(names: readonly string[]): Map<string, string>;
