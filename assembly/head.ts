@@ -25,7 +25,8 @@ import {
   SLOTS_MASK,
   SMALLEST_HEAD,
 } from "./layout";
-import { give, take } from "./magazine";
+import { classBytes, headLink } from "./link";
+import { give, take, takeToDrain } from "./magazine";
 import {
   atomicAdd32,
   atomicCas32,
@@ -39,7 +40,17 @@ import {
   store32,
   storeFour,
 } from "./memory";
-import { countReturn, entryAt, entryOf, freeToBitmap, pageAddress, putPage, takePage, takeRun } from "./page";
+import {
+  countReturn,
+  entryAt,
+  entryOf,
+  freeToBitmap,
+  pageAddress,
+  putPage,
+  takePage,
+  takeRun,
+  tellReturn,
+} from "./page";
 import { isInPages } from "./trust";
 
 // Where this thread last found a slab with free slots; only a hint.
@@ -59,17 +70,8 @@ export function classOf(bytes: u32): u32 {
   return CLASS_HEADS + 31 - leadingZeros(bytes) - HEAD_CLASS_SHIFT;
 }
 
-function classBytes(headClass: u32): u32 {
-  return headClass === 0 ? SMALLEST_HEAD : (1 << (headClass + HEAD_CLASS_SHIFT)) >>> 0;
-}
-
 function headsPerSlab(headClass: u32): u32 {
   return quotient(PAGE_BYTES, classBytes(headClass));
-}
-
-/** Where a head's links are while it is free: in its shared info, which no view of packet bytes reaches. */
-export function headLink(headClass: u32): u32 {
-  return classBytes(headClass) - SHINFO_BYTES + LINK_SHINFO;
 }
 
 /**
@@ -123,6 +125,7 @@ function takeFromSlabs(headClass: u32, bytes: u32): u32 {
     }
     // (P) Publishes the slab: the CAS in takeSlots synchronises with it.
     atomicStore32(entry + PAGE_SLOTS, (slabTag(headClass) | (slots - ours)) >>> 0);
+    tellReturn();
     giveSlots(headClass, bytes, pageAddress(entry), ours);
   }
   return take(CLASS_HEADS + headClass, headLink(headClass));
@@ -200,6 +203,7 @@ function putSlot(headClass: u32, head: u32): void {
   atomicAdd32(free, 1);
   countReturn();
   const slots = (atomicOr32(entry + PAGE_SLOTS, bit) | bit) >>> 0;
+  tellReturn();
   // The CAS takes the whole slab: it fails if another thread took heads, or the slab, in between.
   if (slots === all && atomicCas32(entry + PAGE_SLOTS, all, 0) === all) {
     atomicSub32(free, headsPerSlab(headClass));
@@ -212,6 +216,7 @@ export function drainHeads(): void {
   for (let headClass: u32 = 0; headClass < HEAD_CLASSES; headClass++) {
     const kind = CLASS_HEADS + headClass;
     const link = headLink(headClass);
-    for (let head = take(kind, link); head !== 0; head = take(kind, link)) putSlot(headClass, head);
+    for (let head = takeToDrain(kind, link); head !== 0; head = takeToDrain(kind, link))
+      putSlot(headClass, head);
   }
 }

@@ -25,9 +25,10 @@ export {
   truesize,
   users,
 } from "./fields";
+export { flushMagazines } from "./magazine";
 export { copy, fill } from "./memory";
 export { park, spin, unpark } from "./park";
-export { failAllocation, flushMagazines, shortOf } from "./pool";
+export { failAllocation, shortOf } from "./pool";
 export { addPageFrag, condense, extend, linearize, mayPull, trim } from "./resize";
 export {
   closeRing,

@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 6;
+export const LAYOUT_VERSION: u32 = 7;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -126,6 +126,7 @@ export const EXCHANGE_MOST: u32 = 255;
 //  384 empty blocks: top | tag
 //  512 depots, one cache line for each class: blocks top | tag | chains top | tag
 // 1024 returns: pages and heads that were put where everybody finds them, outside of the depots
+// 1028 1 if a thread may be waiting for memory
 // 1088 run claims in progress that take more than one word of the bitmap
 // 1152 hints where to look for a run: below the end of one that was freed, 0 if none was | pages at the high end to pass over
 
@@ -153,6 +154,8 @@ export const HEADER_CARVED_BLOCKS: u32 = 320;
 export const HEADER_EMPTY_BLOCKS: u32 = 384;
 export const HEADER_DEPOTS: u32 = 512;
 export const HEADER_RETURNS: u32 = 1024;
+/** On the line of the returns, which whoever frees something has just written. */
+export const HEADER_MEMORY_WANTED: u32 = 1028;
 export const HEADER_CLAIMS: u32 = 1088;
 export const HEADER_RUN_FREED: u32 = 1152;
 export const HEADER_RUNS_PASSED: u32 = 1156;
@@ -170,14 +173,14 @@ export const DEPOT_CHAINS: u32 = 8;
 //    0 state  4 number  8 ubufs that whoever had it before has left to it: packets carry them
 //   64 remote completions: ubufs let go by other threads
 //   68 wake: 1 while the thread sleeps, or is about to
-//   72 1 if it wants to be woken for a remote completion
+//   72 1 if it wants to be woken for a remote completion  76 1 if for memory
 //  128 local completions: ubufs let go by this thread
 //  192 journal of the operation in flight
 //  512 counters, 64 words
 //  768 targets: the rings among which a scatter chooses, 64 words
 // 4096 scratch: lists that one call passes in or out, meaningless between calls
 // 6144 staging: bytes on their way between JS and a packet
-// 8192 magazines, 2 KiB for each class:  count | addresses of free objects, the last given on top
+// 8192 magazines, 2 KiB for each class:  count | asked | addresses of free objects, the last given on top
 
 export const THREAD_BYTES: u32 = 24576;
 export const MAX_THREADS: u32 = 64;
@@ -187,6 +190,7 @@ export const THREAD_LEFT: u32 = 8;
 export const THREAD_REMOTE: u32 = 64;
 export const THREAD_WAKE: u32 = 68;
 export const THREAD_WANTS_COMPLETIONS: u32 = 72;
+export const THREAD_WANTS_MEMORY: u32 = 76;
 export const THREAD_LOCAL: u32 = 128;
 export const THREAD_JOURNAL: u32 = 192;
 export const THREAD_COUNTERS: u32 = 512;
@@ -202,7 +206,11 @@ export const ASLEEP: u32 = 1;
 
 export const MAGAZINE_SHIFT: u32 = 11;
 export const MAGAZINE_COUNT: u32 = 0;
-export const MAGAZINE_OBJECTS: u32 = 4;
+/** MAGAZINE_ASKED while another thread waits for memory: then the magazine is as good as full. Else 0. Others write it. */
+export const MAGAZINE_ASKS: u32 = 4;
+export const MAGAZINE_OBJECTS: u32 = 8;
+/** More than a magazine holds, so that one comparison of the sum says whether there is room. */
+export const MAGAZINE_ASKED: u32 = 1024;
 
 /** Handles in one burst. */
 export const BURST_MOST: u32 = 256;
@@ -413,5 +421,7 @@ export const PRODUCES: u32 = 1;
 export const CONSUMES: u32 = 2;
 /** Most packets that a ring can hold. */
 export const RING_MOST: u32 = 1048576;
+/** In place of a ring's address, among what a thread waits for: memory. */
+export const MEMORY: u32 = 0;
 /** Rings that a scatter can choose among. */
 export const TARGETS_MOST: u32 = 64;

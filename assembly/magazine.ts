@@ -19,6 +19,8 @@ import { arena, blockCount, blockShift, blockTable, depots, exchange, magazineMo
 import {
   BLOCK_NEXT,
   BLOCK_OBJECTS,
+  CLASS_HEADS,
+  CLASS_UBUF,
   COUNT_EXCHANGES,
   COUNT_GIVEN,
   COUNT_TAKEN,
@@ -30,6 +32,7 @@ import {
   LINK_CHAIN,
   LINK_COUNT,
   LINK_NEXT,
+  MAGAZINE_ASKS,
   MAGAZINE_COUNT,
   MAGAZINE_OBJECTS,
   MAGAZINE_SHIFT,
@@ -37,6 +40,7 @@ import {
   STACK_TOP,
   THREAD_MAGAZINES,
 } from "./layout";
+import { linkOf } from "./link";
 import {
   atomicCas32,
   atomicLoad32,
@@ -50,6 +54,7 @@ import {
 } from "./memory";
 import { count } from "./thread";
 import { hasJoined, isClass } from "./trust";
+import { answerMemory, settleMagazines } from "./wanted";
 
 function magazineOf(kind: u32): u32 {
   if (DEBUG) assert(hasJoined() && isClass(kind), "a thread has a magazine of each class");
@@ -63,18 +68,43 @@ export function take(kind: u32, link: u32): u32 {
   if (n === 0) {
     n = fetch(m, kind, link);
     if (n === 0) return 0;
+    if (n !== 1 && atomicLoad32(m + MAGAZINE_ASKS) !== 0) n = shareRest(m, n, kind, link);
   }
   store32(m + MAGAZINE_COUNT, n - 1);
   return load32(m + MAGAZINE_OBJECTS + ((n - 1) << 2));
+}
+
+/** As `take`, for who puts what it takes where every thread finds it, so that there is nothing to share. */
+export function takeToDrain(kind: u32, link: u32): u32 {
+  const m = magazineOf(kind);
+  if (load32(m + MAGAZINE_COUNT) === 0 && fetch(m, kind, link) === 0) return 0;
+  return takeHeld(kind);
+}
+
+/** Another thread waits for memory: of `n` objects that were fetched all but one go back. Returns how many are left. */
+function shareRest(m: u32, n: u32, kind: u32, link: u32): u32 {
+  store32(m + MAGAZINE_COUNT, 1);
+  sendChain(m + MAGAZINE_OBJECTS + 4, n - 1, kind, link);
+  settleMagazines();
+  return 1;
 }
 
 /** Gives an object back. Takes ownership of it; its link words may be overwritten. */
 export function give(kind: u32, link: u32, object: u32): void {
   const m = magazineOf(kind);
   let n = load32(m + MAGAZINE_COUNT);
+  const asked = atomicLoad32(m + MAGAZINE_ASKS) !== 0;
   if (n >= magazineMost) n = send(m, kind, link);
   store32(m + MAGAZINE_OBJECTS + (n << 2), object);
   store32(m + MAGAZINE_COUNT, n + 1);
+  if (!asked) return;
+  flushMagazines();
+  settleMagazines();
+}
+
+/** Gives everything in this thread's magazines to the depots, where every thread finds it. */
+export function flushMagazines(): void {
+  for (let kind = CLASS_HEADS; kind <= CLASS_UBUF; kind++) flush(kind, linkOf(kind));
 }
 
 // The same in two steps, for the hot paths: a look whether the magazine serves, then an access that trusts it. Both
@@ -94,7 +124,14 @@ export function takeHeld(kind: u32): u32 {
   return load32(m + MAGAZINE_OBJECTS + (n << 2));
 }
 
-/** Gives an object back. Trusts that `held` is below `magazineMost`. */
+/** How many objects can be given back to this thread's magazine; none while another thread waits for memory. */
+export function spaceFor(kind: u32): u32 {
+  const m = magazineOf(kind);
+  const used = load32(m + MAGAZINE_COUNT) + atomicLoad32(m + MAGAZINE_ASKS);
+  return used < magazineMost ? magazineMost - used : 0;
+}
+
+/** Gives an object back. Trusts that `spaceFor` is not 0. */
 export function giveHeld(kind: u32, object: u32): void {
   const m = magazineOf(kind);
   const n = load32(m + MAGAZINE_COUNT);
@@ -112,7 +149,7 @@ export function takeMany(kind: u32, n: u32): u32 {
   return m + MAGAZINE_OBJECTS + (left << 2);
 }
 
-/** Gives `n` objects back, whose addresses are at `from`. Trusts that with `held` they are at most `magazineMost`. */
+/** Gives `n` objects back, whose addresses are at `from`. Trusts that `spaceFor` is at least that. */
 export function giveMany(kind: u32, from: u32, n: u32): void {
   const m = magazineOf(kind);
   const count = load32(m + MAGAZINE_COUNT);
@@ -171,6 +208,7 @@ function send(m: u32, kind: u32, link: u32): u32 {
     const depot = depots + (kind << DEPOT_SHIFT);
     copy(block + BLOCK_OBJECTS, m + MAGAZINE_OBJECTS, exchange << 2);
     push(depot + DEPOT_BLOCKS, BLOCK_NEXT, block);
+    answerMemory();
     count(COUNT_EXCHANGES, 1);
     count(COUNT_GIVEN + kind, exchange);
   }
@@ -191,6 +229,7 @@ function sendChain(from: u32, n: u32, kind: u32, link: u32): void {
   }
   store32(below + link + LINK_COUNT, n);
   push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);
+  answerMemory();
   count(COUNT_EXCHANGES, 1);
   count(COUNT_GIVEN + kind, n);
 }

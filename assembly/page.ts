@@ -21,7 +21,7 @@ import {
   PAGE_SHIFT,
   PAGE_SPAN,
 } from "./layout";
-import { give, take } from "./magazine";
+import { give, take, takeToDrain } from "./magazine";
 import {
   atomicAdd32,
   atomicCas32,
@@ -35,6 +35,7 @@ import {
   store32,
 } from "./memory";
 import { isEntry, isInPages } from "./trust";
+import { answerMemory } from "./wanted";
 
 const ALL_BITS: u32 = 0xffffffff;
 const HIGHEST_BIT: u32 = 0x80000000;
@@ -265,6 +266,15 @@ export function countReturn(): void {
   atomicAdd32(arena + HEADER_RETURNS, 1);
 }
 
+/**
+ * Counts it once more now that it is there, and wakes who waits for memory: whoever begins to wait later than that, but looked
+ * for it too early, finds this changed.
+ */
+export function tellReturn(): void {
+  countReturn();
+  answerMemory();
+}
+
 /** Sets the bits of pages [first, end): they are anybody's from here on. */
 function setBits(first: u32, end: u32): void {
   countReturn();
@@ -272,6 +282,7 @@ function setBits(first: u32, end: u32): void {
     // (M) Publishes what freeRun wrote: whoever clears the bits reads the entries as free.
     atomicOr32(bitmap + ((at >>> 5) << 2), maskFrom(at, end));
   }
+  tellReturn();
 }
 
 /**
@@ -321,7 +332,7 @@ export function freeToBitmap(entry: u32): void {
 
 /** Moves every free page that this thread can get at to the bitmap, where runs are made of them. */
 export function drainPages(): void {
-  for (let page = take(CLASS_PAGE, LINK_PAGE); page !== 0; page = take(CLASS_PAGE, LINK_PAGE))
+  for (let page = takeToDrain(CLASS_PAGE, LINK_PAGE); page !== 0; page = takeToDrain(CLASS_PAGE, LINK_PAGE))
     freeRun(page, 1);
   // These lie below those that were never used, whose first touch costs more than all the rest of an allocation.
   singleHint = 0;

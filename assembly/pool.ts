@@ -1,8 +1,8 @@
 // Allocation as the rest of the core sees it. What is not found at once is looked for once more after this
 // thread's hidden objects, and those of all depots, have been put back where anybody can use them.
 
-import { arena, exchange, magazineMost, pageCount, skbCount, skbTable, ubufCount, ubufTable } from "./arena";
-import { drainHeads, headLink, takeHead } from "./head";
+import { arena, exchange, pageCount, skbCount, skbTable, ubufCount, ubufTable } from "./arena";
+import { drainHeads, takeHead } from "./head";
 import {
   CLASS_HEADS,
   CLASS_PAGE,
@@ -13,7 +13,6 @@ import {
   COUNT_RECLAIMS,
   COUNT_RELEASES,
   HANDLE_MASK,
-  HEAD_CLASSES,
   HEADER_CARVED_SKBS,
   HEADER_CARVED_UBUFS,
   HEADER_RETURNS,
@@ -29,15 +28,19 @@ import {
   UBUF_SHIFT,
   UBUF_STATE,
 } from "./layout";
-import { changes, flush, give, giveHeld, giveMany, held, take } from "./magazine";
+import { changes, give, giveHeld, giveMany, spaceFor, take } from "./magazine";
 import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, storeFour, wrapAdd } from "./memory";
 import { awaitClaims, drainPages, putPage, takePage, takeRun } from "./page";
 import { count } from "./thread";
 import { isSkb, isUbuf } from "./trust";
 
 /** What the last failed allocation wanted: a class, or SHORT_OF_RUN. */
-let wanted: u32 = 0;
+let wanted: u32 = 9;
 export const SHORT_OF_RUN: u32 = 8;
+/** No allocation has failed yet. */
+const SHORT_OF_NOTHING: u32 = 9;
+/** What `changes` or `returned` said before that allocation looked for the last time. */
+let noted: u32 = 0;
 
 // Failure injection: allocations until the one that fails; 0 while there is none to fail.
 let failing: u32 = 0;
@@ -91,20 +94,18 @@ function returned(): u32 {
   return sum;
 }
 
+/** Whether the last allocation that failed may succeed now: what it was short of was freed, or moved, since it looked. */
+export function mayAllocate(): bool {
+  if (wanted === SHORT_OF_NOTHING) return true;
+  return (wanted === CLASS_SKB || wanted === CLASS_UBUF ? changes(wanted) : returned()) !== noted;
+}
+
 /** What `returned` says at a moment when nobody has pages in hand for a run that it may not get. */
 function beforeLooking(): u32 {
   let sum = returned();
   // After the sum: a claim that begins later, and fails, counts what it gives back later, too.
   while (awaitClaims()) sum = returned();
   return sum;
-}
-
-/** Gives everything in this thread's magazines to the depots, where every thread finds it. */
-export function flushMagazines(): void {
-  for (let c: u32 = 0; c < HEAD_CLASSES; c++) flush(CLASS_HEADS + c, headLink(c));
-  flush(CLASS_PAGE, LINK_PAGE);
-  flush(CLASS_SKB, LINK_SKB);
-  flush(CLASS_UBUF, LINK_UBUF);
 }
 
 /** Returns a head of exactly `bytes`, or 0. */
@@ -115,7 +116,10 @@ export function allocHead(bytes: u32): u32 {
       reclaimPages();
       const before = beforeLooking();
       head = takeHead(bytes);
-      if (head === 0 && !awaitClaims() && returned() === before) break;
+      if (head === 0 && !awaitClaims() && returned() === before) {
+        noted = before;
+        break;
+      }
     }
     if (head !== 0) return head;
   }
@@ -131,8 +135,10 @@ export function allocPages(n: u32, kind: u32): u32 {
     reclaimPages();
     const before = beforeLooking();
     entry = takePages(n, kind);
-    if (entry === 0 && !awaitClaims() && returned() === before)
+    if (entry === 0 && !awaitClaims() && returned() === before) {
+      noted = before;
       return exhausted(n === 1 ? CLASS_PAGE : SHORT_OF_RUN);
+    }
   }
   return entry;
 }
@@ -214,7 +220,10 @@ export function takeSkb(): u32 {
     const first = carve(HEADER_CARVED_SKBS, skbCount);
     if (first === 0) {
       skb = take(CLASS_SKB, LINK_SKB);
-      if (skb === 0 && changes(CLASS_SKB) === before) return exhausted(CLASS_SKB);
+      if (skb === 0 && changes(CLASS_SKB) === before) {
+        noted = before;
+        return exhausted(CLASS_SKB);
+      }
       continue;
     }
     for (let i = carvedEnd(first, skbCount) - 1; i >= first; i--) {
@@ -230,7 +239,7 @@ export function takeSkb(): u32 {
 /** As freeSkb; counting is the caller's matter. */
 export function giveSkb(skb: u32): void {
   retire(skb);
-  if (held(CLASS_SKB) < magazineMost) giveHeld(CLASS_SKB, skb);
+  if (spaceFor(CLASS_SKB) !== 0) giveHeld(CLASS_SKB, skb);
   else give(CLASS_SKB, LINK_SKB, skb);
 }
 
@@ -245,7 +254,7 @@ export function retire(skb: u32): void {
 export function giveSkbs(from: u32, n: u32): void {
   let done: u32 = 0;
   while (done < n) {
-    const room = magazineMost - held(CLASS_SKB);
+    const room = spaceFor(CLASS_SKB);
     if (room === 0) {
       give(CLASS_SKB, LINK_SKB, load32(from + (done << 2)));
       done += 1;
@@ -266,7 +275,10 @@ export function allocUbuf(): u32 {
     const first = carve(HEADER_CARVED_UBUFS, ubufCount);
     if (first === 0) {
       ubuf = take(CLASS_UBUF, LINK_UBUF);
-      if (ubuf === 0 && changes(CLASS_UBUF) === before) return exhausted(CLASS_UBUF);
+      if (ubuf === 0 && changes(CLASS_UBUF) === before) {
+        noted = before;
+        return exhausted(CLASS_UBUF);
+      }
       continue;
     }
     for (let i = carvedEnd(first, ubufCount) - 1; i >= first; i--) {

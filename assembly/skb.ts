@@ -1,6 +1,6 @@
 // skbs: allocation, reference counts, release, and the linear part.
 
-import { magazineMost, skbMask, skbTable, threadNumber } from "./arena";
+import { skbMask, skbTable, threadNumber } from "./arena";
 import { classOf, clearShinfo, giveHead, headBytesFor } from "./head";
 import {
   BURST_MOST,
@@ -33,7 +33,7 @@ import {
   SKB_SHIFT,
   SKB_USERS,
 } from "./layout";
-import { giveHeld, held, takeHeld, takeMany } from "./magazine";
+import { giveHeld, held, spaceFor, takeHeld, takeMany } from "./magazine";
 import { clear32, load32, store32, storeFour } from "./memory";
 import { allocHead, freeSkb, giveSkb, giveSkbs, injecting, retire, takeSkb } from "./pool";
 import {
@@ -170,7 +170,7 @@ export function release(handle: u32, reason: u32): u32 {
   if (isPlain(skb)) giveHeld(classOf(headBytes(skb)), load32(skb + SKB_HEAD));
   else if (putData(shinfoOf(skb))) freeData(skb, false);
   count(COUNT_RELEASES, 1);
-  if (held(CLASS_SKB) === magazineMost) {
+  if (spaceFor(CLASS_SKB) === 0) {
     giveSkb(skb);
     return OK;
   }
@@ -232,7 +232,7 @@ function freeData(skb: u32, copied: bool): void {
 /** Whether letting go of the data is no more than putting the head into the magazine, which has room for it. */
 function isPlain(skb: u32): bool {
   const bytes = headBytes(skb);
-  return bytes <= PAGE_BYTES && isBare(skb) && held(classOf(bytes)) < magazineMost;
+  return bytes <= PAGE_BYTES && isBare(skb) && spaceFor(classOf(bytes)) !== 0;
 }
 
 /** Lets go of what hangs on a head. */

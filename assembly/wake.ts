@@ -10,6 +10,12 @@
 // (W) All of these are sequentially consistent: of 2, 3 and a, b either the bringer sees the flag or the other sees what
 // was brought, so no wake-up is lost. 1 comes before 2, so whoever sees the flag finds the word set. A flag that is
 // left over wakes somebody in vain, who looks and sleeps on.
+//
+// The same for memory, which anybody may bring to anybody (wanted.ts):
+//
+//   2  own flag := 1; flag of all := 1       b  flag of all set?  no: done, one load
+//      marks all threads' magazines: full    c  flag of all := 0; then each thread's flag, as above
+//   3  was anything freed since it looked?      a give to a marked magazine goes to the depots, with all it holds
 
 import { threadBlocks } from "./arena";
 import { ASLEEP, AWAKE, COUNT_WAKES, THREAD_BYTES, THREAD_WAKE } from "./layout";

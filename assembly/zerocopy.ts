@@ -141,11 +141,11 @@ export function orphanFrags(skb: u32): u32 {
 }
 
 /** Whether the copies of the last `orphanInPlace` that failed were more frags than a head has entries. */
-let crowded: bool = false;
+let crowded: u32 = 0; // 0 or 1
 
 /** The same without a longer frag list. OK, or E_EXHAUSTED, also where the copies are more frags than a head has entries. */
 export function orphanInPlace(skb: u32): u32 {
-  crowded = false;
+  crowded = 0;
   if (!carriesUbuf(skb)) return OK;
   const status = prepareCopies(skb, false, false);
   if (status === OK) makeCopies(skb, false);
@@ -168,8 +168,8 @@ export function orphanHead(skb: u32): u32 {
  * whether that was why it failed, and the operation is worth another try.
  */
 export function makeEntries(skb: u32): bool {
-  if (!crowded) return false;
-  crowded = false;
+  if (crowded === 0) return false;
+  crowded = 0;
   return orphanFrags(skb) === OK;
 }
 
@@ -275,7 +275,7 @@ function preparePart(shinfo: u32, which: u32, spill: bool): bool {
     }
   }
   if (entries > MAX_FRAGS && !spill) {
-    crowded = true;
+    crowded = 1;
     return exhausted(SHORT_OF_RUN) !== 0;
   }
   while (entries > MAX_FRAGS) {

@@ -6,6 +6,7 @@ import {
   ERROR_LIMIT,
   LAYOUT_VERSION,
   MAX_LINEAR,
+  MEMORY,
   OK,
   PAGE_BYTES,
 } from "../assembly/layout.js";
@@ -46,8 +47,11 @@ import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
-import { checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "./wait.js";
+import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
 import { Waiter } from "./waiter.js";
+
+/** Milliseconds between looks for memory, where nothing notifies. */
+const POLL_MS = 4;
 
 /** What an engine is made with. */
 export interface EngineOptions {
@@ -442,6 +446,51 @@ export class Engine {
     this._open();
     const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
     return this._completions.awaited ? this._waiter.waitForCompletions(wait) : atOnce("ended");
+  }
+
+  /**
+   * Blocks until an allocation that failed may succeed: `ready`; or until `timed-out`. Then try again, and wait again if that fails:
+   * others may have been faster, or what was freed may not be enough.
+   *
+   * Other threads are asked not to keep what they free to themselves. What one had freed before it was asked follows when it next
+   * frees something, waits, or calls `flush()`.
+   *
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError, the reason of `signal`; UnsupportedError on a thread that must
+   * not block
+   * @example
+   * let packet = engine.tryAlloc(1500);
+   * while (packet === null) {
+   *   engine.waitMemory();
+   *   packet = engine.tryAlloc(1500);
+   * }
+   */
+  waitMemory(options?: WaitOptions): Wakeup {
+    this._open();
+    return this._sleeper.block(this.#memoryWait(options));
+  }
+
+  /**
+   * As `waitMemory`, without blocking: what is released on this thread ends the wait, too.
+   *
+   * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError, the reason of `signal` (as rejections)
+   * @example
+   * let packet = engine.tryAlloc(1500);
+   * while (packet === null) {
+   *   await engine.waitMemoryAsync();
+   *   packet = engine.tryAlloc(1500);
+   * }
+   */
+  async waitMemoryAsync(options?: WaitOptions): Promise<Wakeup> {
+    this._open();
+    const waited = this._waiter.wait(this.#memoryWait(options));
+    if (this.shared) return waited;
+    // Nothing notifies on unshared memory, and a release must not cost more for it.
+    const looks = setInterval(() => this._waiter.kick(), POLL_MS);
+    return waited.finally(() => clearInterval(looks));
+  }
+
+  #memoryWait(options: WaitOptions | undefined): Wait {
+    return checkWait(options, [{ of: this, ring: MEMORY, room: 0 }]);
   }
 
   // ─── Threads ─────────────────────────────────────────────────────────────────────────────────────────

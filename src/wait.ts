@@ -50,7 +50,7 @@ export const ENGINE_WAIT_OPTIONS: Names<Omit<WaitOptions, "completions">> = {
 export interface End {
   /** The object that was asked to wait. */
   readonly of: object;
-  /** Address of the ring. */
+  /** Address of the ring, or MEMORY. */
   readonly ring: number;
   /** Free slots to wait for; 0 waits for packets. */
   readonly room: number;

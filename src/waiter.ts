@@ -1,7 +1,7 @@
 // Waiter: promises that resolve when a ring has packets or room, or a ubuf completes on another thread. One for each engine, since
 // a thread sleeps on one word whatever it waits for; assembly/wake.ts draws the protocol.
 
-import { OK } from "../assembly/layout.js";
+import { MEMORY, OK } from "../assembly/layout.js";
 import { onAbort } from "./abort.js";
 import type { Engine } from "./engine.js";
 import { atOnce, nextTurn } from "./turns.js";
@@ -255,6 +255,8 @@ export class Waiter {
     const core = this.#engine._core;
     let n = 0;
     for (const { ring, room } of ends) {
+      // Nobody knows who wants how much of it.
+      if (ring === MEMORY) return Number.POSITIVE_INFINITY;
       // The end is for all to see.
       if (core.ringState(ring) !== OK) return Number.POSITIVE_INFINITY;
       const size = core.ringSize(ring);

@@ -283,7 +283,7 @@ const CASES: readonly [message: string, ...breaks: ((it: Fresh) => unknown)[]][]
   [
     "a thread has a scratch",
     (it) => {
-      it.call("pool.flushMagazines");
+      it.call("magazine.flushMagazines");
       it.call("thread.freeThread", 0);
       it.call("thread.scratch");
     },
@@ -291,7 +291,7 @@ const CASES: readonly [message: string, ...breaks: ((it: Fresh) => unknown)[]][]
   [
     "a thread counts",
     (it) => {
-      it.call("pool.flushMagazines");
+      it.call("magazine.flushMagazines");
       it.call("thread.freeThread", 0);
       it.call("thread.count", 0, 1);
     },

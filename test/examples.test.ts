@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
-import { audit, debug, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
+import { audit, debug, dump, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import * as node from "skbuff/node";
 import * as pipelines from "skbuff/pipeline";
 import * as web from "skbuff/web";
@@ -138,6 +138,7 @@ async function run(code: string): Promise<void> {
     pageMap,
     PageOwner,
     stats,
+    dump,
     capture,
     fresh: join(folder, "fresh.pcapng"),
     payload,

@@ -42,9 +42,10 @@ import {
   PAGE_BYTES,
   THREAD_BYTES,
 } from "../layout";
+import { flushMagazines } from "../magazine";
 import { fill, load8, store8 } from "../memory";
 import { entryOf, pageRefs } from "../page";
-import { failAllocation, flushMagazines } from "../pool";
+import { failAllocation } from "../pool";
 
 /** Above everything that the tests' own allocator will ever reach. */
 export const BASE: u32 = 0x1000000;

@@ -1,4 +1,4 @@
-import { giveHead, headBytesFor, headLink, takeHead } from "../head";
+import { giveHead, headBytesFor, takeHead } from "../head";
 import {
   addFragList,
   addPageFrag,
@@ -44,6 +44,7 @@ import {
   SKB_BYTES,
   SKB_NETWORK_HEADER,
 } from "../layout";
+import { headLink } from "../link";
 import { fill, load8, load32, store32 } from "../memory";
 import { fresh, freshWith, inUse, packet, STAGE_IN, wrong } from "./arena";
 

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Looking into an engine: what it counts, where memory is, whether all is in its place, and who made what is still out.
+ * Looking into an engine: what it counts, where memory is, whether all is in its place, and who made what is still out; and into
+ * a packet.
  *
  * @module skbuff/inspect
  */
@@ -9,6 +10,7 @@ export type { LivePacket } from "../holders.js";
 export { audit } from "./audit.js";
 export type { AuditReport } from "./audit-checks.js";
 export { debug } from "./debug.js";
+export { type DumpOptions, dump } from "./dump.js";
 export { PageKind, type PageMap, PageOwner, pageMap } from "./pages.js";
 export {
   type Counters,

@@ -321,7 +321,10 @@ export const BLUNDERS: readonly Blunder[] = [
   {
     name: "a claim that began before one looks is not waited for",
     scenario: "running out: a run is claimed in vain",
-    mistake: { file: POOL, find: "  while (awaitClaims()) sum = returned();\n", replace: "" },
+    mistake: [
+      { file: POOL, find: "  while (awaitClaims()) sum = returned();\n", replace: "" },
+      { file: PAGE, find: "  countReturn();\n  answerMemory();\n", replace: "  answerMemory();\n" },
+    ],
   },
   {
     name: "whoever finds no page does not look again",
@@ -330,10 +333,56 @@ export const BLUNDERS: readonly Blunder[] = [
       { file: POOL, find: "  while (awaitClaims()) sum = returned();\n", replace: "" },
       {
         file: POOL,
-        find: "    if (entry === 0 && !awaitClaims() && returned() === before)",
-        replace: "    if (entry === 0 && before !== 9999)",
+        find: "    if (entry === 0 && !awaitClaims() && returned() === before) {",
+        replace: "    if (entry === 0 && before !== 9999) {",
       },
     ],
+  },
+  {
+    name: "who gives a chain to the depot tells nobody that waits for memory",
+    scenario: "wanted: another thread releases a packet, and sleeps",
+    mistake: {
+      file: MAGAZINE,
+      find: "  push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);\n  answerMemory();\n",
+      replace: "  push(depot + DEPOT_CHAINS, link + LINK_CHAIN, below);\n",
+    },
+  },
+  {
+    name: "who waits for memory asks nobody to share",
+    scenario: "wanted: a thread that was asked keeps nothing to itself",
+    mistake: {
+      file: "assembly/wanted.ts",
+      find: "markMagazines(block, MAGAZINE_ASKED);",
+      replace: "markMagazines(block, 0);",
+    },
+  },
+  {
+    name: "who was asked to share does so once",
+    scenario: "wanted: a thread that was asked keeps nothing to itself",
+    mistake: { file: "assembly/wanted.ts", find: "  if (shared < exchange) return;\n", replace: "" },
+  },
+  {
+    name: "who frees a run tells nobody",
+    scenario: "wanted: a run of pages is freed",
+    mistake: {
+      file: PAGE,
+      find: "maskFrom(at, end));\n  }\n  tellReturn();\n",
+      replace: "maskFrom(at, end));\n  }\n",
+    },
+  },
+  {
+    name: "a run is counted only before it is there",
+    scenario: "wanted: a run of pages is freed",
+    mistake: { file: PAGE, find: "  countReturn();\n  answerMemory();\n", replace: "  answerMemory();\n" },
+  },
+  {
+    name: "who fetches a batch keeps it, though another thread waits",
+    scenario: "wanted: a thread that was asked takes no more than it needs",
+    mistake: {
+      file: MAGAZINE,
+      find: "if (n !== 1 && atomicLoad32(m + MAGAZINE_ASKS) !== 0) n",
+      replace: "if (n === 0) n",
+    },
   },
   {
     name: "a search for a run believes its hint",

@@ -112,7 +112,7 @@ function threadName(offset: number): string {
     const at = within - L.THREAD_MAGAZINES;
     const word = (at & ((1 << L.MAGAZINE_SHIFT) - 1)) >>> 2;
     const magazine = `${thread} magazine[${CLASSES[at >>> L.MAGAZINE_SHIFT]}]`;
-    return word === 0 ? `${magazine}.count` : `${magazine} object ${word - 1}`;
+    return word < 2 ? `${magazine}.${["count", "asks"][word]}` : `${magazine} object ${word - 2}`;
   }
   if (within >= L.THREAD_SCRATCH) return `${thread} scratch +${within - L.THREAD_SCRATCH}`;
   if (within >= L.THREAD_COUNTERS) return `${thread} counter ${(within - L.THREAD_COUNTERS) >>> 2}`;

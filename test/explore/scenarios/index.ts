@@ -8,12 +8,14 @@ import { parking } from "./parking.js";
 import { rings } from "./rings.js";
 import { running } from "./running.js";
 import { slabs } from "./slabs.js";
+import { wanted } from "./wanted.js";
 
 export const SCENARIOS: readonly Scenario[] = [
   ...begin,
   ...magazine,
   ...pages,
   ...slabs,
+  ...wanted,
   ...heads,
   ...completion,
   ...rings,
