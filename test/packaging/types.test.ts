@@ -44,7 +44,7 @@ it("attw: the types are those of the files, wherever modules are found as they a
 const USES = [
   {
     entries: ["skbuff", "skbuff/js"],
-    lib: ["es2022", "dom"],
+    lib: ["es2022"],
     types: [],
     program: `import { Engine, type EngineToken, Ring, SkbuffError, type Completion } from "skbuff";
 import "skbuff/js";
@@ -65,7 +65,7 @@ export async function use(token?: EngineToken): Promise<number> {
   },
   {
     entries: ["skbuff/attach"],
-    lib: ["es2022", "dom"],
+    lib: ["es2022"],
     types: [],
     program: `import { Engine, type EngineToken, Ring, type RingToken } from "skbuff/attach";
 import type { Engine as Whole } from "skbuff";
@@ -78,7 +78,7 @@ export async function use(token: EngineToken, ring: RingToken): Promise<Whole> {
   },
   {
     entries: ["skbuff/inspect"],
-    lib: ["es2022", "dom"],
+    lib: ["es2022"],
     types: [],
     program: `import { Engine, type Leak } from "skbuff";
 import { type AuditReport, audit, debug, PageKind, type PageMap, pageMap, type Stats, stats } from "skbuff/inspect";
