@@ -84,7 +84,7 @@ const SMALL = [
   "magazine: chains",
   "pages: two runs",
   "pages: one frag, two heads: unclone, unclone",
-  "slabs: allocation with reclaim on both sides",
+  "slabs: drained by one, taken by the other",
   "heads: one head: clone, release",
   "heads: one head: release, unclone",
   "completion: one pushes two, the owner takes twice",
