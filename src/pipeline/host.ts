@@ -35,7 +35,7 @@ export function nodeThreads(): Threads | undefined {
 /** What is heard of a worker. */
 export interface Hearer {
   message(message: unknown): void;
-  /** It is gone, or cannot be: what it said of why. Once; of a page's worker that ends well, never. */
+  /** It is gone, or cannot be: what it said of why. Once; of a page's worker that ends by itself, never. */
   gone(cause: unknown): void;
 }
 
@@ -43,6 +43,7 @@ export class Host {
   /** Whether its end will be heard of. */
   readonly tells: boolean;
   readonly #worker: AnyWorker;
+  readonly #end: (cause: unknown) => void;
 
   /** Starts what `make` makes. @throws whatever making it does */
   constructor(make: () => unknown, hearer: Hearer) {
@@ -56,6 +57,7 @@ export class Host {
       if (!gone) hearer.gone(cause);
       gone = true;
     };
+    this.#end = end;
     if (worker.on !== undefined) {
       worker.on("message", (message) => hearer.message(message));
       worker.on("messageerror", end);
@@ -79,6 +81,8 @@ export class Host {
 
   kill(): void {
     void this.#worker.terminate();
+    // Of a page's worker nobody else says so.
+    if (!this.tells) this.#end(new Error("a worker that was terminated"));
   }
 }
 

@@ -205,6 +205,7 @@ export class Pipeline {
   async #start(): Promise<void> {
     const { capacity, spread, signal } = this.#plan;
     const works: (() => void)[] = [];
+    signal?.addEventListener("abort", this.#onSignal);
     try {
       for (let i = 1; i < this.#groups.length; i++) {
         const [from, to] = [this.#groups[i - 1] as Group, this.#groups[i] as Group];
@@ -222,7 +223,6 @@ export class Pipeline {
       this.#watched = true;
       this.#stop(error);
     }
-    signal?.addEventListener("abort", this.#onSignal);
     // Also if it is over: they give back what they have.
     for (const work of works) work();
     for (const host of this.#hosts) host.post({ skbuff: "pipeline", kind: "go" });
@@ -246,7 +246,10 @@ export class Pipeline {
         this.#stop(error);
       };
       let host: Host | undefined;
+      let left = false;
       const end = (): void => {
+        if (left) return;
+        left = true;
         if (host !== undefined) this.#hosts.delete(host);
         this.#ended();
       };
@@ -294,8 +297,8 @@ export class Pipeline {
         answered = true;
         fail(new PipelineError(part.name, "a worker that does not start", cause));
         // Of one that is there, the end is told.
-        host?.kill();
-        if (host?.tells !== true) end();
+        if (host === undefined) end();
+        else host.kill();
       }
     });
   }
@@ -309,6 +312,8 @@ export class Pipeline {
       const made: unknown[] = [];
       for (const [at, part] of group.parts.entries())
         made.push(await this.#make(part, (skb) => (emits[at] as StageContext["emit"])(skb)));
+      // Who begins has not waited for this, and would not end it.
+      if (this.#over) throw this.#reason;
       // What may be wrong comes first.
       const input = i === 0 ? inputOf(first.name, made[0]) : null;
       const output = i === this.#groups.length - 1 ? outputOf(last.name, made.at(-1)) : null;

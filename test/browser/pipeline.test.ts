@@ -27,6 +27,10 @@ const THROWS = `export default () => () => {
   throw new RangeError("too much");
 };`;
 
+const HANGS = `export default () => () => {
+  for (;;);
+};`;
+
 const RUN = `
   const { Engine, Ring } = await import("/dist/index.js");
   const { Pipeline } = await import("/dist/pipeline.js");
@@ -73,6 +77,18 @@ const RUN = `
   const aborted = await Pipeline.open(engine, { source: idle, stages: [ways.module], sink: (skb) => skb.release() });
   aborted.abort(new Error("enough"));
   out.aborted = await aborted.done.catch(({ message }) => message);
+  if (engine.shared) {
+    // Nobody tells of the end of a page's worker that is terminated. What it had is lost.
+    const lost = await Engine.create({ memory: 1024 * 1024 });
+    const hanging = await Pipeline.open(lost, {
+      source: [lost.alloc(1)],
+      stages: [{ module: "/hangs.mjs" }],
+      sink: (skb) => skb.release(),
+    });
+    hanging.abort(new Error("endless"));
+    out.hanging = await hanging.done.catch(({ message }) => message);
+    lost.close({ force: true });
+  }
   out.missing = await Pipeline.open(engine, { source: idle, stages: [{ module: "/not-there.mjs" }], sink: idle })
     .catch(({ name, part }) => [name, part]);
   idle.release();
@@ -105,6 +121,7 @@ for (const found of findBrowsers()) {
             "/stage.mjs": script(STAGE),
             "/own.mjs": script(OWN),
             "/throws.mjs": script(THROWS),
+            "/hangs.mjs": script(HANGS),
           },
         });
         page = await browser.newPage();
@@ -123,6 +140,7 @@ for (const found of findBrowsers()) {
           own: way,
           failed: ["PipelineError", "stage 0", "too much"],
           aborted: "enough",
+          ...(isolated && { hanging: "endless" }),
           missing: ["PipelineError", "stage 0"],
           left: [],
         });

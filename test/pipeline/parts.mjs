@@ -50,8 +50,9 @@ const STAGES = {
     const kept = [];
     return (skb) => void kept.push(skb);
   },
-  rejects: async () => {
-    await sleep(1);
+  never: () => new Promise(() => {}),
+  rejects: async ({ data }) => {
+    await sleep(data?.ms ?? 1);
     throw new Error("not to be made");
   },
 };

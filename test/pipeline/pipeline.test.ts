@@ -1,7 +1,7 @@
 // Pipelines: the same description in the caller's thread and on workers, and that whatever fails in them gives back all of it.
 
 import { Engine, Ring, type Skb } from "skbuff";
-import { audit } from "skbuff/inspect";
+import { audit, stats } from "skbuff/inspect";
 
 import { Pipeline, type PipelineOptions, type PipelinePartOptions } from "skbuff/pipeline";
 import { afterEach, describe, expect, it } from "vitest";
@@ -319,6 +319,43 @@ describe("threads", () => {
     pipeline.abort(new Error("enough"));
     await expect(pipeline.done).rejects.toThrow("enough");
     // Node runs no code there any more: what it had is lost.
+    engine.close({ force: true });
+  });
+
+  it("that do not stand are not waited for once the signal is aborted", async () => {
+    const engine = await make(true);
+    const controller = new AbortController();
+    const opening = Pipeline.open(engine, {
+      source: [],
+      stages: [part("never")],
+      sink,
+      signal: controller.signal,
+    });
+    controller.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
+    // Terminated while it held a place.
+    engine.close({ force: true });
+  });
+
+  it("that fail while a part here is still being made are the end of it", async () => {
+    const engine = await make(true);
+    const attached = async (n: number): Promise<void> => {
+      while (stats(engine).threads.length !== n) await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    const opening = Pipeline.open(engine, {
+      source: [],
+      // The other one has to be terminated, and is there until then.
+      stages: [part("rejects", { ms: 300 }), part("never")],
+      sink: {
+        threads: 0,
+        load: async () => {
+          await attached(3);
+          await attached(2);
+          return { default: () => sink };
+        },
+      },
+    });
+    await expect(opening).rejects.toMatchObject({ part: "stage 0" });
     engine.close({ force: true });
   });
 
