@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
   ],
   ["tokens and waits", /^src\/(token|wait|iteration)\./],
   ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
-  ["packets", /^src\/(refusal|skb|ubuf|burst|tracker)\./],
+  ["packets", /^src\/(skb\/|(refusal|skb|ubuf|burst|tracker)\.)/],
   ["an engine's parts", /^src\/(completions|leaving|sleeper|waiter)\./],
   ["engine", /^src\/engine\./],
   ["queues", /^src\/(mesh|queue|receiver|ring|sender)\./],
