@@ -9,7 +9,8 @@ import type { AllocOptions, Engine } from "./engine.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal } from "./refusal.js";
 import { SkbLinear } from "./skb/linear.js";
-import type { Ubuf, UserRegion } from "./ubuf.js";
+import type { Ubuf } from "./ubuf.js";
+import type { UserRegion } from "./user-region.js";
 
 export type { UnsharedBytes } from "./skb/bytes.js";
 

@@ -2,17 +2,18 @@
 
 import type { Words } from "../core/words.js";
 import { liveThreads } from "../holders.js";
-import { Audit, type AuditReport } from "./audit-checks.js";
+import { checkAll, checkOwn } from "./audit/checks.js";
+import type { AuditReport } from "./audit/report.js";
 
 /** Times that the arena is read in the hope that nobody changes it meanwhile. */
 const ATTEMPTS = 4;
 
 /** Audits the arena at `base`, as `thread` sees it; as 0, who knows that nobody changes it. @internal */
 export function auditArena(memory: Words, base: number, thread: number): AuditReport {
-  if (thread === 0) return new Audit(memory, base).run();
+  if (thread === 0) return checkAll(memory, base);
   const others = (): number[] => liveThreads(memory, base).filter((other) => other !== thread);
   if (others().length === 0) {
-    const report = new Audit(memory, base).run();
+    const report = checkAll(memory, base);
     // What is wrong may be what a thread does that has attached meanwhile.
     if (report.clean && others().length === 0) return report;
   }
@@ -22,7 +23,7 @@ export function auditArena(memory: Words, base: number, thread: number): AuditRe
   for (let i = 0; i < ATTEMPTS; i++) {
     const alone = others().length === 0;
     const digest = new Digest(memory);
-    const report = new Audit(digest, base).run();
+    const report = checkAll(digest, base);
     if (i > 0 && digest.sum === before) {
       if (report.clean || alone) return report;
       // A thread that the system has suspended within an operation changes nothing, and has something in its hands.
@@ -30,7 +31,7 @@ export function auditArena(memory: Words, base: number, thread: number): AuditRe
     }
     before = digest.sum;
   }
-  const own = new Audit(memory, base).own(thread, others());
+  const own = checkOwn(memory, base, thread, others());
   return { ...own, unchecked: [...own.unchecked, ...doubts] };
 }
 

@@ -2,8 +2,8 @@
 
 import { BASE } from "../arena.js";
 import { checkEngine, type Engine } from "../engine.js";
+import type { AuditReport } from "./audit/report.js";
 import { auditArena } from "./audit-arena.js";
-import type { AuditReport } from "./audit-checks.js";
 
 /**
  * Walks all tables and proves that every object is free in one place, or reachable exactly as its count says.

@@ -7,8 +7,8 @@
  */
 
 export type { LivePacket } from "../holders.js";
+export type { AuditReport } from "./audit/report.js";
 export { audit } from "./audit.js";
-export type { AuditReport } from "./audit-checks.js";
 export { debug } from "./debug.js";
 export { type DumpOptions, dump } from "./dump.js";
 export { PageKind, type PageMap, PageOwner, pageMap } from "./pages.js";

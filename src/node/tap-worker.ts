@@ -10,6 +10,7 @@ import type { Skb } from "../skb.js";
 import { CaptureWriter } from "./capture-writer.js";
 import { threadCpuTime } from "./cpu.js";
 import { CaptureError } from "./errors.js";
+import { Halt } from "./halt.js";
 import type { TapFile, TapReport, TapWork } from "./tap-writer.js";
 
 /** Milliseconds between reports. */
@@ -20,7 +21,7 @@ const BATCH = 256;
 // The engine may have either core.
 provideJs(makeJs);
 
-const { engine: token, ring: ringToken, snapLength } = workerData as TapWork;
+const { engine: token, ring: ringToken, snapLength, halt } = workerData as TapWork;
 const engine = await Engine.attach(token);
 const ring = attachRing();
 const batch: Skb[] = [];
@@ -85,7 +86,8 @@ function write(n: number): void {
 /** Writes until there will be nothing any more. */
 function run(file: string | number): void {
   attempt(() => {
-    writer = CaptureWriter.open(engine, file, snapLength === undefined ? {} : { snapLength });
+    const options = snapLength === undefined ? {} : { snapLength };
+    writer = CaptureWriter._open(engine, file, options, new Halt(halt));
   });
   // Sleeps without end once everything is reported.
   while (ring.wait(unreported ? { timeout: REPORT_MS } : {}) !== "ended") {

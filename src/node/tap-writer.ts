@@ -6,6 +6,7 @@ import type { Engine } from "../engine.js";
 import { ThreadLimitError, UnsupportedError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
 import type { EngineToken, RingToken } from "../token.js";
+import { Halt } from "./halt.js";
 import { scriptOptions, standing } from "./start-worker.js";
 
 /** What the worker is started with. It answers, with anything, when it is attached. */
@@ -13,6 +14,8 @@ export interface TapWork {
   readonly engine: EngineToken;
   readonly ring: RingToken;
   readonly snapLength: number | undefined;
+  /** What it makes its `Halt` with. */
+  readonly halt: SharedArrayBuffer;
 }
 
 /** What it is told then: a descriptor, or the path of a named pipe that nobody reads yet; null if nothing is to be written. */
@@ -35,9 +38,11 @@ export class TapWriter {
   /** When the worker is gone. */
   readonly gone: Promise<void>;
   readonly #worker: Worker;
+  readonly #halt: Halt;
 
-  private constructor(worker: Worker, onFailure: (offset: number, got: string) => void) {
+  private constructor(worker: Worker, halt: Halt, onFailure: (offset: number, got: string) => void) {
     this.#worker = worker;
+    this.#halt = halt;
     worker.on("message", (report: TapReport) => {
       this.report = report;
       if (report.error !== null) onFailure(report.error.offset, report.error.got);
@@ -59,14 +64,16 @@ export class TapWriter {
    */
   static async start(
     engine: Engine,
-    work: TapWork,
+    work: Omit<TapWork, "halt">,
     onFailure: (offset: number, got: string) => void,
   ): Promise<TapWriter> {
+    const halt = new Halt();
+    const data: TapWork = { ...work, halt: halt.memory };
     try {
       const worker = await standing(
-        new Worker(new URL("./tap-worker.js", import.meta.url), scriptOptions(work)),
+        new Worker(new URL("./tap-worker.js", import.meta.url), scriptOptions(data)),
       );
-      return new TapWriter(worker, onFailure);
+      return new TapWriter(worker, halt, onFailure);
     } catch (cause) {
       checkOpen(engine);
       if (codeOf(cause) === "ERR_SKB_THREADS") throw new ThreadLimitError(coreOf(engine).threads());
@@ -85,6 +92,11 @@ export class TapWriter {
   async end(): Promise<void> {
     this.#worker.ref();
     await this.gone;
+  }
+
+  /** Has it write nothing more, though it waits for room or for a reader: what it has it releases. */
+  halt(): void {
+    this.#halt.halt();
   }
 
   /** Ends it, whatever it does. */

@@ -20,7 +20,7 @@
 // better: between two of them all that counts of a thread is what they returned. `core.memory` has `sleep`, for a
 // thread that waits. `core.magazines`, `core.pages` ... are the core's modules.
 
-import type { AuditReport } from "../../src/inspect/audit-checks.js";
+import type { AuditReport } from "../../src/inspect/audit/report.js";
 import type { Core } from "./bundle.js";
 
 /** One call, or a few that need not be apart. Runs many times: it must depend on nothing but its arguments. */
