@@ -6,10 +6,11 @@
  */
 
 export type { AbortSignalLike } from "./abort.js";
+export { Burst, type BurstOptions } from "./burst.js";
 export {
+  type AllocBurstOptions,
   type AllocOptions,
   type AttachOptions,
-  type BurstOptions,
   type DetachOptions,
   Engine,
   type EngineOptions,
@@ -47,6 +48,7 @@ export { Receiver } from "./receiver.js";
 export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
 export { Sender } from "./sender.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
+export type { Packets, SkbArray } from "./staging.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export type { Debugging, Leak } from "./tracker.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions } from "./ubuf.js";

@@ -1,7 +1,7 @@
 // Arguments: what is checked before anything reaches the core, which trusts that numbers are u32.
 
 import { MAX_LINEAR } from "../assembly/layout.js";
-import type { AllocOptions, BurstOptions } from "./engine.js";
+import type { AllocBurstOptions, AllocOptions } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 import type { DequeueOptions } from "./ring.js";
 
@@ -108,7 +108,7 @@ function nearest(name: string, names: object): string[] {
 
 const HEADROOM: Names<AllocOptions> = { headroom: true };
 const REUSE: Names<DequeueOptions> = { reuse: true };
-const BURST: Names<BurstOptions> = { ...HEADROOM, ...REUSE };
+const BURST: Names<AllocBurstOptions> = { ...HEADROOM, ...REUSE };
 
 /** Returns the headroom that `options` ask for, 0 if they do not. @throws ArgumentTypeError, ArgumentRangeError */
 export function checkHeadroom(options: AllocOptions | undefined): number {
@@ -138,7 +138,7 @@ export function checkReuse(options: DequeueOptions | undefined): boolean {
 }
 
 /** Returns what `options` of a burst ask for. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkBurst(options: BurstOptions | undefined): {
+export function checkBurst(options: AllocBurstOptions | undefined): {
   headroom: number;
   reuse: boolean;
 } {

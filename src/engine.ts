@@ -12,7 +12,7 @@ import {
 } from "../assembly/layout.js";
 import type { AbortSignalLike } from "./abort.js";
 import { BASE, format, sizesOf } from "./arena.js";
-import { stage, twice, unload } from "./burst.js";
+import type { Burst } from "./burst.js";
 import {
   checkAlloc,
   checkBurst,
@@ -43,6 +43,7 @@ import { abandon, departure, others, out } from "./leaving.js";
 import { refusal, staleError } from "./refusal.js";
 import { Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
+import { burstOf, isArray, type Packets, type SkbArray, stage, twice, unload } from "./staging.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
@@ -137,7 +138,7 @@ export interface AllocOptions {
 }
 
 /** How many packets at a time are made. */
-export interface BurstOptions extends AllocOptions {
+export interface AllocBurstOptions extends AllocOptions {
   /**
    * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
    * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
@@ -307,15 +308,18 @@ export class Engine {
    * n; // → 32
    * engine.releaseBurst(burst, n);
    */
-  allocBurst(out: (Skb | null | undefined)[], size: number, count?: number, options?: BurstOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+  allocBurst(out: Packets, size: number, count?: number, options?: AllocBurstOptions): number {
     const { headroom, reuse } = checkBurst(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
+    if (!Array.isArray(out)) {
+      const burst = burstOf(this, "out", out);
+      return burst._alloc(size, burst._more(count), headroom);
+    }
+    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
-      const n = this._core.allocBurst(ask, size, headroom);
+      const n = this._core.allocBurst(this._scratch, ask, size, headroom);
       unload(this, out, done, n, reuse);
       done += n;
       if (n < ask) break;
@@ -332,8 +336,12 @@ export class Engine {
    * engine.releaseBurst([skb, other]);
    * skb.alive; // → false
    */
-  releaseBurst(skbs: readonly (Skb | null | undefined)[], count?: number): void {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+  releaseBurst(skbs: SkbArray | Burst, count?: number): void {
+    if (!isArray(skbs)) {
+      const burst = burstOf(this, "skbs", skbs);
+      burst._free(burst._some(count));
+      return;
+    }
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
     if (total > BURST_MOST) {
       this.#releaseMany(skbs, total);
@@ -341,7 +349,7 @@ export class Engine {
     }
     const error = stage(this, skbs, 0, total, RELEASED);
     if (error !== null) throw error;
-    this._core.releaseBurst(total);
+    this._core.releaseBurst(this._scratch, total);
     if (this._lent !== 0) this._deliver();
   }
 
@@ -364,7 +372,7 @@ export class Engine {
     for (let i = 0; i < total; i += BURST_MOST) {
       const some = ended.slice(i, i + BURST_MOST);
       this._heap.handles.set(some, this._scratch >>> 2);
-      this._core.releaseBurst(some.length);
+      this._core.releaseBurst(this._scratch, some.length);
     }
     // Callbacks last: they may do anything to what is not released yet.
     if (this._lent !== 0) this._deliver();

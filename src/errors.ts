@@ -136,7 +136,11 @@ export class ForeignSkbError extends SkbuffError {
 export class QueuedSkbError extends SkbuffError {
   /** @internal */
   constructor() {
-    super("QueuedSkbError", "ERR_SKB_QUEUED", expected("skb", "one that is in no queue", "a queued one"));
+    super(
+      "QueuedSkbError",
+      "ERR_SKB_QUEUED",
+      expected("skb", "one that is in no queue or burst", "a queued one"),
+    );
   }
 }
 
@@ -191,8 +195,8 @@ export class UbufError extends SkbuffError {
 /** The user region was released. */
 export class StaleRegionError extends SkbuffError {
   /** @internal */
-  constructor() {
-    super("StaleRegionError", "ERR_SKB_REGION", expected("region", "one in use", "one that was released"));
+  constructor(what = "region") {
+    super("StaleRegionError", "ERR_SKB_REGION", expected(what, "one in use", "one that was released"));
   }
 }
 
