@@ -15,6 +15,7 @@ class BrowsersFirst extends BaseSequencer {
 
 /** What takes longer than an edit: `npm run test:quick` leaves it out. */
 const LONG = [
+  "test/bench-programs.test.ts",
   "test/bench-stream.test.ts",
   "test/browser/**",
   "test/cli/captures.test.ts",

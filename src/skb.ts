@@ -44,7 +44,8 @@ import type { QueueNode } from "./queue.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal, staleError } from "./refusal.js";
 import { MS_MOST, msOf, NS_MOST, nsOf, wordsOf, wordsOfMs } from "./time.js";
-import type { Ubuf, UserRegion } from "./ubuf.js";
+import type { Ubuf } from "./ubuf.js";
+import type { UserRegion } from "./user-region.js";
 
 /** A Uint8Array over memory that is not shared. Written so that compilers know it which have no `Uint8Array<ArrayBuffer>`. */
 export type UnsharedBytes = ReturnType<typeof Uint8Array.from>;

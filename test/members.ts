@@ -9,8 +9,8 @@ import {
   type Sender,
   type Skb,
   SkbQueue,
-  type Ubuf,
-  type UserRegion,
+  Ubuf,
+  UserRegion,
 } from "skbuff";
 import { audit, pageMap, stats } from "skbuff/inspect";
 
@@ -156,8 +156,6 @@ export const ENGINE: Record<string, Call<Engine>> = {
     out[0]?.release();
   },
   releaseBurst: (engine, { other }) => engine.releaseBurst([other]),
-  userRegion: (engine) => engine.userRegion(1).release(),
-  ubuf: (engine) => engine.ubuf().cancel(),
   wait: (engine) => engine.wait({ timeout: 0 }),
   waitAsync: (engine) => engine.waitAsync({ timeout: 0 }),
   waitMemory: (engine) => engine.waitMemory({ timeout: 0 }),
@@ -172,6 +170,8 @@ export const ENGINE: Record<string, Call<Engine>> = {
 
 /** What is made of an engine by other classes, and what is read of it. */
 export const MAKING: Record<string, Call<Engine>> = {
+  "new UserRegion": (engine) => new UserRegion(engine, 1).release(),
+  "new Ubuf": (engine) => new Ubuf(engine).cancel(),
   stats: (engine) => stats(engine),
   audit: (engine) => audit(engine),
   pageMap: (engine) => pageMap(engine),

@@ -11,6 +11,7 @@ import type { Skb } from "../skb.js";
 import { CaptureWriter } from "./capture-writer.js";
 import { threadCpuTime } from "./cpu.js";
 import { CaptureError } from "./errors.js";
+import { Halt } from "./halt.js";
 import type { TapFile, TapReport, TapWork } from "./tap-writer.js";
 
 /** Milliseconds between reports. */
@@ -43,9 +44,10 @@ class Writing {
   }
 
   /** Writes until there will be nothing any more. */
-  run(file: string | number, snapLength: number | undefined): void {
+  run(file: string | number, { snapLength, halt }: TapWork): void {
     this.#attempt(() => {
-      this.#writer = CaptureWriter.open(this.#engine, file, snapLength === undefined ? {} : { snapLength });
+      const options = snapLength === undefined ? {} : { snapLength };
+      this.#writer = CaptureWriter._open(this.#engine, file, options, new Halt(halt));
     });
     let reported = performance.now();
     let unreported = false;
@@ -103,7 +105,7 @@ serve<TapWork, TapFile, TapReport, TapReport>(async (work, starter) => {
   const writing = new Writing(engine, ring, starter);
   starter.ready();
   const file = await told;
-  if (file !== null) writing.run(file, work.snapLength);
+  if (file !== null) writing.run(file, work);
   ring.release();
   engine.detach();
   return writing.report();

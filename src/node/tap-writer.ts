@@ -7,12 +7,15 @@ import { ThreadLimitError, UnsupportedError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
 import { type WorkerFailure, WorkerThread } from "../io/worker.js";
 import type { EngineToken, RingToken } from "../token.js";
+import { Halt } from "./halt.js";
 
 /** What the worker is started with. It is ready when it is attached. */
 export interface TapWork {
   readonly engine: EngineToken;
   readonly ring: RingToken;
   readonly snapLength: number | undefined;
+  /** What it makes its `Halt` with. */
+  readonly halt: SharedArrayBuffer;
 }
 
 /** What it is told then: a descriptor, or the path of a named pipe that nobody reads yet; null if nothing is to be written. */
@@ -42,9 +45,12 @@ export class TapWriter {
   readonly #onFailure: (offset: number, got: string) => void;
   readonly #thread: WorkerThread<TapWork, TapFile, TapReport, TapReport>;
 
-  private constructor(work: TapWork, onFailure: (offset: number, got: string) => void) {
+  readonly #halt = new Halt();
+
+  private constructor(work: Omit<TapWork, "halt">, onFailure: (offset: number, got: string) => void) {
     this.#onFailure = onFailure;
-    this.#thread = new WorkerThread(startWorker, work, (report: TapReport) => this.#hear(report));
+    const start = { ...work, halt: this.#halt.memory };
+    this.#thread = new WorkerThread(startWorker, start, (report: TapReport) => this.#hear(report));
     const ended = this.#thread.ended.then(
       (report) => this.#hear(report),
       ({ message }: WorkerFailure) => onFailure(this.report.bytes, message),
@@ -60,7 +66,7 @@ export class TapWriter {
    */
   static async start(
     engine: Engine,
-    work: TapWork,
+    work: Omit<TapWork, "halt">,
     onFailure: (offset: number, got: string) => void,
   ): Promise<TapWriter> {
     const writer = new TapWriter(work, onFailure);
@@ -92,6 +98,11 @@ export class TapWriter {
   async end(): Promise<void> {
     this.#thread.hold(true);
     await this.gone;
+  }
+
+  /** Has it write nothing more, though it waits for room or for a reader: what it has it releases. */
+  halt(): void {
+    this.#halt.halt();
   }
 
   /** Ends it, whatever it does. */

@@ -1,7 +1,15 @@
 // CaptureReader: whose the memory is, what happens when there is none, and when it may be written again.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import { type Engine, type EngineOptions, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import {
+  type Engine,
+  type EngineOptions,
+  PoolExhaustedError,
+  Ring,
+  type Skb,
+  Ubuf,
+  UserRegion,
+} from "skbuff";
 import { audit, debug, stats } from "skbuff/inspect";
 import {
   CaptureReader,
@@ -745,9 +753,9 @@ describe("a reader", () => {
       for (const close of [false, true]) {
         const reader = CaptureReader.open(engine, some.path, { lend: 2, chunk: 8192 });
         let told = 0;
-        const region = engine.userRegion(100);
+        const region = new UserRegion(engine, 100);
         const kept: Skb[] = [];
-        const ubuf = engine.ubuf(() => {
+        const ubuf = new Ubuf(engine, () => {
           told++;
           if (close) reader.close();
           else reader.read();

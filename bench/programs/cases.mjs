@@ -1,0 +1,18 @@
+// The programs that are measured.
+
+import relay from "./relay/case.mjs";
+
+/**
+ * Each case has
+ *   name, title      what it is, in a word and in a line
+ *   folder           where its programs are
+ *   programs         side: file. `ours` is compared with each of the others
+ *   traffic          the file of the process that makes traffic, with `drive` of lib/traffic.mjs; none if the programs have
+ *                    their work themselves, and do it with `work` of lib/program.mjs
+ *   unit             what is counted
+ *   loads            [{ id, rate }]: units a second, 0 for as many as go through
+ *   marks            [{ figure, against, most | least, load }]: a ratio; `load` if not of all of them. Default: against `plain`
+ *   options          what the programs and the traffic are told, as they like
+ *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
+ */
+export const CASES = [relay];
