@@ -204,7 +204,7 @@ export class Engine {
     this.shared = loaded.shared;
     this.memory = loaded.buffer.byteLength;
     this._core = loaded.core;
-    this._heap = new Heap(loaded);
+    this._heap = new Heap(loaded, BASE);
     const { onLeak = warn } = options;
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
@@ -569,6 +569,7 @@ export class Engine {
   #end(): void {
     this.#closed = true;
     this._core = closedCore(this._core);
+    this._heap.close();
     this.#stay?.();
   }
 

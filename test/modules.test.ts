@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
   ],
   ["tokens and waits", /^src\/(token|wait|iteration)\./],
   ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
-  ["packets", /^src\/(refusal|skb|burst|tracker)\./],
+  ["packets", /^src\/(skb\/|(refusal|skb|burst|tracker)\.)/],
   ["an engine's parts", /^src\/(leaving|sleeper|waiter)\./],
   ["engine", /^src\/engine\./],
   ["lent memory", /^src\/(completions|ubuf|user-region)\./],
