@@ -450,9 +450,8 @@ export class CaptureReader {
    *
    * @example
    * const reader = CaptureReader.open(engine, capture);
-   * const reading = reader.packets().next().catch((error) => error.message);
    * reader.abort(new Error("no time left"));
-   * await reading; // → "no time left"
+   * await reader.packets().next().catch((error) => error.message); // → "no time left"
    */
   abort(reason: unknown = this.#feed.error("an open reader", "an aborted one")): void {
     if (this.#closed) return;
