@@ -62,6 +62,8 @@ export class Burst {
   _first: number;
   /** @internal */
   _length = 0;
+  /** Packets that have been taken out for a moment, and may come back. */
+  #away = 0;
   /** Objects that `at` has made, of packets that are here. */
   #lent: Skb[] = [];
 
@@ -346,9 +348,8 @@ export class Burst {
   }
 
   /**
-   * Gives the packets and the memory up. Does nothing if that is done already.
+   * Gives the packets and the memory up. Does nothing if that is done already, or the engine is closed.
    *
-   * @throws EngineClosedError
    * @example
    * const burst = new Burst(engine);
    * burst.push(skb);
@@ -356,10 +357,10 @@ export class Burst {
    * burst.length; // → 0
    */
   release(): void {
-    if (this._address === 0) return;
+    if (this._address === 0 || this._engine.closed) return;
     this._free(this._length);
     // A callback may have been quicker.
-    if (this._address === 0) return;
+    if (this._address === 0 || this._engine.closed) return;
     this._engine._core.releaseRegion(this._address);
     this._engine._parts.delete(this);
     this._address = 0;
@@ -367,14 +368,14 @@ export class Burst {
   }
 
   /**
-   * `release()`, but does nothing if the engine is closed.
+   * `release()`.
    *
    * @example
    * const burst = new Burst(engine);
    * burst[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
-    if (!this._engine.closed) this.release();
+    this.release();
   }
 
   // ─── Inside the library ──────────────────────────────────────────────────────────────────────────────
@@ -387,7 +388,37 @@ export class Burst {
 
   /** Packets that there is room for. @internal */
   get _room(): number {
-    return this.capacity - this._length;
+    return this.capacity - this._length - this.#away;
+  }
+
+  /**
+   * Takes the first `count` packets out as objects, and gives them to who takes packets so. Those that it does not take go back to
+   * the front. Returns what `give` does. @internal
+   */
+  _lend<T>(count: number, give: (skbs: Skb[]) => T): T {
+    const skbs = Array.from({ length: count }, () => this.take(0));
+    // Their places are kept: `give` may run callbacks, which may fill the burst.
+    this.#away += count;
+    try {
+      return give(skbs);
+    } finally {
+      this.#away -= count;
+      this.#return(skbs.filter(({ alive }) => alive));
+    }
+  }
+
+  #return(skbs: Skb[]): void {
+    // A callback may have released the burst.
+    if (this._address === 0) this._engine.releaseBurst(skbs);
+    if (this._address === 0 || skbs.length === 0) return;
+    const { handles } = this._heap;
+    for (let at = this._first + this._length - 1; at >= this._first; at--)
+      handles[at + skbs.length] = handles[at] as number;
+    for (const [i, skb] of skbs.entries()) {
+      handles[this._first + i] = skb._handle;
+      skb._end(GIVEN_AWAY);
+    }
+    this._length += skbs.length;
   }
 
   /** How many of its packets are meant by `count`, all by default. @throws ArgumentRangeError, ArgumentTypeError @internal */

@@ -299,7 +299,8 @@ export class Engine {
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows.
+   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows. Of a `Burst` behind those that are there, by
+   * default as many as there is room for.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
@@ -328,8 +329,8 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). Default: `count` is `skbs.length`. Takes them: all,
-   * or none if one of them is stale, queued or another engine's.
+   * Releases `skbs[0]` to `skbs[count - 1]`, of an array or a `Burst` (kfree_skb_list). Default: `count` is `skbs.length`. Takes
+   * them: all, or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
    * @example

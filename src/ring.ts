@@ -155,7 +155,7 @@ export class Ring {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the ring, in order, as many as there is room for (rte_ring_enqueue_burst).
-   * Takes those, and returns how many; the rest stay yours. Default: `count` is `skbs.length`.
+   * Takes those, and returns how many; the rest stay yours, those of a `Burst` as its first. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
@@ -233,7 +233,8 @@ export class Ring {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on (rte_ring_dequeue_burst). Returns how many; the rest of `out`
-   * stays as it is. `count`: Default: `out.length`; for more, `out` grows.
+   * stays as it is. `count`: Default: `out.length`; for more, `out` grows. Into a `Burst` they go behind those that are there, by
+   * default as many as there is room for.
    *
    * @throws RingRoleError, RingClosedError after `release()`, ArgumentTypeError, ArgumentRangeError
    * @example

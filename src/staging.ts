@@ -3,6 +3,7 @@
 
 import { ERROR_LIMIT } from "../assembly/layout.js";
 import type { Burst } from "./burst.js";
+import { checkInteger, U32_MOST } from "./check.js";
 import type { Engine } from "./engine.js";
 import { ArgumentTypeError, ForeignSkbError } from "./errors.js";
 import { DropReason } from "./reason.js";
@@ -27,6 +28,60 @@ export function burstOf(engine: Engine, what: string, given: unknown): Burst {
   if (burst._engine !== engine) throw new ForeignSkbError(what);
   burst._live();
   return burst;
+}
+
+/**
+ * For who takes packets one by one, as objects: `give` is called with the array, or with the packets of the burst, as many as
+ * `count` says. What it does not take stays there. Returns what it does.
+ *
+ * @throws ArgumentTypeError, ArgumentRangeError, ForeignSkbError, StaleRegionError, EngineClosedError
+ */
+export function eachTaken<T extends SkbArray>(
+  engine: Engine,
+  skbs: T | Burst,
+  count: number | undefined,
+  give: (skbs: T | Skb[], count: number) => number,
+): number {
+  if (isArray(skbs)) return give(skbs, checkInteger("count", count ?? skbs.length, 0, skbs.length));
+  const burst = burstOf(engine, "skbs", skbs);
+  return burst._lend(burst._some(count), (those) => give(those, those.length));
+}
+
+/**
+ * For who gives packets one by one: puts up to `count` of what `next` returns into an array or a burst, until that is null. Returns
+ * how many. What an array does not take is released, and what this call has put there before. `more` says, once there is a
+ * packet, whether to ask for another.
+ *
+ * @throws ArgumentTypeError, ArgumentRangeError, ForeignSkbError, StaleRegionError, EngineClosedError, what `next` throws
+ */
+export function putEach(
+  engine: Engine,
+  out: Packets,
+  count: number | undefined,
+  next: () => Skb | null,
+  more: () => boolean,
+): number {
+  const isBurst = !Array.isArray(out);
+  const most = isBurst
+    ? burstOf(engine, "out", out)._more(count)
+    : checkInteger("count", count ?? out.length, 0, U32_MOST);
+  let done = 0;
+  while (done < most && (done === 0 || more())) {
+    const skb = next();
+    if (skb === null) break;
+    try {
+      if (isBurst) out.push(skb);
+      else out[done] = skb;
+    } catch (error) {
+      skb.release();
+      if (isBurst) throw error;
+      // A frozen array, say. What this call has put into it goes back.
+      for (let i = 0; i < done; i++) (out[i] as Skb)[Symbol.dispose]();
+      throw new ArgumentTypeError("out", "an array that takes packets", out);
+    }
+    done++;
+  }
+  return done;
 }
 
 /**

@@ -36,7 +36,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
 
 /** What drivers may know besides the driver's interface: what users know, and what checks arguments and waits. */
 const KNOWN_TO_DRIVERS =
-  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|time|token|turns|ubuf|user-region|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
+  /^src\/(abort|burst|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|staging|time|token|turns|ubuf|user-region|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
 
 const DRIVERS = /^src\/(io|node|pipeline|web)\//;
 

@@ -1,15 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
 
-import { checkInteger, checkReuse, U32_MOST } from "../check.js";
+import { checkReuse } from "../check.js";
 import { describes } from "../describe.js";
-import { checkOpen } from "../driver.js";
+import { checkOpen, putEach } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError } from "../errors.js";
 import { type PacketsOptions, packetsOf } from "../iteration.js";
 import { DropReason } from "../reason.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
 import { EventWaiter } from "./event-waiter.js";
@@ -119,25 +119,15 @@ export abstract class Inbox {
    * receiver.dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     checkReuse(options);
-    const most = checkInteger("count", count ?? out.length, 0, U32_MOST);
-    let done = 0;
-    while (done < most && (done === 0 || this.#queue.length > 0)) {
-      const skb = this.dequeue();
-      if (skb === null) break;
-      try {
-        out[done] = skb;
-      } catch {
-        // A frozen array, say. What this call has put into it goes back.
-        skb.release();
-        for (let i = 0; i < done; i++) (out[i] as Skb)[Symbol.dispose]();
-        throw new ArgumentTypeError("out", "an array that takes packets", out);
-      }
-      done++;
-    }
-    return done;
+    return putEach(
+      this._engine,
+      out,
+      count,
+      () => this.dequeue(),
+      () => this.#queue.length > 0,
+    );
   }
 
   /**

@@ -1,12 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Outbox: what senders to sockets and to streams have in common. Packets are taken while there is room.
 
+import type { Burst } from "../burst.js";
 import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
-import { checkOpen, mark, refused, takeAs, unmark } from "../driver.js";
+import { checkOpen, eachTaken, mark, refused, takeAs, unmark } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { HeldSkbError } from "../errors.js";
 import type { Skb } from "../skb.js";
+import type { SkbArray } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
 import { EventWaiter, type Look } from "./event-waiter.js";
@@ -131,9 +133,11 @@ export abstract class Outbox implements Transmitter {
    * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
    * sender.enqueueBurst([skb, other]); // → 2
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
-    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
+    return eachTaken(this._engine, skbs, count, (those, total) => this.#enqueueAll(those, total));
+  }
+
+  #enqueueAll(skbs: SkbArray, total: number): number {
     this.#check();
     const error = this.#firstRefusal(skbs, total);
     if (error !== null) throw error;
@@ -147,7 +151,7 @@ export abstract class Outbox implements Transmitter {
     return done;
   }
 
-  #firstRefusal(skbs: readonly (Skb | null | undefined)[], n: number): Error | null {
+  #firstRefusal(skbs: SkbArray, n: number): Error | null {
     const handles: number[] = [];
     let error: Error | null = null;
     for (let i = 0; i < n && error === null; i++) {

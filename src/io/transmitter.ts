@@ -2,6 +2,7 @@
 
 import { ArgumentTypeError } from "../errors.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 
 /**
@@ -19,7 +20,7 @@ export interface Transmitter {
   /** Takes the packet and returns true; or returns false if there is no room, and the packet stays the caller's. */
   enqueue(skb: Skb): boolean;
   /** Takes as many as there is room for, and returns how many. The others stay the caller's. */
-  enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number;
+  enqueueBurst(skbs: Packets, count?: number): number;
   /** Waits until there is room, as much as makes it worth while if `room` is not given, or there will never be any. */
   waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup>;
 }

@@ -8,14 +8,16 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_USERS,
 } from "../../assembly/layout.js";
+import type { Burst } from "../burst.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import { describes } from "../describe.js";
-import { checkEngine, coreOf, handleOf, heapOf, refused, take } from "../driver.js";
+import { checkEngine, coreOf, eachTaken, handleOf, heapOf, refused, take } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { HeldSkbError } from "../errors.js";
 import { EventWaiter, type Look } from "../io/event-waiter.js";
 import type { Transmitter } from "../io/transmitter.js";
 import type { Skb } from "../skb.js";
+import type { SkbArray } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
@@ -194,9 +196,11 @@ export class CaptureWriter implements Transmitter {
    * writer.enqueueBurst([skb, other]); // → 2
    * writer.closeSync();
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
-    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
+    return eachTaken(this.#engine, skbs, count, (those, total) => this.#enqueueAll(those, total));
+  }
+
+  #enqueueAll(skbs: SkbArray, total: number): number {
     this.#sink.check();
     let done = 0;
     try {

@@ -69,7 +69,8 @@ export type Twin = Skb | "full" | "exhausted" | "failed";
 export class Tap {
   /** The file, as it was named. */
   readonly file: string;
-  readonly #engine: Engine;
+  /** @internal */
+  readonly _engine: Engine;
   readonly #ring: Ring;
   readonly #output: CaptureFile;
   readonly #writer: TapWriter;
@@ -88,7 +89,7 @@ export class Tap {
   #aborted: { readonly reason: unknown } | null = null;
 
   private constructor(engine: Engine, ring: Ring, output: CaptureFile, writer: TapWriter) {
-    this.#engine = engine;
+    this._engine = engine;
     this.#ring = ring;
     this.#output = output;
     this.#writer = writer;
@@ -140,7 +141,7 @@ export class Tap {
 
   /** Packets that `offer` would take now: none once it is closed. */
   get room(): number {
-    return this.#closing || this.#engine.closed ? 0 : this.#ring.capacity - this.#ring.size;
+    return this.#closing || this._engine.closed ? 0 : this.#ring.capacity - this.#ring.size;
   }
 
   /**
@@ -154,7 +155,7 @@ export class Tap {
    * await tap.close();
    */
   offer(skb: Skb): boolean {
-    ownHandle(this.#engine, "skb", skb);
+    ownHandle(this._engine, "skb", skb);
     return this._keep(this._twin(skb, this._room()));
   }
 
@@ -185,7 +186,7 @@ export class Tap {
    * await tap.close();
    */
   async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
-    checkOpen(this.#engine);
+    checkOpen(this._engine);
     if (room !== undefined) checkInteger("room", room, 1, this.#ring.capacity);
     checkWait(options, []);
     if (this.#closing) return atOnce("ended");
@@ -252,7 +253,7 @@ export class Tap {
   async #end(): Promise<void> {
     this.#closing = true;
     // An engine that was closed by force takes the ring with it, and nobody could tell the worker that this is the end.
-    if (this.#engine.closed) this.#writer.kill();
+    if (this._engine.closed) this.#writer.kill();
     else this.#ring.close();
     await this.#writer.end();
     this.#ring.release();

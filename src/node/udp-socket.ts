@@ -4,6 +4,7 @@
 import type { Socket, SocketOptions } from "node:dgram";
 import { isIP } from "node:net";
 import type { AbortSignalLike } from "../abort.js";
+import type { Burst } from "../burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkString, type Names } from "../check.js";
 import { describes } from "../describe.js";
 import { checkEngine } from "../driver.js";
@@ -15,6 +16,7 @@ import type { Transmitter } from "../io/transmitter.js";
 import { type PacketsOptions, packetsOf } from "../iteration.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
+import type { Packets, SkbArray } from "../staging.js";
 import { checkSignal, type WaitOptions, type Wakeup } from "../wait.js";
 import { attempted, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
 import { checkReceiving, UdpReceiver, type UdpReceiverStats } from "./udp-receiver.js";
@@ -210,7 +212,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port } });
    * socket.enqueueBurst([skb, other]); // → 2
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
     return this.#sender.enqueueBurst(skbs, count);
   }
 
@@ -260,7 +262,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * const socket = await UdpSocket.open(engine);
    * socket.dequeueBurst(new Array(32)); // → 0
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     return this.#receiver.dequeueBurst(out, count, options);
   }
 
