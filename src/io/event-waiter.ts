@@ -26,6 +26,7 @@ interface Pending {
 const GROUPS_KEPT = 4;
 
 const nothing = (): void => {};
+const itself = (wakeup: Wakeup): Wakeup => wakeup;
 
 /** The waits for one socket or stream. */
 export class EventWaiter {
@@ -94,8 +95,11 @@ export class EventWaiter {
     });
   }
 
-  /** Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. */
-  wake(): void {
+  /**
+   * Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. `as` is another
+   * where the event loop has just turned.
+   */
+  wake(as: (wakeup: Wakeup) => Wakeup | Promise<Wakeup> = soon): void {
     if (this.#waiting === 0) return;
     let left = this.#most();
     for (const group of this.#groups.values()) {
@@ -106,7 +110,8 @@ export class EventWaiter {
           this.#wakeAgain();
           break;
         }
-        this.#end(one, now);
+        // What woke it may be but a promise that was ready.
+        this.#end(one, now, as);
       }
     }
   }
@@ -125,7 +130,7 @@ export class EventWaiter {
     this.#again = true;
     void nextTurn().then(() => {
       this.#again = false;
-      this.wake();
+      this.wake(itself);
     });
   }
 
@@ -170,10 +175,9 @@ export class EventWaiter {
     return this.#groups.get(one.need)?.has(one) === true;
   }
 
-  #end(one: Pending, wakeup: Wakeup): void {
+  #end(one: Pending, wakeup: Wakeup, as: (wakeup: Wakeup) => Wakeup | Promise<Wakeup> = soon): void {
     this.#forget(one);
-    // What woke it may be but a promise that was ready.
-    one.resolve(soon(wakeup));
+    one.resolve(as(wakeup));
   }
 
   #forget(one: Pending): void {
