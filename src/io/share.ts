@@ -7,11 +7,8 @@ import { nextTurn } from "../turns.js";
 // before the time is up, unless the system has kept it waiting.
 const PACKETS_MOST = 320;
 const MS_MOST = 10;
-/**
- * Packets that are counted before a turn is asked for, which costs as much as some of them: who sends few in a turn
- * never has too large a share.
- */
-const PACKETS_FREE = PACKETS_MOST / 2;
+/** Packets before a turn is asked for, from which on they count: that costs as much as some of them. */
+const PACKETS_FREE = 64;
 /** Bytes that take the time of a packet. */
 const BYTES_SHIFT = 14;
 
@@ -31,6 +28,7 @@ export class Share {
     this.#taken += 1 + (bytes >>> BYTES_SHIFT);
     if (this.#turns || this.#taken <= PACKETS_FREE) return;
     this.#turns = true;
+    this.#taken = 0;
     this.#start = performance.now();
     // Before any loop goes on that waits for it.
     void nextTurn().then(() => {
