@@ -7,7 +7,8 @@ import {
   type Receiver,
   type Sender,
   type Skb,
-  type UserRegion,
+  Ubuf,
+  UserRegion,
   type WaitOptions,
 } from "skbuff";
 import { BUCKETS, bucketOf } from "./histogram.js";
@@ -107,7 +108,7 @@ export class Source extends Role {
     const { capture, size, mode } = settings;
     this.#bytes = capture?.bytes ?? Uint8Array.from({ length: size }, (_, i) => i & 0xff);
     if (mode !== "lend") return;
-    this.#region = engine.userRegion(capture?.bytes.length ?? plan.window * plan.stride);
+    this.#region = new UserRegion(engine, capture?.bytes.length ?? plan.window * plan.stride);
     const memory = this.#region.bytes;
     if (capture !== null) memory.set(capture.bytes);
     for (let i = 0; i < plan.window; i++) {
@@ -191,7 +192,7 @@ export class Source extends Role {
     }
     const { offset, length } = this.#next();
     const at = this.#settings.capture === null ? buffer * this.#plan.stride : offset;
-    const ubuf = this.#engine.ubuf(({ desc }) => this.#free.push(desc), { desc: buffer });
+    const ubuf = new Ubuf(this.#engine, ({ desc }) => this.#free.push(desc), { desc: buffer });
     skb.addUserFrag(region, at, length, ubuf);
     return skb;
   }

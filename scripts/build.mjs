@@ -120,10 +120,15 @@ export default function instantiate(): Core & Host;
  * nobody uses, since making one might do something. As entries they get modules of their own; by these nobody finds them.
  */
 const APART = Object.fromEntries(
-  ["build/wasm.js", "src/errors.ts", "src/mesh.ts", "src/queue.ts", "src/ring.ts"].map((file) => [
-    `apart/${basename(file, extname(file))}`,
-    file,
-  ]),
+  [
+    "build/wasm.js",
+    "src/errors.ts",
+    "src/mesh.ts",
+    "src/queue.ts",
+    "src/ring.ts",
+    "src/ubuf.ts",
+    "src/user-region.ts",
+  ].map((file) => [`apart/${basename(file, extname(file))}`, file]),
 );
 
 async function bundle(names) {

@@ -49,5 +49,6 @@ export { Sender } from "./sender.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export type { Debugging, Leak } from "./tracker.js";
-export { type Completion, Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+export { type Completion, Ubuf, type UbufCallback, type UbufOptions } from "./ubuf.js";
+export { UserRegion } from "./user-region.js";
 export type { WaitOptions, Wakeup } from "./wait.js";

@@ -1,19 +1,14 @@
 // Completions: a thread's ubufs, from when they are made until their callbacks have run.
 
-import { ERROR_LIMIT, UBUF_COPIED, UBUF_SHARING } from "../assembly/layout.js";
-import { checkFunction, checkInteger, checkOneOf, checkOptions, U32_MOST } from "./check.js";
+import { ERROR_LIMIT, UBUF_COPIED } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
-import { refusal } from "./refusal.js";
-import { type Completion, UBUF_OPTIONS, Ubuf, type UbufCallback, type UbufOptions } from "./ubuf.js";
+import type { Completion, Ubuf } from "./ubuf.js";
 
-/** What `sharing` of a ubuf can be. */
-const SHARING = ["copy", "refcount"] as const;
 /** Callbacks that may run one within another, because each asks for more: deep enough for what is meant, and no danger to the stack. */
 const NESTED_MOST = 32;
 
 export class Completions {
   readonly #engine: Engine;
-  readonly #onError: ((error: unknown) => void) | undefined;
   /** Each at the index of its slot: made with the first of them. */
   #ubufs: (Ubuf | undefined)[] = [];
   /** The bits of a ubuf's handle that are its slot's index. */
@@ -27,28 +22,19 @@ export class Completions {
   #lastDue: Ubuf | null = null;
   #postponed = 0;
 
-  constructor(engine: Engine, inherited: number, onError: ((error: unknown) => void) | undefined) {
+  /** With the first ubuf of a thread: what is lent already is inherited. */
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#inherited = inherited;
-    this.#onError = onError;
+    this.#inherited = engine._lent;
     this.#mask = engine._core.totalUbufs() + ERROR_LIMIT - 1;
   }
 
-  /** Makes a ubuf. @throws PoolExhaustedError, ArgumentTypeError, ArgumentRangeError */
-  make(callback: UbufCallback | undefined, options: UbufOptions | undefined): Ubuf {
-    const engine = this.#engine;
-    checkFunction("callback", callback);
-    const given = checkOptions(options, UBUF_OPTIONS);
-    const desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
-    const sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
-    const handle = engine._core.createUbuf(desc, sharing === "refcount" ? UBUF_SHARING : 0);
-    if (handle < ERROR_LIMIT) throw refusal(engine, handle, null);
-    const ubuf = new Ubuf(engine, handle, desc, sharing, callback);
+  /** A ubuf was made. */
+  add(ubuf: Ubuf): void {
     // All of it at once: an array that grows by leaps becomes a hash table.
     if (this.#ubufs.length === 0) this.#ubufs = new Array(this.#mask + 1).fill(undefined);
-    this.#ubufs[handle & this.#mask] = ubuf;
-    engine._lent++;
-    return ubuf;
+    this.#ubufs[ubuf._handle & this.#mask] = ubuf;
+    this.#engine._lend();
   }
 
   #forget(ubuf: Ubuf, status: Completion["status"] | "cancelled"): void {
@@ -102,13 +88,11 @@ export class Completions {
     return n;
   }
 
-  /** Nobody is told any more: `run` may complete what it likes. What nobody carries ends. */
-  abandon(run: () => void): void {
+  /** Nobody is told any more. What nobody carries ends. */
+  abandon(): void {
     // So deep in callbacks that none is called.
     this.#running = NESTED_MOST;
-    run();
     for (const ubuf of this.out) if (!ubuf._carried) ubuf.cancel();
-    this.#postpone();
   }
 
   /** The next ubuf whose callback is to run, or null. */
@@ -154,7 +138,7 @@ export class Completions {
 
   /** A callback's error goes to whoever listens, not to the operation that happened to complete the ubuf. */
   #surface(error: unknown): void {
-    const onError = this.#onError;
+    const onError = this.#engine._onError;
     queueMicrotask(() => {
       if (onError === undefined) throw error;
       onError(error);

@@ -8,7 +8,8 @@ import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
 import type { DropReason } from "./reason.js";
 import type { Skb } from "./skb.js";
-import type { Ubuf, UserRegion } from "./ubuf.js";
+import type { Ubuf } from "./ubuf.js";
+import type { UserRegion } from "./user-region.js";
 import type { Wait, Woken } from "./wait.js";
 
 export { provideJs } from "./core/load-js.js";

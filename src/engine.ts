@@ -23,7 +23,7 @@ import {
   type Names,
   U32_MOST,
 } from "./check.js";
-import { Completions } from "./completions.js";
+import type { Completions } from "./completions.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
 import { type Core, join, type Loaded, load } from "./core/load.js";
@@ -46,7 +46,8 @@ import { Sleeper } from "./sleeper.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Debugging, Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
-import { Ubuf, type UbufCallback, type UbufOptions, UserRegion } from "./ubuf.js";
+import type { Ubuf } from "./ubuf.js";
+import type { UserRegion } from "./user-region.js";
 import { checkWait, ENGINE_WAIT_OPTIONS, type Wait, type WaitOptions, type Wakeup } from "./wait.js";
 import { Waiter } from "./waiter.js";
 
@@ -187,8 +188,10 @@ export class Engine {
   readonly _waiter: Waiter;
   /** The sender whose rings the core's scatter chooses from. @internal */
   _targets: object | null = null;
-  /** @internal */
-  readonly _completions: Completions;
+  /** Null until this thread makes a ubuf. @internal */
+  _completions: Completions | null = null;
+  /** Told what callbacks throw. @internal */
+  readonly _onError: EngineOptions["onError"];
   readonly #loaded: Loaded;
   /** Whether other threads can be there. */
   #several: boolean;
@@ -201,7 +204,7 @@ export class Engine {
     this.shared = loaded.shared;
     this.memory = loaded.buffer.byteLength;
     this._core = loaded.core;
-    this._heap = new Heap(loaded);
+    this._heap = new Heap(loaded, BASE);
     const { onLeak = warn } = options;
     // What was out when the engine was closed, close() has told.
     const report = (leak: Leak): void => (this.closed ? undefined : onLeak(leak));
@@ -214,7 +217,7 @@ export class Engine {
     this.#loaded = loaded;
     this.thread = loaded.core.threadSelf();
     this._lent = loaded.core.inherited();
-    this._completions = new Completions(this, this._lent, options.onError);
+    this._onError = options.onError;
     if (this._lent > 0) this._waiter.listen();
     if (this.#several) this.#stay = leaveAtExit(this);
   }
@@ -367,43 +370,7 @@ export class Engine {
     if (this._lent !== 0) this._deliver();
   }
 
-  // ─── Lent memory ─────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Takes memory out of the arena for you to write and lend. Returns an owned region.
-   *
-   * @throws PoolExhaustedError if there are not so many neighbouring free pages; ArgumentRangeError
-   * @example
-   * const region = engine.userRegion(10000);
-   * region.bytes.set(payload);
-   * region.release();
-   */
-  userRegion(bytes: number): UserRegion {
-    this._open();
-    checkInteger("bytes", bytes, 1, this.memory);
-    const address = this._core.createRegion(Math.ceil(bytes / PAGE_BYTES)) >>> 0;
-    if (address < ERROR_LIMIT) throw refusal(this, address, null);
-    const region = new UserRegion(this, address, bytes);
-    this._regions.add(region);
-    return region;
-  }
-
-  /**
-   * Makes a ubuf: the promise to tell when lent memory may be used again. The callback, which may be left out, runs
-   * once, on this thread; never within another one, unless that calls `poll`, `wait`, `close` or `detach`.
-   *
-   * @throws PoolExhaustedError, ArgumentTypeError, ArgumentRangeError
-   * @example
-   * const ubuf = engine.ubuf(({ desc, status }) => console.log(desc, status), { desc: 7, sharing: "refcount" });
-   * skb.addUserFrag(region, 0, 1000, ubuf);
-   * ubuf.status; // → "lent"
-   */
-  ubuf(callback?: UbufCallback, options?: UbufOptions): Ubuf {
-    this._open();
-    const ubuf = this._completions.make(callback, options);
-    if (this.#several) this._waiter.listen();
-    return ubuf;
-  }
+  // ─── Waiting ─────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Runs the callbacks of ubufs that have completed. Returns how many there were.
@@ -414,7 +381,7 @@ export class Engine {
    */
   poll(): number {
     this._open();
-    return this._completions.awaited ? this._deliver(true) : 0;
+    return this._completions?.awaited ? this._deliver(true) : 0;
   }
 
   /**
@@ -423,14 +390,14 @@ export class Engine {
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError; UnsupportedError on a thread that must not block
    * @example
-   * const out = engine.ubuf();
+   * const out = new Ubuf(engine);
    * engine.wait({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
   wait(options?: Omit<WaitOptions, "completions">): Wakeup {
     this._open();
     const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
-    return this._completions.awaited ? this._sleeper.block({ ...wait, completions: true }) : "ended";
+    return this._completions?.awaited ? this._sleeper.block({ ...wait, completions: true }) : "ended";
   }
 
   /**
@@ -438,14 +405,14 @@ export class Engine {
    *
    * @throws EngineClosedError, ArgumentRangeError, ArgumentTypeError, the reason of `signal` (as rejections)
    * @example
-   * const out = engine.ubuf();
+   * const out = new Ubuf(engine);
    * await engine.waitAsync({ timeout: 10 }); // → "timed-out"
    * out.cancel();
    */
   async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<Wakeup> {
     this._open();
     const wait = checkWait(options, [], ENGINE_WAIT_OPTIONS);
-    return this._completions.awaited ? this._waiter.waitForCompletions(wait) : atOnce("ended");
+    return this._completions?.awaited ? this._waiter.waitForCompletions(wait) : atOnce("ended");
   }
 
   /**
@@ -602,6 +569,7 @@ export class Engine {
   #end(): void {
     this.#closed = true;
     this._core = closedCore(this._core);
+    this._heap.close();
     this.#stay?.();
   }
 
@@ -694,21 +662,33 @@ export class Engine {
   /** The address of a region of this engine. @internal */
   _ownRegion(region: UserRegion): number {
     this._open();
-    if (!(region instanceof UserRegion)) throw new ArgumentTypeError("region", "a UserRegion", region);
+    if (region?._kind !== "region") throw new ArgumentTypeError("region", "a UserRegion", region);
     if (region._engine !== this) throw new ForeignSkbError("region");
     return region._live();
   }
 
   /** The handle of a ubuf of this engine. @internal */
   _ownUbuf(ubuf: Ubuf): number {
-    if (!(ubuf instanceof Ubuf)) throw new ArgumentTypeError("ubuf", "a Ubuf", ubuf);
+    if (ubuf?._kind !== "ubuf") throw new ArgumentTypeError("ubuf", "a Ubuf", ubuf);
     if (ubuf._engine !== this) throw new ForeignSkbError("ubuf");
     return ubuf._handle;
   }
 
+  /** A ubuf was made: from now on it may complete. @internal */
+  _lend(): void {
+    this._lent++;
+    if (this.#several) this._waiter.listen();
+  }
+
   /** Runs the callbacks of completed ubufs. Returns how many had completed. @internal */
   _deliver(asked = false): number {
-    return this._completions.deliver(asked);
+    if (this._completions !== null) return this._completions.deliver(asked);
+    // Those of a thread that has ended, whose block this one has now: nobody is told.
+    for (let handle = this._core.takeCompletion(); handle !== 0; handle = this._core.takeCompletion()) {
+      this._core.finishUbuf(handle);
+      this._lent--;
+    }
+    return 0;
   }
 
   /** @internal */

@@ -23,7 +23,7 @@ function packetsOut(engine: Engine, thread: number): string[] {
 
 /** A line for each packet, region and ubuf that keeps this thread; 0: or anybody's packet. */
 export function out(engine: Engine, thread = engine.thread): string[] {
-  const ubufs = engine._completions.out.map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
+  const ubufs = (engine._completions?.out ?? []).map((ubuf) => `ubuf: desc ${ubuf.desc}, ${ubuf.status}`);
   return [...packetsOut(engine, thread), ...ubufs];
 }
 
@@ -49,8 +49,8 @@ export function* departure(engine: Engine, options: DetachOptions | undefined): 
   if (completions !== "wait" || engine.closed) return;
   // The tables are gone through once for all that are out, not for each completion.
   if (packetsOut(engine, engine.thread).length > 0) return;
-  const all = engine._completions;
-  for (let carried = all.carried; carried.length > 0; carried = all.carried) {
+  const carriedOnes = () => engine._completions?.carried ?? [];
+  for (let carried = carriedOnes(); carried.length > 0; carried = carriedOnes()) {
     for (const ubuf of carried) {
       while (ubuf.status === "lent") {
         const left = deadline - performance.now();
@@ -64,9 +64,9 @@ export function* departure(engine: Engine, options: DetachOptions | undefined): 
 
 /** Gives back all that a thread has that ends: its packets, regions and ubufs that nobody carries. Nobody is told. */
 export function abandon(engine: Engine): void {
-  engine._completions.abandon(() => {
-    for (const { handle, users } of packetsOf(engine._heap, BASE, engine.thread))
-      for (let i = 0; i < users; i++) engine._core.release(handle, DropReason.notSpecified);
-    for (const region of engine._regions) region.release();
-  });
+  engine._completions?.abandon();
+  for (const { handle, users } of packetsOf(engine._heap, BASE, engine.thread))
+    for (let i = 0; i < users; i++) engine._core.release(handle, DropReason.notSpecified);
+  for (const region of engine._regions) region.release();
+  engine._deliver(true);
 }

@@ -37,7 +37,7 @@ import {
   UbufError,
 } from "./errors.js";
 import { inUse } from "./pools.js";
-import type { Skb } from "./skb.js";
+import type { SkbReference } from "./skb/reference.js";
 import type { Ubuf } from "./ubuf.js";
 
 /** What was asked, for the message: of several arguments each by its own name. */
@@ -55,12 +55,12 @@ export interface Asked {
   /** Headroom that a new head was to have. */
   readonly headroom?: number;
   /** The other packet of an operation on two, and what it was given as. */
-  readonly other?: Skb;
+  readonly other?: SkbReference;
   readonly ubuf?: Ubuf;
 }
 
 /** The error for a status of the core. */
-export function refusal(engine: Engine, status: number, skb: Skb | null, asked: Asked = {}): Error {
+export function refusal(engine: Engine, status: number, skb: SkbReference | null, asked: Asked = {}): Error {
   const { what = "", got = 0 } = asked;
   switch (status) {
     case E_EXHAUSTED:
@@ -84,14 +84,14 @@ export function refusal(engine: Engine, status: number, skb: Skb | null, asked: 
         ? new UbufError("the only one that the packet carries", "another than it carries already")
         : new UbufError("a live one", `one that is over: ${asked.ubuf?.status}`);
     case E_LINEAR:
-      return linearError(engine, skb as Skb, asked);
+      return linearError(engine, skb as SkbReference, asked);
     default:
       return skb === null ? new EngineClosedError() : staleError(skb);
   }
 }
 
 /** Says which of offset and count lies outside of the packet; or that the packet would be too long. */
-function rangeError(skb: Skb | null, { what = "", got = 0, bytes, count, more }: Asked): Error {
+function rangeError(skb: SkbReference | null, { what = "", got = 0, bytes, count, more }: Asked): Error {
   const length = skb?.length ?? 0;
   if (more !== undefined)
     return new ArgumentRangeError("length", `0..${MAX_LENGTH} (the longest packet)`, length + more);
@@ -108,7 +108,7 @@ function rangeError(skb: Skb | null, { what = "", got = 0, bytes, count, more }:
     : new ArgumentRangeError(what, `0..${length - bytes} (${bytes} bytes of ${length})`, got);
 }
 
-function fragsError(skb: Skb | null, { what, other, more = 0 }: Asked): Error {
+function fragsError(skb: SkbReference | null, { what, other, more = 0 }: Asked): Error {
   if (skb === null || other === skb) return new FragLimitError("another packet", "the packet itself", "skb");
   if (skb.listLength > 0)
     return what === "bytes"
@@ -120,7 +120,7 @@ function fragsError(skb: Skb | null, { what, other, more = 0 }: Asked): Error {
 }
 
 /** What does not fit the longest head, beside what else has to be in it. */
-function linearError(engine: Engine, skb: Skb, { what = "", got = 0, headroom }: Asked): Error {
+function linearError(engine: Engine, skb: SkbReference, { what = "", got = 0, headroom }: Asked): Error {
   const { _core: core } = engine;
   const handle = skb.handle;
   let beside: number;
@@ -138,14 +138,14 @@ function linearError(engine: Engine, skb: Skb, { what = "", got = 0, headroom }:
 }
 
 /** The error for a use of an Skb that has ended. */
-export function staleError(skb: Skb, how?: string): Error {
+export function staleError(skb: SkbReference, how?: string): Error {
   if (skb._engine.closed) return new EngineClosedError();
   const life = skb._engine._debug?.of(skb);
   const got = how ?? (skb._handle === GIVEN_AWAY ? "one that was given away" : "one that was released");
   return new StaleSkbError(got, life?.allocatedAt, life?.releasedAt);
 }
 
-function roomOf(skb: Skb | null, { room }: Asked): string {
+function roomOf(skb: SkbReference | null, { room }: Asked): string {
   if (skb === null) return "0";
   if (room === "linear") return `0..${skb.linearLength} (linear)`;
   if (room === "headroom") return `0..${skb.headroom} (headroom)`;

@@ -1,6 +1,6 @@
 // What an engine tells of its packets to who wants to know where they come from: `debug` of "skbuff/inspect".
 
-import type { Skb } from "./skb.js";
+import type { SkbReference } from "./skb/reference.js";
 
 /** An skb whose last Skb object was garbage-collected before it was released. */
 export interface Leak {
@@ -15,11 +15,11 @@ export type Debugging = (onLeak: (leak: Leak) => void) => object;
 
 /** What that returns: it is told of each Skb object that gets a reference, and loses it. */
 export interface Tracker {
-  born(skb: Skb, handle: number): void;
-  died(skb: Skb): void;
+  born(skb: SkbReference, handle: number): void;
+  died(skb: SkbReference): void;
   /** It did not die after all. */
-  revived(skb: Skb): void;
-  of(skb: Skb): { allocatedAt: string; releasedAt: string | undefined } | undefined;
+  revived(skb: SkbReference): void;
+  of(skb: SkbReference): { allocatedAt: string; releasedAt: string | undefined } | undefined;
   /** Where the oldest reference to the packet that is still out was made. */
   allocatedAt(handle: number): string | undefined;
 }

@@ -1,15 +1,16 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-// Lent memory: the region that holds it, and the ubuf that says when it may be used again.
+// Ubuf: tells whoever lent memory to packets when it may be used again.
 
-import { UBUF_CARRIED } from "../assembly/layout.js";
-import type { Names } from "./check.js";
+import { ERROR_LIMIT, UBUF_CARRIED, UBUF_SHARING } from "../assembly/layout.js";
+import { checkFunction, checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "./check.js";
+import { Completions } from "./completions.js";
 import { describes } from "./describe.js";
-import type { Engine } from "./engine.js";
-import { EngineClosedError, StaleRegionError, UbufError } from "./errors.js";
+import { checkEngine, type Engine } from "./engine.js";
+import { UbufError } from "./errors.js";
+import { refusal } from "./refusal.js";
 
 /** What a completion says. */
 export interface Completion {
-  /** The number given to `engine.ubuf`. */
+  /** `desc` of the ubuf. */
   readonly desc: number;
   /** `sent`: read in place, then released. `copied`: the engine copied the bytes and let go early. */
   readonly status: "sent" | "copied";
@@ -29,28 +30,30 @@ export interface UbufOptions {
   sharing?: "copy" | "refcount";
 }
 
-/** @internal */
-export const UBUF_OPTIONS: Names<UbufOptions> = { desc: true, sharing: true };
+const UBUF_OPTIONS: Names<UbufOptions> = { desc: true, sharing: true };
+/** What `sharing` can be. */
+const SHARING = ["copy", "refcount"] as const;
 
 /**
- * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Made by `engine.ubuf`, given to
- * `skb.addUserFrag`. It completes once: when the last packet data that carries it is released, or earlier, when
+ * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Given to `skb.addUserFrag`. It completes once: when the last packet data that carries it is released, or earlier, when
  * the engine has copied the bytes. The engine keeps it alive until then; you need not hold it.
  *
  * @example
- * const ubuf = engine.ubuf(({ desc, status }) => console.log(desc, status), { desc: 7 });
+ * const ubuf = new Ubuf(engine, ({ desc, status }) => console.log(desc, status), { desc: 7 });
  * skb.addUserFrag(region, 0, 1000, ubuf);
  * skb.release(); // prints 7 sent
  * ubuf.status; // → "sent"
  */
 export class Ubuf {
-  /** The number given to `engine.ubuf`. */
+  /** The number given to the constructor. */
   readonly desc: number;
-  /** As given to `engine.ubuf`. */
+  /** As given to the constructor. */
   readonly sharing: "copy" | "refcount";
+  /** By this it is told from what is none, since who makes none need not have the class. @internal */
+  readonly _kind = "ubuf";
   /** @internal */
   readonly _engine: Engine;
-  /** @internal */
+  /** 0 when it has ended. @internal */
   _handle: number;
   /** @internal */
   readonly _callback: UbufCallback | undefined;
@@ -58,19 +61,28 @@ export class Ubuf {
   _next: Ubuf | null = null;
   #status: "idle" | "sent" | "copied" | "cancelled" = "idle";
 
-  /** @internal */
-  constructor(
-    engine: Engine,
-    handle: number,
-    desc: number,
-    sharing: "copy" | "refcount",
-    callback: UbufCallback | undefined,
-  ) {
+  /**
+   * Makes a ubuf. The callback, which may be left out, runs once, on this thread; never within another one, unless that calls
+   * `poll`, `wait`, `close` or `detach`.
+   *
+   * @throws PoolExhaustedError, EngineClosedError, ArgumentTypeError, ArgumentRangeError
+   * @example
+   * const options = { desc: 7, sharing: "refcount" };
+   * const ubuf = new Ubuf(engine, ({ desc, status }) => console.log(desc, status), options);
+   * skb.addUserFrag(region, 0, 1000, ubuf);
+   * ubuf.status; // → "lent"
+   */
+  constructor(engine: Engine, callback?: UbufCallback, options?: UbufOptions) {
+    const { _core: core } = checkEngine(engine);
+    this._callback = checkFunction("callback", callback);
+    const given = checkOptions(options, UBUF_OPTIONS);
     this._engine = engine;
-    this._handle = handle;
-    this.desc = desc;
-    this.sharing = sharing;
-    this._callback = callback;
+    this.desc = checkInteger("desc", given.desc ?? 0, 0, U32_MOST);
+    this.sharing = checkOneOf("sharing", given.sharing ?? "copy", SHARING);
+    this._handle = core.createUbuf(this.desc, this.sharing === "refcount" ? UBUF_SHARING : 0);
+    if (this._handle < ERROR_LIMIT) throw refusal(engine, this._handle, null);
+    engine._completions ??= new Completions(engine);
+    engine._completions.add(this);
   }
 
   /** `idle` until a packet carries it, `lent` until it has completed, then `sent`, `copied` or `cancelled`. */
@@ -96,7 +108,7 @@ export class Ubuf {
     if (this._handle === 0) return;
     if (this._engine._core.cancelUbuf(this._handle) !== 0)
       throw new UbufError("no packet to carry it", "a carried one");
-    this._engine._completions.cancelled(this);
+    this._engine._completions?.cancelled(this);
   }
 
   /** Whether it has neither completed nor been cancelled. @internal */
@@ -116,89 +128,4 @@ export class Ubuf {
   }
 }
 
-/**
- * Memory of the arena that you write yourself and lend to packets with `skb.addUserFrag`. Made by
- * `engine.userRegion`.
- *
- * @example
- * const region = engine.userRegion(4096);
- * region.bytes.set(payload);
- * skb.addUserFrag(region, 0, 100, ubuf);
- * region.frags; // → 1
- */
-export class UserRegion {
-  /** Bytes that can be lent. */
-  readonly size: number;
-  /** @internal */
-  readonly _engine: Engine;
-  #address: number;
-
-  /** @internal */
-  constructor(engine: Engine, address: number, size: number) {
-    this._engine = engine;
-    this.#address = address;
-    this.size = size;
-  }
-
-  /**
-   * The region's memory. While a packet refers to a part of it, do not write that part.
-   *
-   * @throws StaleRegionError, EngineClosedError
-   * @example
-   * region.bytes.set(payload);
-   * skb.addUserFrag(region, 10, 1, ubuf);
-   * skb.readU8(100); // → 10
-   */
-  get bytes(): Uint8Array {
-    return this._engine._heap.view(this._live(), this.size);
-  }
-
-  /** Frags that refer to the region now. @throws StaleRegionError, EngineClosedError */
-  get frags(): number {
-    return this._engine._core.regionFrags(this._live());
-  }
-
-  /** Whether `release()` was called. */
-  get released(): boolean {
-    return this.#address === 0;
-  }
-
-  /**
-   * Gives the region up. Its memory goes back to the pool at once, or when the last frag that refers to it is gone;
-   * views of it must not be used any more.
-   *
-   * @throws StaleRegionError, EngineClosedError
-   * @example
-   * region.release();
-   * region.released; // → true
-   */
-  release(): void {
-    this._engine._core.releaseRegion(this._live());
-    this._engine._regions.delete(this);
-    this.#address = 0;
-  }
-
-  /**
-   * `release()`, but does nothing if that is done already.
-   *
-   * @example
-   * region[Symbol.dispose]();
-   * region.released; // → true
-   */
-  [Symbol.dispose](): void {
-    if (this.#address !== 0 && !this._engine.closed) this.release();
-  }
-
-  /** @internal */
-  _live(): number {
-    if (this._engine.closed) throw new EngineClosedError();
-    if (this.#address === 0) throw new StaleRegionError();
-    return this.#address;
-  }
-}
-
 describes(Ubuf, "Ubuf", ({ desc, sharing, status }) => ({ desc, sharing, status }));
-describes(UserRegion, "UserRegion", (region) => {
-  const { size, released } = region;
-  return released ? { size, released } : { size, frags: region.frags };
-});

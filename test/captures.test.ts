@@ -2,7 +2,7 @@
 // computed them. The captures are not part of the repository: SKBUFF_CAPTURES names a folder of pcap files.
 
 import { existsSync, readFileSync } from "node:fs";
-import { Engine, type Skb } from "skbuff";
+import { Engine, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FOLDER, FOUND, filesIn } from "./folder.js";
@@ -29,8 +29,8 @@ const SHAPES: Record<string, (engine: Engine, bytes: Uint8Array) => Skb> = {
   },
   "lent frags": (engine, bytes) => {
     const skb = engine.alloc(16);
-    const region = engine.userRegion(bytes.length);
-    const ubuf = engine.ubuf();
+    const region = new UserRegion(engine, bytes.length);
+    const ubuf = new Ubuf(engine);
     region.bytes.set(bytes);
     const step = Math.max(101, Math.ceil(bytes.length / 17));
     for (let at = 0; at < bytes.length; at += step) {

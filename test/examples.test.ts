@@ -24,7 +24,7 @@ import * as web from "skbuff/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { asserting } from "./asserting.js";
-import { DISPOSE, TELLS } from "./members.js";
+import { DISPOSE, prototypesOf, TELLS } from "./members.js";
 import { pcapHeader, pcapRecord } from "./node/made.js";
 import { Peer } from "./node/peer.js";
 import { EchoServer } from "./web/echo-server.js";
@@ -50,7 +50,8 @@ function examplesOf(file: string, source: string): Example[] {
   const found: Example[] = [];
   let owner = "";
   for (const [, indent = "", comment = "", declaration = ""] of source.matchAll(COMMENT)) {
-    if (indent === "") owner = TOP.exec(declaration)?.[2] ?? "";
+    // What src/skb has are parts of one class.
+    if (indent === "") owner = file.startsWith("skb/") ? "Skb" : (TOP.exec(declaration)?.[2] ?? "");
     const name = indent === "" ? undefined : MEMBER.exec(declaration)?.[1];
     const member = name === undefined ? owner : `${owner}.${name}`;
     const text = comment.replace(/^ *\* ?/gm, "");
@@ -60,7 +61,7 @@ function examplesOf(file: string, source: string): Example[] {
   return found;
 }
 
-const examples = ["", "inspect/", "io/", "node/", "pipeline/", "web/"]
+const examples = ["", "inspect/", "io/", "node/", "pipeline/", "skb/", "web/"]
   .flatMap((path) => readdirSync(new URL(path, SOURCES)).map((file) => path + file))
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => examplesOf(file, readFileSync(new URL(file, SOURCES), "utf8")));
@@ -131,6 +132,8 @@ async function run(code: string): Promise<void> {
     Mesh,
     Ring,
     SkbQueue,
+    Ubuf,
+    UserRegion,
     DropReason,
     audit,
     debug,
@@ -144,8 +147,8 @@ async function run(code: string): Promise<void> {
     payload,
     skb: engine.alloc(1500, { headroom: 64 }).putData(payload),
     other: engine.alloc(1500, { headroom: 64 }).putData(payload),
-    region: engine.userRegion(4096),
-    ubuf: engine.ubuf(),
+    region: new UserRegion(engine, 4096),
+    ubuf: new Ubuf(engine),
     ...recording(made),
     ...{ connect, createReadStream, createWriteStream, PassThrough, readFileSync, sleep },
     port: peer.port,
@@ -172,9 +175,9 @@ async function run(code: string): Promise<void> {
 }
 
 /** The methods of a class, in the way the examples are named. What starts with _ is not public. */
-function methodsOf(type: { prototype: object }): string[] {
+function methodsOf(type: { name: string; prototype: object }): string[] {
   const methods: string[] = [];
-  for (const object of [type, type.prototype]) {
+  for (const object of [type, ...prototypesOf(type)]) {
     for (const key of Reflect.ownKeys(object)) {
       if (TELLS.includes(key)) continue;
       const description = String((key as symbol).description).replace("nodejs.", "Symbol.");

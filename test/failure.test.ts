@@ -1,7 +1,7 @@
 // Lets every single allocation of every operation fail in turn. Whatever fails must leave packets, lent memory and
 // arena as they were; and when nothing is left to fail, the operation must succeed.
 
-import { type Engine, PoolExhaustedError, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { type Engine, PoolExhaustedError, type Skb, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { forEachEngine, inside } from "./engines.js";
@@ -71,8 +71,8 @@ const OPERATIONS: Record<string, Operation> = {
     run: ({ skb, second }) => second.shift(skb, Math.min(skb.length, 40)),
     second: sharedFrags,
   },
-  userRegion: { run: ({ engine }) => engine.userRegion(9000).release() },
-  ubuf: { run: ({ engine }) => engine.ubuf().cancel() },
+  userRegion: { run: ({ engine }) => new UserRegion(engine, 9000).release() },
+  ubuf: { run: ({ engine }) => new Ubuf(engine).cancel() },
   alloc: { run: ({ engine }) => engine.alloc(100, { headroom: 10 }).release() },
   "alloc of several pages": { run: ({ engine }) => engine.alloc(9000).release() },
 };

@@ -1,6 +1,6 @@
 // Queues, bursts, tables and debug records: what one of them costs does not depend on how many there are.
 
-import { Engine, type Skb, SkbQueue } from "skbuff";
+import { Engine, type Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { debug } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { expectLinear, fastest, timed } from "./exponent.js";
@@ -77,15 +77,15 @@ it("bursts and frag lists, at 10^3 to 10^5 packets", async () => {
 
 it("ubufs, at 10^3 to 6 * 10^4", async () => {
   const engine = await Engine.create({ memory: 64 * 1024 * 1024, threads: 1, skbs: 2 ** 16, ubufs: 2 ** 16 });
-  const region = engine.userRegion(4096);
+  const region = new UserRegion(engine, 4096);
   // Whatever the first ubuf makes is made.
-  engine.ubuf().cancel();
+  new Ubuf(engine).cancel();
   expectLinearTime([1000, 4000, 16_000, 60_000], (n) => {
     const lent: Skb[] = [];
     return timed(() => {
       for (let i = 0; i < n; i++) {
         const skb = engine.alloc(8);
-        skb.addUserFrag(region, 0, 10, engine.ubuf());
+        skb.addUserFrag(region, 0, 10, new Ubuf(engine));
         lent.push(skb);
       }
       engine.releaseBurst(lent);
@@ -99,7 +99,7 @@ it("regions, at 10^2 to 10^4", async () => {
   const engine = await Engine.create({ memory: 96 * 1024 * 1024, threads: 1 });
   expectLinearTime([100, 1000, 10_000], (n) =>
     timed(() => {
-      const regions = Array.from({ length: n }, () => engine.userRegion(8192));
+      const regions = Array.from({ length: n }, () => new UserRegion(engine, 8192));
       for (const region of regions) region.release();
     }),
   );

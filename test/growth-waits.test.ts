@@ -1,6 +1,6 @@
 // Who begins to wait costs the same however many wait already, and who has waited long enough, too.
 
-import { Engine, Ring } from "skbuff";
+import { Engine, Ring, Ubuf, UserRegion } from "skbuff";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { exponent, processorMs } from "./exponent.js";
 
@@ -89,12 +89,12 @@ it("detach, for each ubuf that it waits for", async () => {
   await expectLinear(
     async (n) => {
       const worker = await Engine.attach(home.share());
-      const region = worker.userRegion(100);
+      const region = new UserRegion(worker, 100);
       const ring = new Ring(worker, { capacity: n });
       const here = Ring.attach(home, ring.share());
       for (let i = 0; i < n; i++) {
         const skb = worker.alloc(0);
-        skb.addUserFrag(region, 0, 100, worker.ubuf());
+        skb.addUserFrag(region, 0, 100, new Ubuf(worker));
         ring.enqueue(skb);
       }
       region.release();

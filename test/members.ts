@@ -9,8 +9,8 @@ import {
   type Sender,
   type Skb,
   SkbQueue,
-  type Ubuf,
-  type UserRegion,
+  Ubuf,
+  UserRegion,
 } from "skbuff";
 import { audit, pageMap, stats } from "skbuff/inspect";
 
@@ -156,8 +156,6 @@ export const ENGINE: Record<string, Call<Engine>> = {
     out[0]?.release();
   },
   releaseBurst: (engine, { other }) => engine.releaseBurst([other]),
-  userRegion: (engine) => engine.userRegion(1).release(),
-  ubuf: (engine) => engine.ubuf().cancel(),
   wait: (engine) => engine.wait({ timeout: 0 }),
   waitAsync: (engine) => engine.waitAsync({ timeout: 0 }),
   waitMemory: (engine) => engine.waitMemory({ timeout: 0 }),
@@ -172,6 +170,8 @@ export const ENGINE: Record<string, Call<Engine>> = {
 
 /** What is made of an engine by other classes, and what is read of it. */
 export const MAKING: Record<string, Call<Engine>> = {
+  "new UserRegion": (engine) => new UserRegion(engine, 1).release(),
+  "new Ubuf": (engine) => new Ubuf(engine).cancel(),
   stats: (engine) => stats(engine),
   audit: (engine) => audit(engine),
   pageMap: (engine) => pageMap(engine),
@@ -305,16 +305,33 @@ function nameOf(key: symbol): string {
 /** What every object answers, however it is and without an error: contract/describe.test.ts has them. */
 export const TELLS: readonly PropertyKey[] = ["toJSON", "toString", Symbol.for("nodejs.util.inspect.custom")];
 
+/** The prototypes of a class: its own, and those that it is made of, which nobody else has. */
+export function prototypesOf({ name, prototype }: { name: string; prototype: object }): object[] {
+  const found = [prototype];
+  for (let one = Object.getPrototypeOf(prototype); isPart(one, name); one = Object.getPrototypeOf(one))
+    found.push(one);
+  return found;
+}
+
+/** Whether a prototype is that of a part of a class: SkbMetadata is one of Skb. */
+function isPart(prototype: object, of: string): boolean {
+  return prototype.constructor.name.startsWith(of);
+}
+
 /** The members of a class, in the way the tables name them. What starts with _ is not public. */
-export function membersOf(type: { prototype: object }): string[] {
+export function membersOf(type: { name: string; prototype: object }): string[] {
+  return prototypesOf(type).flatMap(namesIn).sort();
+}
+
+function namesIn(prototype: object): string[] {
   const names: string[] = [];
-  for (const key of Reflect.ownKeys(type.prototype)) {
+  for (const key of Reflect.ownKeys(prototype)) {
     if (key === "constructor" || TELLS.includes(key)) continue;
     const name = typeof key === "symbol" ? nameOf(key) : key;
     if (name.startsWith("_")) continue;
-    const { get, set, value } = Object.getOwnPropertyDescriptor(type.prototype, key) as PropertyDescriptor;
+    const { get, set, value } = Object.getOwnPropertyDescriptor(prototype, key) as PropertyDescriptor;
     if (get !== undefined || value !== undefined) names.push(name);
     if (set !== undefined) names.push(`${name}=`);
   }
-  return names.sort();
+  return names;
 }

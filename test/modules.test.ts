@@ -20,9 +20,10 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
   ],
   ["tokens and waits", /^src\/(token|wait|iteration)\./],
   ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
-  ["packets", /^src\/(refusal|skb|ubuf|burst|tracker)\./],
-  ["an engine's parts", /^src\/(completions|leaving|sleeper|waiter)\./],
+  ["packets", /^src\/(skb\/|(refusal|skb|burst|tracker)\.)/],
+  ["an engine's parts", /^src\/(leaving|sleeper|waiter)\./],
   ["engine", /^src\/engine\./],
+  ["lent memory", /^src\/(completions|ubuf|user-region)\./],
   ["queues", /^src\/(mesh|queue|receiver|ring|sender)\./],
   ["driver", /^src\/driver\./],
   ["inspect", /^src\/inspect\//],
@@ -35,7 +36,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
 
 /** What drivers may know besides the driver's interface: what users know, and what checks arguments and waits. */
 const KNOWN_TO_DRIVERS =
-  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|time|token|turns|ubuf|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
+  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|time|token|turns|ubuf|user-region|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
 
 const DRIVERS = /^src\/(io|node|pipeline|web)\//;
 

@@ -200,13 +200,13 @@ test.each([
 ])("its types check without help from other types (module %s, resolution %s)", (module, resolution) => {
   check(
     "use.ts",
-    `import { Engine, PoolExhaustedError, Ring, Skb, SkbQueue, type Completion } from "skbuff";
+    `import { Engine, PoolExhaustedError, Ring, Skb, SkbQueue, Ubuf, UserRegion, type Completion } from "skbuff";
 export async function use(): Promise<number> {
   const engine = await Engine.create({ core: "auto", shared: "auto" });
   using skb: Skb = engine.alloc(64, { headroom: 16 });
   skb.putData(Uint8Array.of(1, 2)).pushData(Uint8Array.of(3));
-  const ubuf = engine.ubuf(({ desc, status }: Completion) => void [desc, status], { sharing: "refcount" });
-  skb.addUserFrag(engine.userRegion(4096), 0, 10, ubuf);
+  const ubuf = new Ubuf(engine, ({ desc, status }: Completion) => void [desc, status], { sharing: "refcount" });
+  skb.addUserFrag(new UserRegion(engine, 4096), 0, 10, ubuf);
   const queue = new SkbQueue(engine);
   queue.pushTail(skb.clone());
   using ring: Ring = Ring.attach(await Engine.attach(engine.share()), new Ring(engine, { capacity: 8 }).share());

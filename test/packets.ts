@@ -7,8 +7,8 @@ import {
   type Engine,
   type Skb,
   SkbuffError,
-  type Ubuf,
-  type UserRegion,
+  Ubuf,
+  UserRegion,
 } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { expect } from "vitest";
@@ -124,7 +124,7 @@ export class World {
   }
 
   ubuf(sharing: "copy" | "refcount" = "copy"): Ubuf {
-    const ubuf = this.engine.ubuf((completion) => this.completions.push(completion), {
+    const ubuf = new Ubuf(this.engine, (completion) => this.completions.push(completion), {
       desc: ++this.#desc,
       sharing,
     });
@@ -133,7 +133,7 @@ export class World {
   }
 
   region(n: number): UserRegion {
-    const region = this.engine.userRegion(n);
+    const region = new UserRegion(this.engine, n);
     this.#regions.push(region);
     return region;
   }

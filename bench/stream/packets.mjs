@@ -1,6 +1,6 @@
 // Guest and host of the paths through the engine, and the devices that read packets on the spot.
 
-import { Engine, Ring } from "skbuff";
+import { Engine, Ring, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import "skbuff/js";
 import { CHECKED_EVERY, checkPart, fill, headOf } from "./message.mjs";
@@ -47,7 +47,7 @@ export class Slots {
     this.#size = size;
     // Each on pages of its own, as a guest's buffers are.
     this.#stride = Math.ceil(size / 4096) * 4096;
-    this.#region = engine.userRegion(this.#stride * count);
+    this.#region = new UserRegion(engine, this.#stride * count);
     this.#states = new Uint8Array(count);
     this.#free = new Fifo(this.#states.keys());
     this.#completed = ({ desc, status }) => {
@@ -83,7 +83,7 @@ export class Slots {
 
   /** Puts a slot into a packet. */
   lend(slot, skb) {
-    const ubuf = this.#engine.ubuf(this.#completed, { desc: slot });
+    const ubuf = new Ubuf(this.#engine, this.#completed, { desc: slot });
     skb.addUserFrag(this.#region, slot * this.#stride, this.#size, ubuf);
   }
 

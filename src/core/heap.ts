@@ -4,7 +4,15 @@
 import {
   ASLEEP,
   COUNT_BYTES_COPIED,
+  HEADER_SKB_TABLE,
+  HEADER_SKBS,
   PAGE_BYTES,
+  SKB_DATA,
+  SKB_DATA_LEN,
+  SKB_HANDLE,
+  SKB_LEN,
+  SKB_SHARES,
+  SKB_SHIFT,
   STAGING,
   STAGING_BYTES,
   THREAD_COUNTERS,
@@ -43,20 +51,32 @@ export class Heap implements Words {
   readonly handles: Int32Array;
   readonly #core: Core;
   readonly #shared: boolean;
-  readonly #bytes: Uint8Array;
-  readonly #words: Uint32Array;
+  readonly _bytes: Uint8Array;
+  readonly _words: Uint32Array;
+  /** The whole memory for numbers in either order of bytes. Who uses it knows the address from `linear` or `writable`. */
+  readonly numbers: DataView;
+  /** As _words; empty once the engine is closed, so that no handle is found there any more. */
+  _structs: Int32Array;
+  /** Index of the word in which the table of skbs begins, and what its slots' numbers have of a handle. */
+  readonly _table: number;
+  readonly _mask: number;
   /** Address of the staging, or 0 where it saves nothing. */
   readonly #staging: number;
   /** Index of the word in which this thread, and no other, counts the bytes that it copies. */
   readonly #copied: number;
 
-  constructor({ buffer, core, kind, shared }: Loaded) {
+  /** Of the memory that has an arena at `base`. */
+  constructor({ buffer, core, kind, shared }: Loaded, base: number) {
     this.buffer = buffer;
     this.#shared = shared;
     this.#core = core;
-    this.#bytes = new Uint8Array(buffer);
+    this._bytes = new Uint8Array(buffer);
     this.handles = new Int32Array(buffer);
-    this.#words = new Uint32Array(buffer);
+    this._words = new Uint32Array(buffer);
+    this.numbers = new DataView(buffer);
+    this._structs = this.handles;
+    this._table = this.word(base + HEADER_SKB_TABLE) >>> 2;
+    this._mask = this.word(base + HEADER_SKBS) - 1;
     const scratch = core.scratch() >>> 0;
     this.#staging = kind === "wasm" && shared ? scratch + STAGING : 0;
     this.#copied = ((scratch - THREAD_SCRATCH + THREAD_COUNTERS) >>> 2) + COUNT_BYTES_COPIED;
@@ -67,18 +87,53 @@ export class Heap implements Words {
    * other thread writes.
    */
   touch(): void {
-    const bytes = this.#bytes;
+    const bytes = this._bytes;
     for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = bytes[at] as number;
+  }
+
+  // What a packet says of itself and what lies in its head is read here, by the checks that the core would make: a call into
+  // Wasm costs three times as much. Only the thread that owns the packet writes those words. All of it in signed words, which
+  // are quicker than others; addresses, which may need the sign, are made unsigned at the end.
+
+  /** Address of a live packet's struct; 0 if there is none of that handle. */
+  skb(handle: number): number {
+    const at = this._table + ((handle & this._mask) << (SKB_SHIFT - 2));
+    return this._structs[at + (SKB_HANDLE >>> 2)] === handle ? (at << 2) >>> 0 : 0;
+  }
+
+  /** Address of `n` bytes at `offset` of a live packet; 0 if not all of them are in its head. */
+  linear(handle: number, offset: number, n: number): number {
+    const structs = this._structs;
+    const at = this._table + ((handle & this._mask) << (SKB_SHIFT - 2));
+    if (
+      structs[at + (SKB_HANDLE >>> 2)] === handle &&
+      typeof offset === "number" &&
+      offset >>> 0 === offset &&
+      offset <= (structs[at + (SKB_LEN >>> 2)] as number) - (structs[at + (SKB_DATA_LEN >>> 2)] as number) - n
+    )
+      return ((structs[at + (SKB_DATA >>> 2)] as number) + offset) >>> 0;
+    return 0;
+  }
+
+  /** The same for who writes: 0, too, if another packet shares the head, or did. */
+  writable(handle: number, offset: number, n: number): number {
+    const at = this._table + ((handle & this._mask) << (SKB_SHIFT - 2));
+    return this._structs[at + (SKB_SHARES >>> 2)] === 0 ? this.linear(handle, offset, n) : 0;
+  }
+
+  /** The engine is closed: from here on no packet is found. */
+  close(): void {
+    this._structs = new Int32Array(0);
   }
 
   /** The 32-bit word at an address that is a multiple of 4. */
   word(address: number): number {
-    return this.#words[address >>> 2] as number;
+    return this._words[address >>> 2] as number;
   }
 
   /** Sets the 32-bit word at an address that is a multiple of 4. */
   setWord(address: number, value: number): void {
-    this.#words[address >>> 2] = value;
+    this._words[address >>> 2] = value;
   }
 
   /** Blocks while the word at an address holds ASLEEP, until it is notified, for at most `ms` milliseconds. */
@@ -106,15 +161,15 @@ export class Heap implements Words {
 
   /** Copies the first `n` bytes of `from`, which has as many, to an address, and counts them. */
   write(address: number, from: Uint8Array, n: number): void {
-    this.#words[this.#copied] = (this.#words[this.#copied] as number) + n;
+    this._words[this.#copied] = (this._words[this.#copied] as number) + n;
     if (n <= LOOP_WRITE_MOST) {
-      const bytes = this.#bytes;
+      const bytes = this._bytes;
       for (let i = 0; i < n; i++) bytes[address + i] = from[i] as number;
       return;
     }
     const offset = offsetOf(from);
     if (bufferOf(from) === this.buffer) this.#core.copy(address, offset, n);
-    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0) this.#bytes.set(from, address);
+    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0) this._bytes.set(from, address);
     else this.#writeStaged(address, from, offset, n);
   }
 
@@ -122,7 +177,7 @@ export class Heap implements Words {
     const staged = this.#staging + (offset & WORD_MASK);
     for (let done = 0; done < n; done += STAGED_MOST) {
       const some = Math.min(n - done, STAGED_MOST);
-      this.#bytes.set(some === n ? from : part(from, done, some), staged);
+      this._bytes.set(some === n ? from : part(from, done, some), staged);
       this.#core.copy(address + done, staged, some);
     }
   }
@@ -135,7 +190,7 @@ export class Heap implements Words {
   /** Copies `n` bytes from an address to `into`, from its byte `start` on. */
   read(address: number, into: Uint8Array, start: number, n: number): void {
     if (n <= LOOP_READ_MOST) {
-      const bytes = this.#bytes;
+      const bytes = this._bytes;
       for (let i = 0; i < n; i++) into[start + i] = bytes[address + i] as number;
       return;
     }

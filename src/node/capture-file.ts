@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { checkInteger } from "../check.js";
 import { ArgumentTypeError } from "../errors.js";
 import { CaptureError } from "./errors.js";
+import type { Halt } from "./halt.js";
 import { claim, type Use } from "./open-files.js";
 
 /** What stands for standard input or output in place of a path. */
@@ -44,37 +45,45 @@ export class CaptureFile {
   /** Whether it has an end that stays where it is, so that it can be read again and never has to be waited for. */
   readonly regular: boolean;
   #fd: number;
-  /** Its path, if it was opened here, and is closed here. */
+  /** Its path, if it was opened by that. */
   readonly #path: string | null;
+  /** Whether its descriptor was opened here, and is closed here. */
+  readonly #own: boolean;
   /** Whether there was none before. */
   readonly #made: boolean;
   /** Whether it is a named pipe of which nobody has opened the other end: what can be read from it then is no end. */
   #lonely: boolean;
   readonly #unclaim: () => void;
+  /** By which another thread ends the writing. */
+  readonly #halt: Halt | null;
   #closed = false;
 
   private constructor(
     name: string,
     path: string | null,
-    { fd, made, lonely, stat }: Opened,
+    { fd, own, made, lonely, stat }: Opened,
     unclaim: () => void,
+    halt: Halt | null,
   ) {
     this.name = name;
     this.#fd = fd;
     this.#path = path;
+    this.#own = own;
     this.#made = made;
     this.#lonely = lonely;
     this.regular = stat.isFile();
     this.#unclaim = unclaim;
+    this.#halt = halt;
   }
 
   /**
    * Opens a path, or takes a descriptor, which stays the caller's to close. Never waits for the other end of a named pipe:
-   * whoever reads or writes does. What is in a file stays until `empty`.
+   * whoever reads or writes does. What is in a file stays until `empty`. Writes fail once `halt` is halted, also those that
+   * wait for room.
    *
    * @throws CaptureError, also for a file that this thread reads and is to write, or writes already; ArgumentTypeError
    */
-  static open(file: string | number, use: Use): CaptureFile {
+  static open(file: string | number, use: Use, halt: Halt | null = null): CaptureFile {
     if (typeof file !== "string" && typeof file !== "number") {
       throw new ArgumentTypeError("file", "a path or a file descriptor", file);
     }
@@ -86,16 +95,17 @@ export class CaptureFile {
     const wanted = use === "r" ? "a file that can be read" : "a file that can be written";
     let opened: Opened | null = null;
     try {
-      opened = path === null ? taken(given as number) : use === "r" ? openInput(path) : openOutput(path);
+      if (path === null) opened = use === "r" ? taken(given as number) : takenOutput(given as number);
+      else opened = use === "r" ? openInput(path) : openOutput(path);
       // Says what is wrong with it as the system does.
       if (opened.stat.isDirectory()) fs.readSync(opened.fd, new Uint8Array(1));
     } catch (cause) {
-      if (path !== null && opened !== null) fs.closeSync(opened.fd);
+      if (opened?.own === true) fs.closeSync(opened.fd);
       throw failure(name, 0, wanted, cause);
     }
     const claimed = claim(opened.stat, opened.fd, use);
-    if (typeof claimed === "function") return new CaptureFile(name, path, opened, claimed);
-    if (path !== null && opened.fd >= 0) fs.closeSync(opened.fd);
+    if (typeof claimed === "function") return new CaptureFile(name, path, opened, claimed, halt);
+    if (opened.own && opened.fd >= 0) fs.closeSync(opened.fd);
     throw claimed === "r"
       ? new CaptureError(name, 0, "a file that nobody reads", "one that is being read here")
       : new CaptureError(name, 0, "a file that nobody writes", "one that is being written here");
@@ -159,15 +169,17 @@ export class CaptureFile {
     return n > 0 || (n === 0 && !this.#lonely);
   }
 
-  /** Writes some of the views' bytes, in order. Returns how many. */
+  /** Writes some of the views' bytes, in order. Returns how many. Throws once it is halted. */
   write(views: readonly Uint8Array[]): number {
     for (let ms = AGAIN_LEAST_MS; ; ms = Math.min(ms * 2, AGAIN_MOST_MS)) {
+      if (this.#halt?.halted === true) throw new Error("an aborted one");
       try {
         if (this.#isRead()) return fs.writevSync(this.#fd, views);
       } catch (error) {
         if (codeOf(error) !== "EAGAIN") throw error;
       }
-      sleep(ms);
+      if (this.#halt === null) sleep(ms);
+      else this.#halt.sleep(ms);
     }
   }
 
@@ -198,7 +210,7 @@ export class CaptureFile {
   close(offset: number): void {
     this.stop();
     this.#unclaim();
-    if (this.#path === null || this.#fd < 0) return;
+    if (!this.#own || this.#fd < 0) return;
     try {
       fs.closeSync(this.#fd);
     } catch (cause) {
@@ -232,6 +244,8 @@ function failure(name: string, offset: number, wanted: string, cause: unknown): 
 /** What was opened, or taken. */
 interface Opened {
   readonly fd: number;
+  /** Whether it is closed here. */
+  readonly own: boolean;
   readonly stat: fs.BigIntStats;
   readonly made: boolean;
   readonly lonely: boolean;
@@ -249,11 +263,31 @@ function unread(error: unknown): number {
 }
 
 function taken(fd: number): Opened {
-  return { fd, stat: fs.fstatSync(fd, { bigint: true }), made: false, lonely: false };
+  return { fd, own: false, stat: fs.fstatSync(fd, { bigint: true }), made: false, lonely: false };
+}
+
+function opening(fd: number): Opened {
+  return { ...taken(fd), own: true };
+}
+
+/**
+ * A thread that the system holds in a write to a pipe that nobody reads cannot be ended. So a pipe is opened once more, not to
+ * block: its other users keep theirs as it is. Where the system has no /proc, or forbids that, it stays as it is.
+ */
+function takenOutput(fd: number): Opened {
+  const given = taken(fd);
+  if (!given.stat.isFIFO()) return given;
+  try {
+    // The end of it that is read would give one that is written.
+    fs.writeSync(fd, new Uint8Array(0));
+    return opening(fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK));
+  } catch {
+    return given;
+  }
 }
 
 function openInput(path: string): Opened {
-  const opened = taken(fs.openSync(path, O_RDONLY | O_NONBLOCK));
+  const opened = opening(fs.openSync(path, O_RDONLY | O_NONBLOCK));
   return { ...opened, lonely: opened.stat.isFIFO() && hasName(path) };
 }
 
@@ -268,12 +302,13 @@ function hasName(path: string): boolean {
 
 function openOutput(path: string): Opened {
   try {
-    return { ...taken(fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK, MODE)), made: true };
+    return { ...opening(fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK, MODE)), made: true };
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   }
   const fd = openPipe(path);
-  return fd >= 0 ? taken(fd) : { fd, stat: fs.statSync(path, { bigint: true }), made: false, lonely: true };
+  if (fd >= 0) return opening(fd);
+  return { fd, own: true, stat: fs.statSync(path, { bigint: true }), made: false, lonely: true };
 }
 
 /** Opens what is there, whatever it is. Returns -1 for a named pipe that nobody reads. */

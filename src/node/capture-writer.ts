@@ -22,6 +22,7 @@ import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
 import { PacketRecord, PcapngRecords, PcapRecords, type Resolution } from "./capture-records.js";
 import { CaptureSink } from "./capture-sink.js";
 import { CaptureError } from "./errors.js";
+import type { Halt } from "./halt.js";
 
 /** What libpcap, and so tcpdump, reads of a packet at most. */
 const SNAP_LENGTH = 262144;
@@ -114,6 +115,16 @@ export class CaptureWriter implements Transmitter {
    * writer.stats().bytes; // → 24
    */
   static open(engine: Engine, file: string | number, options?: CaptureWriterOptions): CaptureWriter {
+    return CaptureWriter._open(engine, file, options, null);
+  }
+
+  /** As `open`. Once `halt` is halted, which another thread does, writing fails, also while it waits. @internal */
+  static _open(
+    engine: Engine,
+    file: string | number,
+    options: CaptureWriterOptions | undefined,
+    halt: Halt | null,
+  ): CaptureWriter {
     checkEngine(engine);
     const given = checkOptions(options, WRITER_NAMES);
     const format = checkOneOf("format", given.format ?? "pcapng", ["pcapng", "pcap"]);
@@ -123,7 +134,7 @@ export class CaptureWriter implements Transmitter {
     const batch = checkInteger("batch", given.batch ?? BATCH, 1, BATCH_MOST);
     const Records = format === "pcap" ? PcapRecords : PcapngRecords;
     const records = new Records(snapLength, resolution);
-    const opened = CaptureFile.open(file, "w");
+    const opened = CaptureFile.open(file, "w", halt);
     try {
       opened.empty();
       const sink = new CaptureSink(engine, opened, records, batch);

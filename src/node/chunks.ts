@@ -9,7 +9,8 @@ import { E_EXHAUSTED, ERROR_LIMIT, OK, PAGE_BYTES } from "../../assembly/layout.
 import { addressOf, coreOf, deliver, handleOfUbuf, heapOf, refusal } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError } from "../errors.js";
-import type { Completion, Ubuf, UserRegion } from "../ubuf.js";
+import { type Completion, Ubuf } from "../ubuf.js";
+import { UserRegion } from "../user-region.js";
 
 /** Contiguous bytes, filled once from front to back. */
 export interface Chunk {
@@ -144,7 +145,7 @@ class LentChunk implements Chunk {
   /** Begins a filling. @throws PoolExhaustedError */
   lend(): void {
     const { engine } = this.#owner;
-    const ubuf = engine.ubuf((completion) => this.#owner.completed(this, completion), {
+    const ubuf = new Ubuf(engine, (completion) => this.#owner.completed(this, completion), {
       desc: this.#number,
     });
     this.#ubuf = ubuf;
@@ -197,7 +198,7 @@ export class LentChunks implements ChunkSource {
     this.engine = engine;
     this.headroom = headroom;
     this.#count = count;
-    this.#region = engine.userRegion(count * bytes);
+    this.#region = new UserRegion(engine, count * bytes);
     this.address = addressOf(this.#region);
     const all = this.#region.bytes;
     this.#free = Array.from(

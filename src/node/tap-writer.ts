@@ -5,50 +5,57 @@ import { checkOpen, coreOf } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ThreadLimitError, UnsupportedError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
+import { type WorkerFailure, WorkerThread } from "../io/worker.js";
 import type { EngineToken, RingToken } from "../token.js";
-import { scriptOptions, standing } from "./start-worker.js";
+import { Halt } from "./halt.js";
 
-/** What the worker is started with. It answers, with anything, when it is attached. */
+/** What the worker is started with. It is ready when it is attached. */
 export interface TapWork {
   readonly engine: EngineToken;
   readonly ring: RingToken;
   readonly snapLength: number | undefined;
+  /** What it makes its `Halt` with. */
+  readonly halt: SharedArrayBuffer;
 }
 
 /** What it is told then: a descriptor, or the path of a named pipe that nobody reads yet; null if nothing is to be written. */
 export type TapFile = string | number | null;
 
-/** What the worker says from then on: how far it is, and at its end what went wrong. */
+/** What the worker says from then on, and at its end: how far it is, and what went wrong. */
 export interface TapReport {
   readonly written: number;
   readonly bytes: number;
   readonly failed: number;
   readonly cpu: number;
-  readonly ended: boolean;
   /** What the file could not be written for, and how long it was then, in bytes. */
   readonly error: { readonly offset: number; readonly got: string } | null;
 }
 
+function startWorker(): Worker {
+  // What the program was started with is not for a script of ours: `--input-type`, say, forbids it.
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  return new Worker(new URL("./tap-worker.js", import.meta.url), { execArgv: [], env });
+}
+
 export class TapWriter {
   /** The last one. */
-  report: TapReport = { written: 0, bytes: 0, failed: 0, cpu: 0, ended: false, error: null };
+  report: TapReport = { written: 0, bytes: 0, failed: 0, cpu: 0, error: null };
   /** When the worker is gone. */
   readonly gone: Promise<void>;
-  readonly #worker: Worker;
+  readonly #onFailure: (offset: number, got: string) => void;
+  readonly #thread: WorkerThread<TapWork, TapFile, TapReport, TapReport>;
 
-  private constructor(worker: Worker, onFailure: (offset: number, got: string) => void) {
-    this.#worker = worker;
-    worker.on("message", (report: TapReport) => {
-      this.report = report;
-      if (report.error !== null) onFailure(report.error.offset, report.error.got);
-    });
-    worker.on("error", (cause) => onFailure(this.report.bytes, String(cause)));
-    this.gone = new Promise((resolve) => {
-      worker.on("exit", () => {
-        if (!this.report.ended) onFailure(this.report.bytes, "a worker that died");
-        resolve();
-      });
-    });
+  readonly #halt = new Halt();
+
+  private constructor(work: Omit<TapWork, "halt">, onFailure: (offset: number, got: string) => void) {
+    this.#onFailure = onFailure;
+    const start = { ...work, halt: this.#halt.memory };
+    this.#thread = new WorkerThread(startWorker, start, (report: TapReport) => this.#hear(report));
+    const ended = this.#thread.ended.then(
+      (report) => this.#hear(report),
+      ({ message }: WorkerFailure) => onFailure(this.report.bytes, message),
+    );
+    this.gone = ended.then(() => this.#thread.gone);
   }
 
   /**
@@ -59,36 +66,47 @@ export class TapWriter {
    */
   static async start(
     engine: Engine,
-    work: TapWork,
+    work: Omit<TapWork, "halt">,
     onFailure: (offset: number, got: string) => void,
   ): Promise<TapWriter> {
+    const writer = new TapWriter(work, onFailure);
     try {
-      const worker = await standing(
-        new Worker(new URL("./tap-worker.js", import.meta.url), scriptOptions(work)),
-      );
-      return new TapWriter(worker, onFailure);
-    } catch (cause) {
+      await writer.#thread.ready;
+      return writer;
+    } catch (failure) {
+      await writer.gone;
       checkOpen(engine);
+      const { cause } = failure as WorkerFailure;
       if (codeOf(cause) === "ERR_SKB_THREADS") throw new ThreadLimitError(coreOf(engine).threads());
       throw new UnsupportedError("tap", "a worker that starts", codeOf(cause), { cause });
     }
   }
 
+  #hear(report: TapReport): void {
+    this.report = report;
+    if (report.error !== null) this.#onFailure(report.error.offset, report.error.got);
+  }
+
   /** Hands it what to write to. */
   write(file: TapFile): void {
     // Who only transmits may end without closing the tap; an open tap is no reason to stay.
-    if (file !== null) this.#worker.unref();
-    this.#worker.postMessage(file);
+    if (file !== null) this.#thread.hold(false);
+    this.#thread.post(file);
   }
 
   /** Waits until it is gone, and keeps Node's event loop alive meanwhile. */
   async end(): Promise<void> {
-    this.#worker.ref();
+    this.#thread.hold(true);
     await this.gone;
+  }
+
+  /** Has it write nothing more, though it waits for room or for a reader: what it has it releases. */
+  halt(): void {
+    this.#halt.halt();
   }
 
   /** Ends it, whatever it does. */
   kill(): void {
-    void this.#worker.terminate();
+    this.#thread.kill();
   }
 }

@@ -10,7 +10,8 @@ import { PoolExhaustedError, RingClosedError } from "../errors.js";
 import { checkTransmitter, type Transmitter } from "../io/transmitter.js";
 import { Ring } from "../ring.js";
 import type { Skb } from "../skb.js";
-import type { WaitOptions, Wakeup } from "../wait.js";
+import { atOnce } from "../turns.js";
+import { checkWait, type WaitOptions, type Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { linkTypeOf } from "./capture-note.js";
 import { WallClock } from "./clock.js";
@@ -44,7 +45,7 @@ export interface TapStats {
     readonly full: number;
     /** Because the pool had nothing left for a clone, or for the copy of lent bytes. */
     readonly exhausted: number;
-    /** Because the file could not be written. */
+    /** Because the file could not be written, or the tap was closed or aborted. */
     readonly failed: number;
   };
   /** Nanoseconds of a CPU that the worker has used, 0 where the system does not tell. */
@@ -80,7 +81,11 @@ export class Tap {
   #late = 0;
   #closing = false;
   #ended: Promise<void> | undefined;
+  /** Whether that has resolved. */
+  #closed = false;
   #failure: CaptureError | null = null;
+  /** The reason, once it was aborted. */
+  #aborted: { readonly reason: unknown } | null = null;
 
   private constructor(engine: Engine, ring: Ring, output: CaptureFile, writer: TapWriter) {
     this.#engine = engine;
@@ -133,9 +138,9 @@ export class Tap {
     }
   }
 
-  /** Packets that `offer` would take now. @throws RingClosedError after `close()` */
+  /** Packets that `offer` would take now: none once it is closed. */
   get room(): number {
-    return this.#ring.capacity - this.#ring.size;
+    return this.#closing || this.#engine.closed ? 0 : this.#ring.capacity - this.#ring.size;
   }
 
   /**
@@ -169,16 +174,21 @@ export class Tap {
   }
 
   /**
-   * Waits until the tap could take `room` more packets, half of its capacity by default: for whoever would rather wait than
-   * have packets passed over.
+   * Waits until the tap could take `room` more packets: `ready`; until it never will: `ended`; or `timed-out`; or, with
+   * `completions`, until callbacks of ubufs were run: `completed`. For those who would rather wait than have packets passed over.
+   * `room`: Default: half of its capacity.
    *
-   * @throws RingClosedError after `close()`
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const tap = await Tap.open(engine, file);
    * await tap.waitWritableAsync(); // → "ready"
    * await tap.close();
    */
-  waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
+  async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
+    checkOpen(this.#engine);
+    if (room !== undefined) checkInteger("room", room, 1, this.#ring.capacity);
+    checkWait(options, []);
+    if (this.#closing) return atOnce("ended");
     return this.#ring.waitWritableAsync(room, options);
   }
 
@@ -203,9 +213,10 @@ export class Tap {
   }
 
   /**
-   * Takes no more packets, and waits until all it has are in the file. Closing again does nothing.
+   * Takes no more packets, and waits until all it has are in the file, which a pipe that nobody reads holds up. Closing again does
+   * nothing.
    *
-   * @throws CaptureError if the file could not be written (as a rejection)
+   * @throws CaptureError if the file could not be written, the reason of `abort` (as rejections)
    * @example
    * const tap = await Tap.open(engine, file);
    * (await tap.close()).dropped.full; // → 0
@@ -213,8 +224,29 @@ export class Tap {
   async close(): Promise<TapStats> {
     this.#ended ??= this.#end();
     await this.#ended;
+    if (this.#aborted !== null) throw this.#aborted.reason;
     if (this.#failure !== null) throw this.#failure;
     return this.stats();
+  }
+
+  /**
+   * Gives everything back now: what is not in the file is released, the worker ends, and waits reject with `reason`, and so does
+   * `close`. Nobody who does not read can hold it up (but where the system has no /proc, a pipe that was given as a descriptor that
+   * blocks); what reads a pipe may find half a packet at its end. Default: `reason` is a
+   * CaptureError. Does nothing once closed, nor the second time.
+   *
+   * @example
+   * const tap = await Tap.open(engine, file);
+   * tap.abort(new Error("no time left"));
+   * await tap.close().catch((error) => error.message); // → "no time left"
+   */
+  abort(reason: unknown = new CaptureError(this.file, 0, "an open tap", "an aborted one")): void {
+    if (this.#closed || this.#aborted !== null) return;
+    this.#aborted = { reason };
+    // Before the ring is closed: the worker writes nothing more that it finds there.
+    this.#writer.halt();
+    this.#ring.abort(reason);
+    this.close().catch(() => {});
   }
 
   async #end(): Promise<void> {
@@ -234,23 +266,24 @@ export class Tap {
     } catch (error) {
       this.#failure ??= error as CaptureError;
     }
+    this.#closed = true;
   }
 
   /**
-   * `close()`.
+   * `close()`; after `abort()`, waits until everything is back.
    *
-   * @throws CaptureError as `close` (as a rejection)
+   * @throws as `close`, but not the reason of `abort`
    * @example
    * const tap = await Tap.open(engine, file);
    * await tap[Symbol.asyncDispose]();
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await (this.#aborted === null ? this.close() : this.close().catch(() => {}));
   }
 
   /** Packets that it can keep now. @internal */
   _room(): number {
-    return this.#closing || this.#failure !== null || this.#engine.closed ? 0 : this.room;
+    return this.#failure === null ? this.room : 0;
   }
 
   /** A clone to keep, if there is `room` for one. Asked first, because the clone of lent bytes is a copy. @internal */

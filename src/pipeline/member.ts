@@ -1,118 +1,148 @@
-// Member: a worker's side of a pipeline. It is told what it is, attaches, works, and says how it ended.
+// Members: what a pipeline is made of while it runs, each in one thread. Hired has a worker, Own runs in the caller's thread.
 
-import { Engine } from "../engine.js";
-import { Mesh } from "../mesh.js";
-import { tell } from "./errors.js";
-import { parent } from "./host.js";
-import { IterableInput } from "./iterable.js";
-import { importMake, inputOf, type Make, outputOf } from "./make.js";
-import { type Answer, isOf, type Order, type Place, type Start } from "./messages.js";
-import type { StageContext, StageFunction, StageObject } from "./plan.js";
-import { OutputEnded, PartFailed, stageOf, Work } from "./work.js";
+import type { Engine } from "../engine.js";
+import { nodeThreads, type WorkerFailure, WorkerThread } from "../io/worker.js";
+import type { Mesh } from "../mesh.js";
+import { PipelineError } from "./errors.js";
+import { importMake, type Make } from "./make.js";
+import type { Ending, Order, Start } from "./messages.js";
+import type { Code, Part } from "./plan.js";
+import { type Making, Segment } from "./segment.js";
+import { PartFailed } from "./work.js";
 
-/** Waits to be told what to do; `make` is what to be, or undefined if that is to be imported. */
-export function serve(make?: Make): void {
-  const maker = parent();
-  if (maker === null) return;
-  const closing = new AbortController();
-  const aborting = new AbortController();
-  const answer = (message: Answer): void => maker.post(message);
-  let started = false;
-  let go: () => void = () => {};
-  const going = new Promise<void>((resolve) => {
-    go = resolve;
-  });
-  maker.listen((message) => {
-    if (isOf<Order>(message, "go", "close", "abort")) {
-      if (message.kind === "abort") aborting.abort(new Error("the pipeline was aborted"));
-      if (message.kind !== "go") closing.abort();
-      go();
-      return;
-    }
-    if (started || !isOf<Start>(message, "start")) return;
-    started = true;
-    const stand = (): Promise<void> => {
-      answer({ skbuff: "pipeline", kind: "ready" });
-      return going;
-    };
-    const answered = run(message, make, closing.signal, aborting.signal, stand).then(
-      answer,
-      (error: unknown) => {
-        const failed = error instanceof PartFailed;
-        const part = failed ? error.part : message.name;
-        answer({ skbuff: "pipeline", kind: "failed", part, error: tell(failed ? error.cause : error) });
-      },
-    );
-    void answered.then(() => maker.leave());
-  });
+export interface Member {
+  /** Packets that were taken from the input, and that the output has taken; of a worker, at its end. */
+  readonly taken: number;
+  readonly passed: number;
+  /** Resolves when it stands. Rejects as `ended` if it never does. */
+  readonly ready: Promise<void>;
+  /** Resolves to how it ended; rejects with a PipelineError. Its end may be before it was told to go. */
+  readonly ended: Promise<Ending>;
+  /** Resolves when it is gone, with all that it had. */
+  readonly gone: Promise<void>;
+  tell(order: Order): void;
+  /** Ends it, whatever it does; what it has may be lost. */
+  kill(): void;
 }
 
-async function run(
-  start: Start,
-  given: Make | undefined,
-  closing: AbortSignal,
-  aborting: AbortSignal,
-  ready: () => Promise<void>,
-): Promise<Answer> {
-  const { name, part, data, index, threads, from, to, stopped } = start;
-  const engine = await Engine.attach(start.engine);
-  const ends: { close?(): void; release(): void }[] = [];
-  let iterable: IterableInput | null = null;
-  let work: Work | null = null;
-  let emit: StageContext["emit"] = () => {};
-  try {
-    const receiver = from === null ? null : receiverOf(engine, from);
-    if (receiver !== null) ends.push(receiver);
-    const sender = to === null ? null : senderOf(engine, to);
-    if (sender !== null) ends.push(sender);
-    const make =
-      given ??
-      (await importMake(
-        name,
-        () => import(/* @vite-ignore */ /* webpackIgnore: true */ start.module as string),
-      ));
-    const made = await make({ engine, data, index, threads, emit: (skb) => emit(skb) });
-    const input = receiver ?? inputOf(name, made);
-    if (input instanceof IterableInput) iterable = input;
-    work = new Work(input, sender ?? outputOf(name, made));
-    if (part === "stage")
-      work.add(name, (send) => {
-        emit = send;
-        return stageOf(name, made as StageFunction | StageObject);
-      });
-    await ready();
-    if (receiver !== null && sender !== null) work.block(() => Atomics.load(stopped, 0) !== 0);
-    else await work.pump(part === "source" ? closing : aborting, aborting);
-    if (Atomics.load(stopped, 0) !== 0) work.abandon();
-    const { taken, passed } = work;
-    return { skbuff: "pipeline", kind: "ended", taken, passed, cut: false };
-  } catch (error) {
-    work?.abandon();
-    if (!(error instanceof OutputEnded)) throw error;
-    const { taken = 0, passed = 0 } = work ?? {};
-    return { skbuff: "pipeline", kind: "ended", taken, passed, cut: true };
-  } finally {
-    iterable?.end();
-    for (const end of ends) end.close?.();
-    for (const end of ends) end.release();
-    leave(engine);
+/** Starts the worker that imports a part's module. */
+function startWorker(): unknown {
+  const threads = nodeThreads();
+  // In these words bundlers find it.
+  if (threads === undefined)
+    return new Worker(new URL("./pipeline-worker.js", import.meta.url), { type: "module" });
+  // What the program was started with is not for a script of ours: `--input-type`, say, forbids it.
+  return new threads.Worker(new URL("./pipeline-worker.js", import.meta.url), { execArgv: [] });
+}
+
+export class Hired implements Member {
+  taken = 0;
+  passed = 0;
+  readonly ready: Promise<void>;
+  readonly ended: Promise<Ending>;
+  readonly gone: Promise<void>;
+  readonly #thread: WorkerThread<Start, Order, never, Ending>;
+
+  constructor(code: Code, start: Start) {
+    this.#thread = new WorkerThread(code.worker ?? startWorker, start);
+    this.gone = this.#thread.gone;
+    this.ended = this.#thread.ended.then(
+      (ending) => {
+        this.taken = ending.taken;
+        this.passed = ending.passed;
+        return ending;
+      },
+      ({ got, cause }: WorkerFailure) => {
+        throw new PipelineError(start.name, got, cause);
+      },
+    );
+    this.ready = this.#thread.ready.catch(async () => void (await this.ended));
+  }
+
+  tell(order: Order): void {
+    this.#thread.post(order);
+  }
+
+  kill(): void {
+    this.#thread.kill();
   }
 }
 
-function leave(engine: Engine): void {
-  if (!engine.closed) engine.detach({ completions: "wait" });
+export class Own implements Member {
+  readonly ready: Promise<void>;
+  readonly ended: Promise<Ending>;
+  readonly gone: Promise<void>;
+  readonly #closing = new AbortController();
+  readonly #aborting = new AbortController();
+  #segment: Segment | null = null;
+  #went = false;
+  #go: (segment: Segment | null) => void = () => {};
+
+  /** `from` and `to`: the meshes at its ends, if there are any. */
+  constructor(engine: Engine, parts: readonly Part[], from: Mesh | undefined, to: Mesh | undefined) {
+    const makings = parts.map((part) => makingOf(engine, part));
+    const open = () => ({ from: from?.receiver(0) ?? null, to: to?.sender(0) ?? null });
+    const made = Segment.make(engine, makings, open).then((segment) => {
+      this.#segment = segment;
+      // Nobody has waited for it.
+      if (this.#went) segment.leave();
+    });
+    this.ready = made.catch(failing);
+    const going = new Promise<Segment | null>((resolve) => {
+      this.#go = resolve;
+    });
+    this.ended = going.then((segment) =>
+      // What was aborted before it went gives back what it has, and does nothing else.
+      segment === null ? NOTHING : segment.run(this.#closing.signal, this.#aborting.signal).catch(failing),
+    );
+    this.gone = this.ended.then(
+      () => {},
+      () => {},
+    );
+  }
+
+  get taken(): number {
+    return this.#segment?.taken ?? 0;
+  }
+
+  get passed(): number {
+    return this.#segment?.passed ?? 0;
+  }
+
+  tell(order: Order): void {
+    if (order === "abort") this.#aborting.abort();
+    if (order !== "go") this.#closing.abort();
+    else if (!this.#went) this.#go(this.#segment);
+    this.#went ||= order === "go";
+  }
+
+  kill(): void {}
 }
 
-function receiverOf(engine: Engine, { mesh, index }: Place): ReturnType<Mesh["receiver"]> {
-  const opened = Mesh.attach(engine, mesh);
-  const receiver = opened.receiver(index);
-  opened.release();
-  return receiver;
+/** Of a member that was never made. */
+const NOTHING: Ending = { taken: 0, passed: 0, cut: false };
+
+function failing(error: unknown): never {
+  if (!(error instanceof PartFailed)) throw error;
+  const { part, cause } = error;
+  throw new PipelineError(part, cause instanceof Error ? cause.message : String(cause), cause);
 }
 
-function senderOf(engine: Engine, { mesh, index }: Place): ReturnType<Mesh["sender"]> {
-  const opened = Mesh.attach(engine, mesh);
-  const sender = opened.sender(index);
-  opened.release();
-  return sender;
+/** How a part is made in this thread. */
+function makingOf(engine: Engine, { name, kind, code, own }: Part): Making {
+  return {
+    name,
+    kind,
+    make: async (emit) => {
+      if (code === null && kind !== "stage") return own;
+      const make =
+        code === null
+          ? (own as unknown as Make)
+          : await importMake(
+              name,
+              code.load ?? (() => import(/* @vite-ignore */ /* webpackIgnore: true */ code.module as string)),
+            );
+      return make({ engine, data: code?.data, index: 0, threads: 1, emit });
+    },
+  };
 }

@@ -11,24 +11,10 @@ import { describes } from "../describe.js";
 import { checkEngine, checkOpen } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { Mesh } from "../mesh.js";
-import { heard, PipelineError } from "./errors.js";
-import { Host, startOwn } from "./host.js";
-import { IterableInput } from "./iterable.js";
-import { importMake, inputOf, type Make, outputOf } from "./make.js";
-import { type Answer, isOf, type Place, type Start } from "./messages.js";
-import {
-  type Code,
-  checkPlan,
-  type PacketInput,
-  type PacketOutput,
-  type Part,
-  type PipelineOptions,
-  type Plan,
-  type StageContext,
-  type StageFunction,
-  type StageObject,
-} from "./plan.js";
-import { OutputEnded, PartFailed, stageOf, Work } from "./work.js";
+import { PipelineError } from "./errors.js";
+import { Hired, type Member, Own } from "./member.js";
+import type { Order, Place } from "./messages.js";
+import { type Code, checkPlan, type Part, type PipelineOptions, type Plan } from "./plan.js";
 
 /** Milliseconds that a worker has to leave by itself when the pipeline is aborted. One in an endless loop never does. */
 const LEAVE_MS = 2000;
@@ -41,20 +27,13 @@ export interface PipelineStats {
   readonly delivered: number;
 }
 
-/** Parts that are next to each other in one place, and what is between it and the next. */
+/** Parts that are next to each other in one place. */
 interface Group {
   readonly parts: readonly Part[];
   /** 0: in the caller's thread. */
   readonly threads: number;
   /** How many ends its meshes have: one for each thread. */
   readonly ends: number;
-}
-
-/** One worker or one Work, until it has ended. */
-interface Member {
-  readonly group: Group;
-  taken: number;
-  passed: number;
 }
 
 /**
@@ -82,14 +61,9 @@ export class Pipeline {
   readonly #plan: Plan;
   readonly #groups: readonly Group[];
   readonly #meshes: Mesh[] = [];
-  readonly #members: Member[] = [];
-  readonly #hosts = new Set<Host>();
-  readonly #iterables: IterableInput[] = [];
-  readonly #closing = new AbortController();
-  readonly #aborting = new AbortController();
+  /** Of each group. */
+  readonly #members: Member[][] = [];
   readonly #stopped: Int32Array;
-  /** Members that have not ended, and its beginning. */
-  #running = 1;
   /** Whether it was aborted, or has ended. */
   #over = false;
   #failed = false;
@@ -153,10 +127,9 @@ export class Pipeline {
    * pipeline.stats().delivered; // → 1
    */
   stats(): PipelineStats {
-    const last = this.#groups.length - 1;
     const sum = (at: number, what: "taken" | "passed"): number =>
-      this.#members.reduce((n, member) => n + (member.group === this.#groups[at] ? member[what] : 0), 0);
-    return { taken: sum(0, "taken"), delivered: sum(last, "passed") };
+      (this.#members.at(at) ?? []).reduce((n, member) => n + member[what], 0);
+    return { taken: sum(0, "taken"), delivered: sum(-1, "passed") };
   }
 
   /**
@@ -169,8 +142,7 @@ export class Pipeline {
    * await pipeline.close();
    */
   close(): Promise<void> {
-    this.#closing.abort();
-    for (const host of this.#hosts) host.post({ skbuff: "pipeline", kind: "close" });
+    this.#tell("close");
     return this.done;
   }
 
@@ -204,19 +176,22 @@ export class Pipeline {
 
   async #start(): Promise<void> {
     const { capacity, spread, signal } = this.#plan;
-    const works: (() => void)[] = [];
     signal?.addEventListener("abort", this.#onSignal);
+    const ends: Promise<void>[] = [];
     try {
       for (let i = 1; i < this.#groups.length; i++) {
         const [from, to] = [this.#groups[i - 1] as Group, this.#groups[i] as Group];
         this.#meshes.push(new Mesh(this.#engine, from.ends, to.ends, { capacity, spread }));
       }
-      const ready: Promise<void>[] = [];
       for (const [i, group] of this.#groups.entries()) {
-        if (group.threads === 0) continue;
-        for (let index = 0; index < group.threads; index++) ready.push(this.#hire(group, i, index));
+        const members: Member[] = [];
+        this.#members.push(members);
+        for (const member of this.#membersOf(group, i)) {
+          members.push(member);
+          ends.push(this.#watch(member));
+        }
       }
-      await Promise.all([...ready, this.#makeOwn(works)]);
+      await Promise.all(this.#members.flat().map(({ ready }) => ready));
       checkOpen(this.#engine);
       throwIfAborted(signal);
     } catch (error) {
@@ -224,175 +199,53 @@ export class Pipeline {
       this.#stop(error);
     }
     // Also if it is over: they give back what they have.
-    for (const work of works) work();
-    for (const host of this.#hosts) host.post({ skbuff: "pipeline", kind: "go" });
-    if (!this.#over) {
-      this.#ended();
-      return;
-    }
+    this.#tell("go");
+    void Promise.all(ends).then(() => this.#end());
+    if (!this.#over) return;
     this.#watched = true;
-    this.#ended();
     await this.#done;
   }
 
-  /** Starts a worker. Resolves when it stands. */
-  #hire(group: Group, at: number, index: number): Promise<void> {
-    const part = group.parts[0] as Part;
-    const code = part.code as Code;
-    const member = this.#member(group);
-    return new Promise((resolve, reject) => {
-      const fail = (error: PipelineError): void => {
-        reject(error);
-        this.#stop(error);
-      };
-      let host: Host | undefined;
-      let left = false;
-      const end = (): void => {
-        if (left) return;
-        left = true;
-        if (host !== undefined) this.#hosts.delete(host);
-        this.#ended();
-      };
-      let answered = false;
-      try {
-        host = new Host(code.worker ?? startOwn, {
-          message: (message) => {
-            if (!isOf<Answer>(message, "ready", "ended", "failed") || answered) return;
-            if (message.kind === "ready") return resolve();
-            answered = true;
-            if (message.kind === "failed") {
-              const cause = heard(message.error);
-              fail(new PipelineError(message.part, cause.message, cause));
-            } else {
-              member.taken = message.taken;
-              member.passed = message.passed;
-              // Its neighbour has failed, and says why.
-              if (message.cut) this.#cut = true;
-            }
-            // What it still has comes back when it is gone.
-            if (host?.tells !== true) end();
-          },
-          gone: (cause) => {
-            if (!answered) fail(new PipelineError(part.name, "a worker that died", cause));
-            answered = true;
-            end();
-          },
-        });
-        this.#hosts.add(host);
-        host.post({
-          skbuff: "pipeline",
-          kind: "start",
-          engine: this.#engine.share(),
-          part: part.kind,
-          name: part.name,
-          module: code.module,
-          data: code.data,
-          index,
-          threads: group.threads,
-          from: this.#place(at - 1, index),
-          to: this.#place(at, index),
-          stopped: this.#stopped,
-        } satisfies Start);
-      } catch (cause) {
-        answered = true;
-        fail(new PipelineError(part.name, "a worker that does not start", cause));
-        // Of one that is there, the end is told.
-        if (host === undefined) end();
-        else host.kill();
-      }
-    });
-  }
-
-  /** Makes the parts that run here. What starts them goes into `works`. */
-  async #makeOwn(works: (() => void)[]): Promise<void> {
-    for (const [i, group] of this.#groups.entries()) {
-      if (group.threads > 0) continue;
-      const [first, last] = [group.parts[0] as Part, group.parts.at(-1) as Part];
-      const emits: StageContext["emit"][] = [];
-      const made: unknown[] = [];
-      for (const [at, part] of group.parts.entries())
-        made.push(await this.#make(part, (skb) => (emits[at] as StageContext["emit"])(skb)));
-      // Who begins has not waited for this, and would not end it.
-      if (this.#over) throw this.#reason;
-      // What may be wrong comes first.
-      const input = i === 0 ? inputOf(first.name, made[0]) : null;
-      const output = i === this.#groups.length - 1 ? outputOf(last.name, made.at(-1)) : null;
-      if (input instanceof IterableInput) this.#iterables.push(input);
-      const receiver = input === null ? (this.#meshes[i - 1] as Mesh).receiver(0) : null;
-      const sender = output === null ? (this.#meshes[i] as Mesh).sender(0) : null;
-      const work = new Work((input ?? receiver) as PacketInput, (output ?? sender) as PacketOutput);
-      for (const [at, part] of group.parts.entries()) {
-        if (part.kind !== "stage") continue;
-        work.add(part.name, (emit) => {
-          emits[at] = emit;
-          return stageOf(part.name, made[at] as StageFunction | StageObject);
-        });
-      }
-      const member = this.#member(group);
-      works.push(() => void this.#work(work, member, receiver, sender));
+  /** Starts those of group `i`, one after the other. */
+  *#membersOf({ parts, threads }: Group, i: number): Generator<Member, void> {
+    const [from, to] = [this.#meshes[i - 1], this.#meshes[i]];
+    if (threads === 0) yield new Own(this.#engine, parts, from, to);
+    const [{ name, kind, code }] = parts as [Part];
+    for (let index = 0; index < threads; index++) {
+      const { module, data } = code as Code;
+      yield new Hired(code as Code, {
+        engine: this.#engine.share(),
+        kind,
+        name,
+        module,
+        data,
+        index,
+        threads,
+        from: placeIn(from, index),
+        to: placeIn(to, index),
+        stopped: this.#stopped,
+      });
     }
   }
 
-  async #make(part: Part, emit: StageContext["emit"]): Promise<unknown> {
-    const { name, kind, code, own } = part;
-    if (code === null && kind !== "stage") return own;
+  /** Resolves when a member is gone. */
+  async #watch({ ready, ended, gone }: Member): Promise<void> {
+    // `ended` says the same.
+    ready.catch(() => {});
     try {
-      const make =
-        code === null
-          ? (own as unknown as Make)
-          : await importMake(
-              name,
-              code.load ?? (() => import(/* @vite-ignore */ /* webpackIgnore: true */ code.module as string)),
-            );
-      return await make({ engine: this.#engine, data: code?.data, index: 0, threads: 1, emit });
-    } catch (cause) {
-      throw new PipelineError(name, messageOf(cause), cause);
-    }
-  }
-
-  async #work(
-    work: Work,
-    member: Member,
-    receiver: ReturnType<Mesh["receiver"]> | null,
-    sender: ReturnType<Mesh["sender"]> | null,
-  ): Promise<void> {
-    try {
-      await work.pump(
-        receiver === null ? this.#closing.signal : this.#aborting.signal,
-        this.#aborting.signal,
-      );
+      // Its neighbour has failed, and says why.
+      if ((await ended).cut) this.#cut = true;
     } catch (error) {
-      work.abandon();
-      if (error instanceof OutputEnded) this.#cut = true;
-      else if (error instanceof PartFailed)
-        this.#stop(new PipelineError(error.part, messageOf(error.cause), error.cause));
-      else if (!this.#over)
-        this.#stop(new PipelineError((member.group.parts[0] as Part).name, messageOf(error), error));
+      this.#stop(error);
     }
-    member.taken = work.taken;
-    member.passed = work.passed;
-    if (!this.#engine.closed) {
-      receiver?.close();
-      sender?.close();
-      receiver?.release();
-      sender?.release();
-    }
-    this.#ended();
+    await gone;
   }
 
-  #place(at: number, index: number): Place | null {
-    const mesh = this.#meshes[at];
-    return mesh === undefined ? null : { mesh: mesh.share(), index };
+  #tell(order: Order): void {
+    for (const member of this.#members.flat()) member.tell(order);
   }
 
   // ─── Ending ──────────────────────────────────────────────────────────────────────────────────────────
-
-  #member(group: Group): Member {
-    const member = { group, taken: 0, passed: 0 };
-    this.#members.push(member);
-    this.#running++;
-    return member;
-  }
 
   /** Aborts, with the first reason that there is. */
   #stop(reason: unknown): void {
@@ -401,18 +254,15 @@ export class Pipeline {
     this.#failed = true;
     this.#reason = reason;
     Atomics.store(this.#stopped, 0, 1);
-    this.#aborting.abort(reason);
-    this.#closing.abort();
-    for (const host of this.#hosts) host.post({ skbuff: "pipeline", kind: "abort" });
+    this.#tell("abort");
     if (!this.#engine.closed) for (const mesh of this.#meshes) closeAll(mesh);
     this.#timer = setTimeout(() => {
-      for (const host of this.#hosts) host.kill();
+      for (const member of this.#members.flat()) member.kill();
     }, LEAVE_MS);
   }
 
-  /** One member less. With the last one all is over. */
-  #ended(): void {
-    if (--this.#running > 0) return;
+  /** All are gone. */
+  #end(): void {
     if (this.#cut && !this.#failed) {
       this.#failed = true;
       this.#reason = new PipelineError("sink", "a closed one");
@@ -420,7 +270,6 @@ export class Pipeline {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#plan.signal?.removeEventListener("abort", this.#onSignal);
-    for (const iterable of this.#iterables) iterable.end();
     for (const mesh of this.#meshes) mesh.release();
     this.#settle();
     if (this.#failed && !this.#watched) setTimeout(() => this.#surface());
@@ -456,8 +305,8 @@ function throwIfAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function placeIn(mesh: Mesh | undefined, index: number): Place | null {
+  return mesh === undefined ? null : { mesh: mesh.share(), index };
 }
 
 describes(Pipeline, "Pipeline", (pipeline) => ({ ...pipeline.stats() }));

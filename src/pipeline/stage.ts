@@ -2,10 +2,10 @@
 
 import { checkFunction } from "../check.js";
 import { ArgumentTypeError } from "../errors.js";
-import { nodeThreads } from "./host.js";
+import { nodeThreads } from "../io/worker.js";
 import type { Make } from "./make.js";
-import { serve } from "./member.js";
 import type { MakeStage } from "./plan.js";
+import { servePart } from "./serve.js";
 
 /**
  * For a stage's module, if a bundler makes a worker of it: has it serve the pipeline that starts it. Returns `make`, so that
@@ -23,6 +23,6 @@ import type { MakeStage } from "./plan.js";
 export function stage<D = never, M extends MakeStage<D> = MakeStage<D>>(make: M): M {
   if (checkFunction("make", make) === undefined) throw new ArgumentTypeError("make", "a function", make);
   // Node's workers are started by the library's own module, which has imported this one.
-  if (nodeThreads() === undefined) serve(make as unknown as Make);
+  if (nodeThreads() === undefined) servePart(make as unknown as Make);
   return make;
 }

@@ -2,8 +2,8 @@
 
 import makeJs from "../../build/core-js.js";
 import { provideJs } from "../driver.js";
-import { serve } from "./member.js";
+import { servePart } from "./serve.js";
 
 // The engine may have either core.
 provideJs(makeJs);
-serve();
+servePart();

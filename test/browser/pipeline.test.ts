@@ -31,6 +31,12 @@ const HANGS = `export default () => () => {
   for (;;);
 };`;
 
+/** Fails before it stands, with a lock that nobody else gets as long as it is left to run. */
+const BREAKS = `void navigator.locks.request("alive", () => {
+  setTimeout(() => { throw new RangeError("broken"); });
+  return new Promise(() => {});
+});`;
+
 const RUN = `
   const { Engine, Ring } = await import("/dist/index.js");
   const { Pipeline } = await import("/dist/pipeline.js");
@@ -78,6 +84,12 @@ const RUN = `
   aborted.abort(new Error("enough"));
   out.aborted = await aborted.done.catch(({ message }) => message);
   if (engine.shared) {
+    out.broken = await Pipeline.open(engine, {
+      source: idle,
+      stages: [{ worker: () => new Worker("/breaks.mjs", { type: "module" }) }],
+      sink: (skb) => skb.release(),
+    }).catch(({ part, cause }) => [part, cause.message.includes("broken")]);
+    await navigator.locks.request("alive", () => {});
     // Nobody tells of the end of a page's worker that is terminated. What it had is lost.
     const lost = await Engine.create({ memory: 1024 * 1024 });
     const hanging = await Pipeline.open(lost, {
@@ -122,6 +134,7 @@ for (const found of findBrowsers()) {
             "/own.mjs": script(OWN),
             "/throws.mjs": script(THROWS),
             "/hangs.mjs": script(HANGS),
+            "/breaks.mjs": script(BREAKS),
           },
         });
         page = await browser.newPage();
@@ -140,7 +153,7 @@ for (const found of findBrowsers()) {
           own: way,
           failed: ["PipelineError", "stage 0", "too much"],
           aborted: "enough",
-          ...(isolated && { hanging: "endless" }),
+          ...(isolated && { broken: ["stage 0", true], hanging: "endless" }),
           missing: ["PipelineError", "stage 0"],
           left: [],
         });

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the functions below share, in the page. */
 const PRELUDE = `
-  const { Engine, Ring } = await import("/dist/index.js");
+  const { Engine, Ring, Ubuf, UserRegion } = await import("/dist/index.js");
   const { audit } = await import("/dist/inspect.js");
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender, readablePackets, writablePackets } =
     await import("/dist/web.js");
@@ -29,9 +29,9 @@ const PRELUDE = `
     const rest = bytes.subarray(cut);
     if (rest.length === 0) return skb;
     if (i % 3 > 0) return skb.append(rest);
-    const region = engine.userRegion(rest.length);
+    const region = new UserRegion(engine, rest.length);
     region.bytes.set(rest);
-    skb.addUserFrag(region, 0, rest.length, engine.ubuf(({ status }) => { completions.push(status); region.release(); }));
+    skb.addUserFrag(region, 0, rest.length, new Ubuf(engine, ({ status }) => { completions.push(status); region.release(); }));
     return skb;
   };
   const check = (i, skb) => {

@@ -1,6 +1,6 @@
 // Callbacks that complete further loans: any number of them, one after the other, on a stack that does not grow.
 
-import type { Engine, Ubuf, UserRegion, Wakeup } from "skbuff";
+import { type Engine, Ubuf, UserRegion, type Wakeup } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
@@ -43,10 +43,10 @@ forEachEngine((name, make) => {
   if (name === ELSEWHERE) {
     it("a chain goes on when its packets end on another thread", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       let n = 0;
       const next = (): void => {
-        if (n++ < 200) lent(engine, region, engine.ubuf(next)).release();
+        if (n++ < 200) lent(engine, region, new Ubuf(engine, next)).release();
       };
       next();
       while (n <= 200) await engine.waitAsync();
@@ -59,10 +59,10 @@ forEachEngine((name, make) => {
   it.each(Object.entries(RETURNS))("a chain of %s, of any length", async (_how, back) => {
     const errors: unknown[] = [];
     const engine = await make({ onError: (error) => errors.push(error) });
-    const region = engine.userRegion(100);
+    const region = new UserRegion(engine, 100);
     let n = 0;
     const next = (): void => {
-      if (n++ < CHAIN) back(engine, region, engine.ubuf(next));
+      if (n++ < CHAIN) back(engine, region, new Ubuf(engine, next));
     };
     next();
     await Promise.resolve();
@@ -74,11 +74,11 @@ forEachEngine((name, make) => {
   describe("within a callback", () => {
     it("what completes is over at once, and its callback runs afterwards, in order", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       const told: string[] = [];
-      const outer = engine.ubuf(() => {
+      const outer = new Ubuf(engine, () => {
         for (const desc of [1, 2, 3]) {
-          const inner = engine.ubuf(() => told.push(`callback ${desc}`), { desc });
+          const inner = new Ubuf(engine, () => told.push(`callback ${desc}`), { desc });
           lent(engine, region, inner).release();
           told.push(`${inner.status} ${desc}`);
         }
@@ -94,15 +94,11 @@ forEachEngine((name, make) => {
 
     it("poll and wait run what has completed, if asked", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       const told: unknown[] = [];
-      const outer = engine.ubuf(() => {
+      const outer = new Ubuf(engine, () => {
         for (const ask of [() => engine.poll(), () => engine.wait({ timeout: 5000 })]) {
-          lent(
-            engine,
-            region,
-            engine.ubuf(() => told.push("callback")),
-          ).release();
+          lent(engine, region, new Ubuf(engine, () => told.push("callback"))).release();
           told.push(ask());
         }
         told.push(engine.poll(), engine.wait({ timeout: 0 }));
@@ -114,29 +110,25 @@ forEachEngine((name, make) => {
 
     it("who waits for more than may run one within another is told all the same", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       let n = 0;
       const waits: Wakeup[] = [];
       const next = (): void => {
         if (n++ === 1000) return;
-        lent(engine, region, engine.ubuf(next)).release();
+        lent(engine, region, new Ubuf(engine, next)).release();
         waits.push(engine.wait({ timeout: 5000 }));
       };
-      lent(engine, region, engine.ubuf(next)).release();
+      lent(engine, region, new Ubuf(engine, next)).release();
       expect([n, waits.length, waits.every((woken) => woken === "completed")]).toEqual([1001, 1000, true]);
       region.release();
     });
 
     it("close runs what has completed, and refuses while something is out", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       const told: unknown[] = [];
-      const outer = engine.ubuf(() => {
-        lent(
-          engine,
-          region,
-          engine.ubuf(() => told.push("callback")),
-        ).release();
+      const outer = new Ubuf(engine, () => {
+        lent(engine, region, new Ubuf(engine, () => told.push("callback"))).release();
         region.release();
         told.push(engine.close());
       });
@@ -147,15 +139,11 @@ forEachEngine((name, make) => {
 
     it("close by force ends it all", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       let n = 0;
-      const outer = engine.ubuf(() => {
+      const outer = new Ubuf(engine, () => {
         n++;
-        lent(
-          engine,
-          region,
-          engine.ubuf(() => n++),
-        );
+        lent(engine, region, new Ubuf(engine, () => n++));
         expect(engine.close({ force: true }).length).toBe(3);
       });
       lent(engine, region, outer).release();
@@ -164,14 +152,10 @@ forEachEngine((name, make) => {
 
     it("who waits without blocking is told when it is over", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       let wait: Promise<Wakeup> | undefined;
-      const outer = engine.ubuf(() => {
-        lent(
-          engine,
-          region,
-          engine.ubuf(() => {}),
-        ).release();
+      const outer = new Ubuf(engine, () => {
+        lent(engine, region, new Ubuf(engine, () => {})).release();
         wait = engine.waitAsync();
       });
       lent(engine, region, outer).release();

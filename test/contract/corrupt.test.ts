@@ -1,6 +1,6 @@
 // What the audit says when a word of the arena is wrong, as a write through a view that had ended can make it.
 
-import { type Engine, Ring, type Skb, type Ubuf } from "skbuff";
+import { type Engine, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import {
@@ -83,8 +83,8 @@ function everything(engine: Engine): {
   const list = engine.alloc(100).putZeros(10);
   list.addFragList(engine.alloc(100).putZeros(10));
   list.addFragList(engine.alloc(100).putZeros(11));
-  const region = engine.userRegion(10000);
-  const ubuf = engine.ubuf();
+  const region = new UserRegion(engine, 10000);
+  const ubuf = new Ubuf(engine);
   const lent = engine.alloc(100);
   lent.addUserFrag(region, 0, 100, ubuf);
   const ring = new Ring(engine, { capacity: 4 });
@@ -112,7 +112,7 @@ function everything(engine: Engine): {
       checked: [...SKB, 8, 16],
     },
     "a lent packet": { at: infoOf(lent), bytes: SHINFO_BYTES, checked: [...INFO, 56, 60] },
-    "an idle ubuf": { at: ubufOf(engine.ubuf()), bytes: 32, checked: UBUF },
+    "an idle ubuf": { at: ubufOf(new Ubuf(engine)), bytes: 32, checked: UBUF },
     "a lent ubuf": { at: ubufOf(ubuf), bytes: 32, checked: UBUF },
     "a ring": { at: ringAt, bytes: 256, checked: [8, 12, 64, 68, 76, 128, 132] },
     "its slots": { at: slots, bytes: 16, checked: [0, 4, 8, 12] },

@@ -1,6 +1,6 @@
 // What an object says of itself is a line, whatever hangs on it: an engine's memory does not.
 
-import { type Engine, Mesh, Ring, SkbQueue } from "skbuff";
+import { type Engine, Mesh, Ring, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 
@@ -13,8 +13,8 @@ function shown(one: object): string {
 
 function objects(engine: Engine): Record<string, object> {
   const skb = engine.alloc(10).putZeros(10);
-  const region = engine.userRegion(100);
-  const ubuf = engine.ubuf(undefined, { desc: 7 });
+  const region = new UserRegion(engine, 100);
+  const ubuf = new Ubuf(engine, undefined, { desc: 7 });
   skb.addUserFrag(region, 0, 50, ubuf);
   const gone = engine.alloc(1);
   gone.release();

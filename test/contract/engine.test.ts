@@ -1,6 +1,14 @@
 // Making and ending an engine: options, environments that lack something, and what debug tells.
 
-import { Engine, type EngineOptions, InUseError, type Skb, type SkbuffError, StaleSkbError } from "skbuff";
+import {
+  Engine,
+  type EngineOptions,
+  InUseError,
+  type Skb,
+  type SkbuffError,
+  StaleSkbError,
+  UserRegion,
+} from "skbuff";
 import { debug, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -88,7 +96,7 @@ describe("Engine.create", () => {
       320 * 1024,
       false,
     ]);
-    const { buffer } = engine.userRegion(1).bytes;
+    const { buffer } = new UserRegion(engine, 1).bytes;
     expect(buffer).toBeInstanceOf(shared ? SharedArrayBuffer : ArrayBuffer);
     expect(buffer.byteLength).toBe(320 * 1024);
     engine.close({ force: true });

@@ -1,6 +1,6 @@
 // Each error names the argument that is at fault, and says why: never a range in which the value lies.
 
-import { type DropReason, type EngineOptions, Mesh, Ring, type Skb } from "skbuff";
+import { type DropReason, type EngineOptions, Mesh, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { caught, codeOf, expectTyped } from "../packets.js";
@@ -18,8 +18,8 @@ forEachEngine((_name, make) => {
     for (let i = 0; i < 17; i++) full.addPageFrag(4096);
     const dead = engine.alloc(1);
     dead.release();
-    const region = engine.userRegion(100);
-    const [carried, over] = [engine.ubuf(), engine.ubuf()];
+    const region = new UserRegion(engine, 100);
+    const [carried, over] = [new Ubuf(engine), new Ubuf(engine)];
     over.cancel();
     const lent = engine.alloc(10);
     lent.addUserFrag(region, 0, 10, carried);
@@ -81,7 +81,10 @@ forEachEngine((_name, make) => {
       [() => full.addPageFrag(1), '"frags" expected fewer than 17, got 17'],
       [() => full.append(into(1)), '"frags" expected fewer than 17, got 17'],
       [() => ten.addFragList(ten), '"skb" expected another packet, got the packet itself'],
-      [() => lent.addUserFrag(region, 0, 1, engine.ubuf()), '"ubuf" expected the only one that the packet'],
+      [
+        () => lent.addUserFrag(region, 0, 1, new Ubuf(engine)),
+        '"ubuf" expected the only one that the packet',
+      ],
       [
         () => lent.addUserFrag(region, 0, 1, over),
         '"ubuf" expected a live one, got one that is over: cancelled',
@@ -145,7 +148,7 @@ forEachEngine((_name, make) => {
     for (let i = 1; i < 2 ** 14; i++) long.addFragList(part.clone());
     const { length } = long;
     expect(length).toBe(2 ** 31 - 131072 + 8);
-    const region = engine.userRegion(4096);
+    const region = new UserRegion(engine, 4096);
     const cases: [run: () => unknown, more: number][] = [
       [() => long.addFragList(part), 131072],
       [() => long.append(new Uint8Array(131072)), 131072],

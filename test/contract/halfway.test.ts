@@ -1,6 +1,6 @@
 // What fails half-way gives back what it took: joining, rings, meshes and bursts are made to fail at each of their steps.
 
-import { Engine, Mesh, Ring, type Skb } from "skbuff";
+import { Engine, Mesh, Ring, type Skb, UserRegion } from "skbuff";
 import { audit, debug, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine, inside } from "../engines.js";
@@ -32,7 +32,7 @@ forEachEngine((_name, make) => {
       const engine = await make();
       expect(failEach(engine, () => new Ring(engine))).toBe(1);
       expect(failEach(engine, () => new Mesh(engine, 2, 3))).toBe(6);
-      expect(failEach(engine, () => engine.userRegion(10000))).toBe(1);
+      expect(failEach(engine, () => new UserRegion(engine, 10000))).toBe(1);
       expect(failEach(engine, () => engine.alloc(4000, { headroom: 10 }))).toBe(2);
     });
 

@@ -1,6 +1,6 @@
 // Waiting for memory: until an allocation that failed may succeed.
 
-import type { Engine, Skb, Wakeup } from "skbuff";
+import { type Engine, type Skb, Ubuf, UserRegion, type Wakeup } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { MAY_BLOCK, NODE, SOON_MS } from "../environment.js";
@@ -82,14 +82,14 @@ forEachEngine((_name, make) => {
 
     it("ends when a region is released, if pages have run out", async () => {
       const engine = await make();
-      const region = engine.userRegion(300_000);
+      const region = new UserRegion(engine, 300_000);
       const skbs = exhaust(engine, 3900);
-      expect(caught(() => engine.userRegion(300_000))).toBeDefined();
+      expect(caught(() => new UserRegion(engine, 300_000))).toBeDefined();
       const waited = engine.waitMemoryAsync();
       expect(await isPending(waited)).toBe(true);
       region.release();
       expect(await waited).toBe("ready");
-      engine.userRegion(300_000).release();
+      new UserRegion(engine, 300_000).release();
       engine.releaseBurst(skbs);
     });
 
@@ -140,9 +140,9 @@ forEachEngine((_name, make) => {
 
     it("ends with a callback, if completions are asked for", async () => {
       const engine = await make();
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       const told: string[] = [];
-      const ubuf = engine.ubuf(({ status }) => told.push(status));
+      const ubuf = new Ubuf(engine, ({ status }) => told.push(status));
       const skbs = exhaust(engine, 1000);
       skbs[0]?.addUserFrag(region, 0, 10, ubuf);
       const waited: Promise<Wakeup> = engine.waitMemoryAsync({ completions: true });

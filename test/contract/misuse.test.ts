@@ -1,6 +1,6 @@
 // Wild arguments: every one of them is refused with an error of the library, and nothing changes.
 
-import { type DropReason, type Engine, type Skb, SkbQueue, type Ubuf, type UserRegion } from "skbuff";
+import { type DropReason, type Engine, type Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -37,8 +37,8 @@ const NUMBERS: Record<string, Attempt> = {
   "engine.allocBurst headroom?": (n, _skb, { engine }) => engine.allocBurst([], 1, 1, { headroom: n }),
   "engine.allocBurst count?": (n, _skb, { engine }) => engine.allocBurst([], 1, n),
   "engine.releaseBurst count?": (n, _skb, { engine }) => engine.releaseBurst([], n),
-  "engine.userRegion bytes": (n, _skb, { engine }) => engine.userRegion(n),
-  "engine.ubuf desc?": (n, _skb, { engine }) => engine.ubuf(undefined, { desc: n }),
+  "UserRegion bytes": (n, _skb, { engine }) => new UserRegion(engine, n),
+  "Ubuf desc?": (n, _skb, { engine }) => new Ubuf(engine, undefined, { desc: n }),
   "release reason?": (n, skb) => skb.release(n),
   reserve: (n, skb) => skb.reserve(n),
   put: (n, skb) => skb.put(n),
@@ -321,15 +321,15 @@ forEachEngine((_name, make) => {
         }
         if (wild !== undefined && typeof wild !== "object") {
           yield [`options ${name}`, () => engine.alloc(1, wild as object)];
-          yield [`ubuf options ${name}`, () => engine.ubuf(undefined, wild as object)];
+          yield [`ubuf options ${name}`, () => new Ubuf(engine, undefined, wild as object)];
           yield [`close options ${name}`, () => engine.close(wild as object)];
         }
         if (wild !== undefined && typeof wild !== "function") {
-          yield [`callback ${name}`, () => engine.ubuf(wild as never)];
+          yield [`callback ${name}`, () => new Ubuf(engine, wild as never)];
         }
       }
       yield ["null options", () => engine.alloc(1, null as never)];
-      yield ["sharing", () => engine.ubuf(undefined, { sharing: "none" as "copy" })];
+      yield ["sharing", () => new Ubuf(engine, undefined, { sharing: "none" as "copy" })];
       yield ["holes", () => engine.releaseBurst(new Array(3))];
     });
   });
@@ -377,7 +377,7 @@ forEachEngine((_name, make) => {
 
   it("a burst that reuses takes a ubuf that has completed for no packet", async () => {
     const engine = await make();
-    const ubuf = engine.ubuf();
+    const ubuf = new Ubuf(engine);
     ubuf.cancel();
     const out = [ubuf] as unknown as Skb[];
     expect(engine.allocBurst(out, 1, out.length, { reuse: true })).toBe(1);
@@ -388,9 +388,9 @@ forEachEngine((_name, make) => {
     const errors: unknown[] = [];
     const engine = await make({ onError: (error) => errors.push(error) });
     const packets = Array.from({ length: n }, () => engine.alloc(10));
-    const region = engine.userRegion(10);
+    const region = new UserRegion(engine, 10);
     const last = packets.at(-1) as Skb;
-    const ubuf = engine.ubuf(() => last.release());
+    const ubuf = new Ubuf(engine, () => last.release());
     packets[0]?.addUserFrag(region, 0, 10, ubuf);
     engine.releaseBurst(packets);
     await Promise.resolve();

@@ -1,6 +1,6 @@
 // An option that is misspelt is refused, wherever options are taken, and the one that was meant is named.
 
-import { Engine, type EngineToken, Mesh, Ring } from "skbuff";
+import { Engine, type EngineToken, Mesh, Ring, Ubuf } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -27,7 +27,7 @@ function rowsOf(engine: Engine, token: EngineToken): Row[] {
   add("tryAlloc", (options) => engine.tryAlloc(10, options), { headRoom: "headroom" });
   const burst = { headRoom: "headroom", resue: "reuse" };
   add("allocBurst", (options) => engine.allocBurst([null], 10, undefined, options), burst);
-  add("ubuf", (options) => engine.ubuf(undefined, options), { desk: "desc", Sharing: "sharing" });
+  add("ubuf", (options) => new Ubuf(engine, undefined, options), { desk: "desc", Sharing: "sharing" });
   add("ring", (options) => new Ring(engine, options), { Capacity: "capacity" });
   add("mesh", (options) => new Mesh(engine, 1, 1, options), { capactiy: "capacity", spreed: "spread" });
   add("extract", (options) => skb.extract(0, 1, options), { headRoom: "headroom" });

@@ -1,6 +1,6 @@
 // The page map: what every page is, who holds it and how often, beside what the audit counts.
 
-import { type Engine, Ring } from "skbuff";
+import { type Engine, Ring, Ubuf, UserRegion } from "skbuff";
 import { audit, PageKind, type PageMap, PageOwner, pageMap, stats } from "skbuff/inspect";
 import { expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
@@ -75,10 +75,10 @@ forEachEngine((name, make) => {
 
   it("a region's pages are its maker's, or whose packets refer to them", async () => {
     const engine = await make();
-    const region = engine.userRegion(4 * 4096);
+    const region = new UserRegion(engine, 4 * 4096);
     expect(held(expectSame(engine), PageKind.region)).toEqual({ [engine.thread]: 4 });
     const skb = engine.alloc(10);
-    skb.addUserFrag(region, 4096, 4096, engine.ubuf());
+    skb.addUserFrag(region, 4096, 4096, new Ubuf(engine));
     const ring = new Ring(engine, { capacity: 4 });
     ring.enqueue(skb);
     const map = expectSame(engine);

@@ -1,6 +1,6 @@
 // Bytes that have to be copied need pages, not pages in a row: where there are only single ones, a frag becomes several.
 
-import type { Engine, Skb, UserRegion } from "skbuff";
+import { type Engine, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
@@ -36,7 +36,7 @@ function lend(
   each: number,
   sharing: "copy" | "refcount",
 ) {
-  const ubuf = engine.ubuf(undefined, { sharing });
+  const ubuf = new Ubuf(engine, undefined, { sharing });
   region.bytes.set(bytesAt(at, n), at);
   for (let done = 0; done < n; done += each)
     skb.addUserFrag(region, at + done, Math.min(each, n - done), ubuf);
@@ -67,12 +67,13 @@ forEachEngine((name, make) => {
       ["as many frags as a head has, of two pages each", 34 * PAGE - 5, 2 * PAGE],
     ])("%s, where there are only single pages", async (_what, n, each) => {
       const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
-      const region = engine.userRegion(n);
+      const region = new UserRegion(engine, n);
       const skb = engine.alloc(64, { headroom: 16 });
       const ubuf = lend(engine, skb, region, 0, n, each, "copy");
       const kept = scatter(engine, 2);
       // Another thread may keep two that are neighbours.
-      if (name !== ELSEWHERE) expect(codeOf(() => engine.userRegion(2 * PAGE))).toBe("ERR_SKB_EXHAUSTED");
+      if (name !== ELSEWHERE)
+        expect(codeOf(() => new UserRegion(engine, 2 * PAGE))).toBe("ERR_SKB_EXHAUSTED");
       const made = copy(skb, engine);
       region.bytes.fill(0xee);
       for (const one of made) {
@@ -89,7 +90,7 @@ forEachEngine((name, make) => {
 
     it("of a frag list's members, in order, and where one is the last", async () => {
       const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
-      const region = engine.userRegion(60 * PAGE);
+      const region = new UserRegion(engine, 60 * PAGE);
       const skb = engine.alloc(64).putData(bytesAt(0, 50));
       let at = 50;
       for (const n of [100, 20 * PAGE, 100, 25 * PAGE]) {
@@ -112,7 +113,7 @@ forEachEngine((name, make) => {
 
     it("fails when pages are short, and leaves all as it was", async () => {
       const engine = await make({ memory: 1024 * 1024, skbs: 1024 });
-      const region = engine.userRegion(32 * PAGE);
+      const region = new UserRegion(engine, 32 * PAGE);
       const skb = engine.alloc(64);
       const ubuf = lend(engine, skb, region, 0, 32 * PAGE, 8 * PAGE, "copy");
       const kept = scatter(engine, 12);
@@ -126,7 +127,7 @@ forEachEngine((name, make) => {
 
   it("split and extract copy into what the head has entries for", async () => {
     const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
-    const region = engine.userRegion(26 * PAGE);
+    const region = new UserRegion(engine, 26 * PAGE);
     const [skb, other] = [engine.alloc(64), engine.alloc(64)];
     for (const [one, at] of [
       [skb, 0],
@@ -150,7 +151,7 @@ forEachEngine((name, make) => {
   ])("%s copies more than the head has entries for into members", async (_how, cut) => {
     const engine = await make({ memory: 2 * 1024 * 1024, skbs: 1024 });
     const n = 30 * PAGE;
-    const region = engine.userRegion(2 * n);
+    const region = new UserRegion(engine, 2 * n);
     const kept = scatter(engine, 2);
     // The cut goes through a frag of the head, and of a member.
     for (const at of [20 * PAGE + 5, n + 20 * PAGE + 5]) {

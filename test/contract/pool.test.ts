@@ -1,7 +1,7 @@
 // Memory that runs out and comes back: every pool says what it lacks, nothing is lost, and after everything has been
 // released any other mix of sizes can be had.
 
-import { type Engine, PoolExhaustedError, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { type Engine, PoolExhaustedError, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -78,8 +78,8 @@ forEachEngine((_name, make) => {
     it("runs of pages", async () => {
       const engine = await make();
       // Single pages are to be left over, however many there are in all.
-      const rest = engine.userRegion(4096 * (1 + (stats(engine).pages.total % 9)));
-      const { all, error } = takeAll(() => engine.userRegion(9 * 4096));
+      const rest = new UserRegion(engine, 4096 * (1 + (stats(engine).pages.total % 9)));
+      const { all, error } = takeAll(() => new UserRegion(engine, 9 * 4096));
       expect(error.message).toContain('"run of pages" expected 1 free');
       expect(codeOf(() => engine.alloc(131072))).toBe("ERR_SKB_EXHAUSTED");
       rest.release();
@@ -88,21 +88,21 @@ forEachEngine((_name, make) => {
       expect(codeOf(() => skb.addPageFrag(9 * 4096))).toBe("ERR_SKB_EXHAUSTED");
       skb.release();
       for (const region of all) region.release();
-      expect(takeAll(() => engine.userRegion(9 * 4096)).all.length).toBeGreaterThanOrEqual(all.length);
-      expect(codeOf(() => engine.userRegion(engine.memory))).toBe("ERR_SKB_EXHAUSTED");
+      expect(takeAll(() => new UserRegion(engine, 9 * 4096)).all.length).toBeGreaterThanOrEqual(all.length);
+      expect(codeOf(() => new UserRegion(engine, engine.memory))).toBe("ERR_SKB_EXHAUSTED");
     });
 
     it("ubufs", async () => {
       const engine = await make({ ubufs: 100 });
       const { total } = stats(engine).ubufTable;
       expect(total).toBeGreaterThanOrEqual(100);
-      const { all, error } = takeAll(() => engine.ubuf());
+      const { all, error } = takeAll(() => new Ubuf(engine));
       expect(error.message).toBe(`"ubuf" expected 1 free, got 0 (${total} of ${total} in use)`);
       expect(all.length).toBe(total);
       (all.pop() as Ubuf).cancel();
-      engine.ubuf().cancel();
+      new Ubuf(engine).cancel();
       for (const ubuf of all) ubuf.cancel();
-      expect(takeAll(() => engine.ubuf()).all.length).toBe(total);
+      expect(takeAll(() => new Ubuf(engine)).all.length).toBe(total);
     });
   });
 
@@ -132,7 +132,7 @@ forEachEngine((_name, make) => {
       },
       "runs of every length": (engine) => {
         const regions: UserRegion[] = [];
-        for (let n = 33; n > 0; n--) regions.push(...takeAll(() => engine.userRegion(n * 4096)).all);
+        for (let n = 33; n > 0; n--) regions.push(...takeAll(() => new UserRegion(engine, n * 4096)).all);
         return () => {
           for (const region of regions.filter((_, i) => i % 2 === 0)) region.release();
           for (const region of regions) if (!region.released) region.release();
@@ -164,7 +164,7 @@ forEachEngine((_name, make) => {
         // The longest head there is, and then everything as one run.
         const long = engine.alloc(131072);
         long.release();
-        const all = engine.userRegion(total * 4096);
+        const all = new UserRegion(engine, total * 4096);
         all.release();
         take(engine)();
         expect(used(engine), second).toEqual({ skbs: 0, ubufs: 0, dataPages: 0, dirty: [] });
@@ -180,7 +180,7 @@ forEachEngine((_name, make) => {
     engine.releaseBurst(small);
     expect(stats(engine).skbs.inMagazines).toBeGreaterThan(0);
     const { reclaims } = stats(engine);
-    engine.userRegion(total * 4096).release();
+    new UserRegion(engine, total * 4096).release();
     expect(stats(engine).reclaims).toBe(reclaims + 1);
     expect(stats(engine).pages).toMatchObject({ total, used: 0 });
   });

@@ -1,6 +1,6 @@
 // Memory that is touched before it is needed, and memory that is used again before any that never was.
 
-import type { Engine, Skb } from "skbuff";
+import { type Engine, type Skb, UserRegion } from "skbuff";
 import { audit } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { ELSEWHERE, forEachEngine } from "../engines.js";
@@ -48,7 +48,7 @@ forEachEngine((name, make) => {
       const most = reach(first);
       engine.releaseBurst(first);
       // Asks for more than there is in a row: all that is free is put together.
-      expect(codeOf(() => engine.userRegion(engine.memory))).toBe("ERR_SKB_EXHAUSTED");
+      expect(codeOf(() => new UserRegion(engine, engine.memory))).toBe("ERR_SKB_EXHAUSTED");
       const again = paged(engine, 30);
       // Another thread keeps some of what it released for itself.
       const kept = name === ELSEWHERE ? 32 * 4096 : 0;

@@ -1,6 +1,6 @@
 // SkbQueue: order, ownership, and taking packets out while the queue is walked.
 
-import { type DropReason, type Skb, SkbQueue } from "skbuff";
+import { type DropReason, type Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -134,14 +134,9 @@ forEachEngine((_name, make) => {
   it("purge releases with a reason, and completes what the packets carry", async () => {
     const { engine, skbs, queue } = await numbered(3);
     let completed = 0;
-    const region = engine.userRegion(3);
+    const region = new UserRegion(engine, 3);
     for (const [i, skb] of skbs.entries()) {
-      skb.addUserFrag(
-        region,
-        i,
-        1,
-        engine.ubuf(() => completed++),
-      );
+      skb.addUserFrag(region, i, 1, new Ubuf(engine, () => completed++));
       queue.pushTail(skb);
     }
     expect(codeOf(() => queue.purge(16 as DropReason))).toBe("ERR_SKB_RANGE");

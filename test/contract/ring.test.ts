@@ -1,6 +1,6 @@
 // Rings on one thread: order, capacity, bursts of any length, closing, and what becomes of the packets inside.
 
-import { type Engine, Mesh, Ring, type Skb, SkbQueue } from "skbuff";
+import { type Engine, Mesh, Ring, type Skb, SkbQueue, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import {
@@ -328,7 +328,7 @@ forEachEngine((_name, make) => {
       const ring = new Ring(engine, { capacity: 4096 });
       expect(audit(engine)).toMatchObject({ ringPages: 4, freePages: total - 4 });
       ring.release();
-      const region = engine.userRegion((total - 1) * 4096);
+      const region = new UserRegion(engine, (total - 1) * 4096);
       expect(codeOf(() => new Ring(engine, { capacity: 2048 }))).toBe("ERR_SKB_EXHAUSTED");
       expect(codeOf(() => new Ring(engine, { capacity: 2 ** 20 }))).toBe("ERR_SKB_EXHAUSTED");
       const small = new Ring(engine, { capacity: 1024 });

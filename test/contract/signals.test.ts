@@ -1,6 +1,16 @@
 // A wait that is given up: it rejects with the signal's reason, takes nothing, and leaves nothing behind.
 
-import { type Engine, Mesh, Ring, type Skb, TimeoutError, type WaitOptions, type Wakeup } from "skbuff";
+import {
+  type Engine,
+  Mesh,
+  Ring,
+  type Skb,
+  TimeoutError,
+  Ubuf,
+  UserRegion,
+  type WaitOptions,
+  type Wakeup,
+} from "skbuff";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
@@ -54,8 +64,8 @@ function nothing(engine: Engine): Waiting {
   otherSender.enqueue(engine.alloc(1));
   for (let i = 0; i < 2; i++) sender.enqueue(engine.alloc(1));
   receiver.dequeue()?.release();
-  const ubuf = engine.ubuf();
-  const region = engine.userRegion(10);
+  const ubuf = new Ubuf(engine);
+  const region = new UserRegion(engine, 10);
   const lent = engine.alloc(0);
   lent.addUserFrag(region, 0, 1, ubuf);
   empty.enqueue(lent);
@@ -153,9 +163,9 @@ forEachEngine((_name, make) => {
       if (!engine.shared) return;
       const { Engine: There } = await import("skbuff");
       const worker = await There.attach(engine.share());
-      const region = worker.userRegion(10);
+      const region = new UserRegion(worker, 10);
       const skb = worker.alloc(0);
-      skb.addUserFrag(region, 0, 1, worker.ubuf());
+      skb.addUserFrag(region, 0, 1, new Ubuf(worker));
       const ring = new Ring(worker);
       const here = Ring.attach(engine, ring.share());
       ring.enqueue(skb);
@@ -248,7 +258,7 @@ forEachEngine((_name, make) => {
     it("ends when nothing that could complete is left", async () => {
       const engine = await make();
       expect([engine.wait(), await engine.waitAsync()]).toEqual(["ended", "ended"]);
-      const ubufs = [engine.ubuf(), engine.ubuf()];
+      const ubufs = [new Ubuf(engine), new Ubuf(engine)];
       const waiting = engine.waitAsync();
       for (const ubuf of ubufs) ubuf.cancel();
       expect(await waiting).toBe("ended");

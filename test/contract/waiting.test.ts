@@ -1,6 +1,6 @@
 // Waiting, as far as one thread can see it: why a wait ends, that the event loop brings what comes, that nothing is lost.
 
-import { Mesh, Ring, type Skb } from "skbuff";
+import { Mesh, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -127,11 +127,11 @@ forEachEngine((_name, make) => {
 
     it("completions", async () => {
       const engine = await make();
-      const region = engine.userRegion(4096);
+      const region = new UserRegion(engine, 4096);
       const ring = new Ring(engine);
       const lend = (): Skb => {
         const skb = engine.alloc(0);
-        skb.addUserFrag(region, 0, 1, engine.ubuf());
+        skb.addUserFrag(region, 0, 1, new Ubuf(engine));
         return skb;
       };
       const skbs = [lend(), lend()];

@@ -1,6 +1,6 @@
 // The zero-copy contract beyond single paths: what regions, ubufs and callbacks may do, and what they may not.
 
-import { type Completion, Engine, type Skb } from "skbuff";
+import { type Completion, Engine, type Skb, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
@@ -37,7 +37,7 @@ forEachEngine((_name, make) => {
     region.bytes.set(bytesAt(0, 5000));
     const seen: unknown[] = [];
     const skb = w.keep(engine.alloc(10));
-    const ubuf = engine.ubuf(({ status }) => {
+    const ubuf = new Ubuf(engine, ({ status }) => {
       // Whoever is told may overwrite at once.
       region.bytes.fill(0xee);
       seen.push(status, region.frags, ubuf.status, skb.zeroCopy);
@@ -112,7 +112,7 @@ forEachEngine((_name, make) => {
   it("the callback may be missing", async () => {
     const engine = await make();
     const w = new World(engine);
-    const ubuf = engine.ubuf();
+    const ubuf = new Ubuf(engine);
     expect([ubuf.desc, ubuf.sharing]).toEqual([0, "copy"]);
     w.lend(w.linear(1), 1, ubuf).release();
     expect(ubuf.status).toBe("sent");
@@ -124,7 +124,7 @@ forEachEngine((_name, make) => {
     const engine = await make();
     const w = new World(engine);
     const seen: Completion[] = [];
-    const ubuf = engine.ubuf((completion) => seen.push(completion), {
+    const ubuf = new Ubuf(engine, (completion) => seen.push(completion), {
       desc: 0xffffffff,
       sharing: "refcount",
     });
@@ -137,7 +137,7 @@ forEachEngine((_name, make) => {
   it("a region's memory lives until the last frag is gone", async () => {
     const engine = await make();
     const w = new World(engine);
-    const region = engine.userRegion(5000);
+    const region = new UserRegion(engine, 5000);
     region.bytes.set(bytesAt(1, 5000));
     const skb = w.linear(1);
     skb.addUserFrag(region, 0, 5000, w.ubuf());
@@ -184,7 +184,7 @@ forEachEngine((_name, make) => {
       const order: number[] = [];
       const skb = w.linear(1);
       for (let i = 0; i < 3; i++) {
-        const ubuf = engine.ubuf(() => {
+        const ubuf = new Ubuf(engine, () => {
           order.push(i);
           throw new Error(`callback ${i}`);
         });
@@ -204,34 +204,22 @@ forEachEngine((_name, make) => {
       const engine = await make();
       const w = new World(engine);
       const seen: string[] = [];
-      const second = w.lend(
-        w.linear(2),
-        2,
-        engine.ubuf(() => seen.push("second")),
-      );
+      const second = w.lend(w.linear(2), 2, new Ubuf(engine, () => seen.push("second")));
       const first = w.lend(
         w.linear(1),
         1,
-        engine.ubuf(() => {
+        new Ubuf(engine, () => {
           seen.push("first");
           second.release();
           w.linear(10).release();
-          const third = w.lend(
-            w.linear(3),
-            3,
-            engine.ubuf(() => seen.push("third")),
-          );
+          const third = w.lend(w.linear(3), 3, new Ubuf(engine, () => seen.push("third")));
           third.linearize();
           engine.poll();
-          engine.ubuf().cancel();
+          new Ubuf(engine).cancel();
           seen.push("end of first");
         }),
       );
-      const other = w.lend(
-        w.linear(1),
-        1,
-        engine.ubuf(() => seen.push("other")),
-      );
+      const other = w.lend(w.linear(1), 1, new Ubuf(engine, () => seen.push("other")));
       first.release();
       expect(seen).toEqual(["first", "second", "third", "end of first"]);
       other.release();
@@ -247,7 +235,7 @@ forEachEngine((_name, make) => {
       const from = w.lend(
         w.linear(1),
         1,
-        engine.ubuf(() => {
+        new Ubuf(engine, () => {
           alive = from.alive;
         }),
       );
@@ -259,9 +247,9 @@ forEachEngine((_name, make) => {
     it("may close the engine with the last packet", async () => {
       const engine = await make();
       const w = new World(engine);
-      const region = engine.userRegion(1);
+      const region = new UserRegion(engine, 1);
       const skb = w.linear(1);
-      const ubuf = engine.ubuf(() => {
+      const ubuf = new Ubuf(engine, () => {
         region.release();
         engine.close();
       });
@@ -327,13 +315,13 @@ forEachEngine((_name, make) => {
 
 it("without onError a callback's error is thrown on the event loop", async () => {
   const engine = await Engine.create({ memory: 256 * 1024, threads: 1 });
-  const region = engine.userRegion(1);
+  const region = new UserRegion(engine, 1);
   const skb = engine.alloc(1);
   skb.addUserFrag(
     region,
     0,
     1,
-    engine.ubuf(() => {
+    new Ubuf(engine, () => {
       throw new Error("nobody listens");
     }),
   );

@@ -1,6 +1,6 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
-import type { DropReason, Skb } from "skbuff";
+import { type DropReason, type Skb, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
@@ -119,8 +119,9 @@ function newUbuf(sharing: "copy" | "refcount", heard: boolean): Operation {
   return (m, _a, b) => {
     if (m.ubufs.length >= 6) return [];
     const desc = m.nextDesc() + (b % 2) * 2 ** 31;
-    const { pair } = m.both("ubuf", (side) =>
-      m.engines[side].ubuf(heard ? m.listener(side) : undefined, { desc, sharing }),
+    const { pair } = m.both(
+      "ubuf",
+      (side) => new Ubuf(m.engines[side], heard ? m.listener(side) : undefined, { desc, sharing }),
     );
     if (pair !== null)
       m.ubufs.push({ ubufs: pair, model: new ModelUbuf(desc, sharing === "refcount"), heard });
@@ -153,7 +154,7 @@ function newRegion(most: number): Operation {
   return (m, _a, b, c) => {
     if (m.regions.length >= 3) return [];
     const bytes = pattern(1 + (b % most), c);
-    const { pair } = m.both("userRegion", (side) => m.engines[side].userRegion(bytes.length));
+    const { pair } = m.both("userRegion", (side) => new UserRegion(m.engines[side], bytes.length));
     if (pair === null) return [];
     for (const region of pair) region.bytes.set(bytes);
     m.regions.push({ regions: pair, bytes: [...bytes] });

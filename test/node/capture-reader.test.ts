@@ -1,7 +1,15 @@
 // CaptureReader: whose the memory is, what happens when there is none, and when it may be written again.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import { type Engine, type EngineOptions, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import {
+  type Engine,
+  type EngineOptions,
+  PoolExhaustedError,
+  Ring,
+  type Skb,
+  Ubuf,
+  UserRegion,
+} from "skbuff";
 import { audit, debug, stats } from "skbuff/inspect";
 import {
   CaptureReader,
@@ -86,9 +94,9 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
       const kept: Skb[] = [];
       let refused = 0;
       for (;;) {
-        const before = reader.packets;
+        const before = reader.stats().packets;
         const error = tried(reader, kept);
-        if (error === undefined && reader.packets === before) break;
+        if (error === undefined && reader.stats().packets === before) break;
         if (error === undefined) continue;
         expect(error).toBeInstanceOf(PoolExhaustedError);
         refused++;
@@ -117,12 +125,12 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         inside(engine).failAllocation(nth);
         let failed = 0;
         for (;;) {
-          const before = reader.packets;
+          const before = reader.stats().packets;
           const error = tried(reader, kept);
           if (error !== undefined) {
             expect(error, `allocation ${nth}`).toBeInstanceOf(PoolExhaustedError);
             failed++;
-          } else if (reader.packets === before) break;
+          } else if (reader.stats().packets === before) break;
         }
         const left = inside(engine).failAllocation(0);
         reader.close();
@@ -314,7 +322,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
           });
           if (pick(3) === 0) letGo();
         }
-        expect(reader.packets).toBe(400);
+        expect(reader.stats().packets).toBe(400);
         while (held.length > 0) letGo();
         reader.close();
         expect(reader.stats().out).toBe(0);
@@ -411,7 +419,7 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
       const n = kept.length;
       engine.releaseBurst(kept.splice(0));
       await drain().catch(() => {});
-      expect(reader.packets).toBe(n + kept.length);
+      expect(reader.stats().packets).toBe(n + kept.length);
       engine.releaseBurst(kept);
       reader.close();
     });
@@ -658,7 +666,7 @@ describe("files", () => {
       whole.read()?.release();
       whole.rewind();
       expectFrames(readAll(whole).frames, frames, "begun before");
-      expect(whole.packets).toBe(frames.length * 4 + 1);
+      expect(whole.stats().packets).toBe(frames.length * 4 + 1);
       whole.close();
       const cut = CaptureReader.open(engine, folder.file(file.subarray(0, -1)), { lend: 2 });
       for (let i = 0; i < 3; i++) {
@@ -674,7 +682,7 @@ describe("files", () => {
   it("say what they are", async () => {
     await withEngine(options, (engine) => {
       const reader = CaptureReader.open(engine, some.path);
-      expect([reader.format, reader.packets, reader.position]).toEqual(["pcap", 0, 24]);
+      expect([reader.format, reader.stats().packets, reader.position]).toEqual(["pcap", 0, 24]);
       expect(reader.interfaces).toEqual([{ linkType: 1, snapLength: 65535, name: "", ticksPerSecond: 1e6 }]);
       reader.close();
       const blocks = CaptureReader.open(engine, folder.file(everyBlock(bytesAt)));
@@ -745,9 +753,9 @@ describe("a reader", () => {
       for (const close of [false, true]) {
         const reader = CaptureReader.open(engine, some.path, { lend: 2, chunk: 8192 });
         let told = 0;
-        const region = engine.userRegion(100);
+        const region = new UserRegion(engine, 100);
         const kept: Skb[] = [];
-        const ubuf = engine.ubuf(() => {
+        const ubuf = new Ubuf(engine, () => {
           told++;
           if (close) reader.close();
           else reader.read();

@@ -3,7 +3,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
-import { type Engine, HeldSkbError, type Skb } from "skbuff";
+import { type Engine, HeldSkbError, type Skb, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import {
   type CaptureError,
@@ -329,13 +329,13 @@ describe("a writer", () => {
     await withEngine(options, (engine) => {
       const order: string[] = [];
       const writer = CaptureWriter.open(engine, folder.fresh());
-      const region = engine.userRegion(5000);
+      const region = new UserRegion(engine, 5000);
       const skb = engine.alloc(0);
       skb.addUserFrag(
         region,
         0,
         5000,
-        engine.ubuf(({ status }) => {
+        new Ubuf(engine, ({ status }) => {
           // Whatever it does: the flush is over.
           writer.enqueue(packet(engine, 5));
           order.push(status);

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { PassThrough, Writable } from "node:stream";
-import { Engine, Ring, type Skb } from "skbuff";
+import { Engine, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit } from "skbuff/inspect";
 import {
   answerTo,
@@ -126,7 +126,7 @@ describe.each(Object.entries(SENDERS))("%s", (_, open) => {
       if (!failed) fail();
       failed = true;
     };
-    const region = engine.userRegion(4096);
+    const region = new UserRegion(engine, 4096);
     let taken = 0;
     let refused = 0;
     let offered = 0;
@@ -141,13 +141,7 @@ describe.each(Object.entries(SENDERS))("%s", (_, open) => {
       const n = random.below(30) === 0 && sender instanceof UdpSender ? 70_000 : random.below(1000);
       const skb = engine.alloc(n).putZeros(n);
       // What its completion sees adds up, too.
-      if (random.below(4) === 0)
-        skb.addUserFrag(
-          region,
-          0,
-          100,
-          engine.ubuf(() => counted && check()),
-        );
+      if (random.below(4) === 0) skb.addUserFrag(region, 0, 100, new Ubuf(engine, () => counted && check()));
       return skb;
     };
     // Within `enqueue` nobody knows yet that it took the packet.

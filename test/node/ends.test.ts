@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createReadStream, createWriteStream, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
-import { Engine } from "skbuff";
+import { Engine, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import {
   StreamReceiver,
@@ -134,12 +134,12 @@ describe.each(Object.entries(SENDERS))("%s", (_, open) => {
 
   /** Sends as much as there is room for, lent memory too. */
   async function fill({ sender, stuck }: Sending): Promise<void> {
-    const region = engine.userRegion(1000);
+    const region = new UserRegion(engine, 1000);
     lent = 0;
     back = 0;
     for (let i = 0; i < (stuck ? 10_000 : 30); i++) {
       const skb = engine.alloc(100).putZeros(100);
-      const ubuf = engine.ubuf(() => back++);
+      const ubuf = new Ubuf(engine, () => back++);
       skb.addUserFrag(region, 0, 900, ubuf);
       if (!sender.enqueue(skb)) {
         const woken = await sender.waitWritableAsync(1, { timeout: 60 });

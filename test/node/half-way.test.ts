@@ -5,7 +5,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { PassThrough, Readable, Writable } from "node:stream";
-import { Engine, type EngineOptions, type Skb, type UserRegion } from "skbuff";
+import { Engine, type EngineOptions, type Skb, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { type Inbox, StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } from "skbuff/web";
@@ -161,7 +161,7 @@ function starved(pages: number): () => void {
   const regions: UserRegion[] = [];
   const page = (): UserRegion | null => {
     try {
-      return engine.userRegion(4096);
+      return new UserRegion(engine, 4096);
     } catch {
       return null;
     }

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createReadStream, writeFileSync } from "node:fs";
 import { createServer, type NetConnectOpts, type Socket } from "node:net";
 import { PassThrough, Readable } from "node:stream";
-import { DropReason, type Engine, type Skb } from "skbuff";
+import { DropReason, type Engine, type Skb, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import {
   type Framing,
@@ -892,9 +892,9 @@ forEachKind((make, defer, { first }) => {
   });
 });
 
-function caughtRegion(engine: Engine): ReturnType<Engine["userRegion"]> | null {
+function caughtRegion(engine: Engine): UserRegion | null {
   try {
-    return engine.userRegion(4096);
+    return new UserRegion(engine, 4096);
   } catch {
     return null;
   }

@@ -9,7 +9,7 @@ import { PassThrough, Transform, Writable } from "node:stream";
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { createGunzip, createGzip } from "node:zlib";
-import { DropReason, type Engine, Ring, type Skb, SkbQueue } from "skbuff";
+import { DropReason, type Engine, Ring, type Skb, SkbQueue, Ubuf } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { StreamSender, type StreamSenderOptions } from "skbuff/node";
 import { describe, expect, it } from "vitest";
@@ -408,12 +408,7 @@ forEachKind((make, defer, { first }) => {
       let n = 0;
       const packet = (): Skb => {
         const skb = engine.alloc(0);
-        skb.addUserFrag(
-          region,
-          0,
-          10_000,
-          engine.ubuf(() => completed++),
-        );
+        skb.addUserFrag(region, 0, 10_000, new Ubuf(engine, () => completed++));
         return skb;
       };
       const writer = (async () => {
@@ -700,12 +695,7 @@ forEachKind((make, defer, { first }) => {
       let refused = 0;
       const more = (): boolean => {
         const skb = engine.alloc(30);
-        skb.putZeros(30).addUserFrag(
-          region,
-          0,
-          20_000,
-          engine.ubuf(() => completed++),
-        );
+        skb.putZeros(30).addUserFrag(region, 0, 20_000, new Ubuf(engine, () => completed++));
         const taken = sender.enqueue(skb);
         if (taken) n++;
         else {

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Completion, Engine, Mesh, Ring, type Skb } from "skbuff";
+import { type Completion, Engine, Mesh, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { CaptureError, CaptureReader, originalLengthOf, Tap, UdpReceiver, UdpSender } from "skbuff/node";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -94,17 +94,12 @@ describe("a tap", () => {
 
   it("lets lent memory go at once, as copied; what is sent is sent in place", async () => {
     const told: Completion[] = [];
-    const region = engine.userRegion(10_000);
+    const region = new UserRegion(engine, 10_000);
     region.bytes.set(bytesAt(0, 10_000));
     const tap = await Tap.open(engine, file);
     const ring = new Ring(engine);
     const skb = engine.alloc(0);
-    skb.addUserFrag(
-      region,
-      0,
-      10_000,
-      engine.ubuf((completion) => told.push(completion), { desc: 5 }),
-    );
+    skb.addUserFrag(region, 0, 10_000, new Ubuf(engine, (completion) => told.push(completion), { desc: 5 }));
     expect(tap.on(ring).enqueue(skb)).toBe(true);
     // The tap has copied it, so the region may be written again although the packet is still under way.
     expect(told).toEqual([{ desc: 5, status: "copied" }]);
@@ -221,9 +216,9 @@ describe("a tap", () => {
 
   it("drops and counts when the pool is empty", async () => {
     const tap = await Tap.open(engine, file);
-    const region = engine.userRegion(1 << 20);
+    const region = new UserRegion(engine, 1 << 20);
     const skb = engine.alloc(0);
-    skb.addUserFrag(region, 0, 1 << 20, engine.ubuf());
+    skb.addUserFrag(region, 0, 1 << 20, new Ubuf(engine));
     const hoard: Skb[] = [];
     for (let more = engine.tryAlloc(65536); more !== null; more = engine.tryAlloc(65536)) hoard.push(more);
     expect(tap.offer(skb)).toBe(false);
@@ -295,10 +290,10 @@ describe("a tap", () => {
     execFileSync("mkfifo", [pipe]);
     const tap = await Tap.open(engine, pipe, { capacity: 1 });
     const ring = new Ring(engine, { capacity: 64 });
-    const region = engine.userRegion(4096);
+    const region = new UserRegion(engine, 4096);
     const skbs = Array.from({ length: 64 }, () => {
       const skb = engine.alloc(0);
-      skb.addUserFrag(region, 0, 4096, engine.ubuf());
+      skb.addUserFrag(region, 0, 4096, new Ubuf(engine));
       return skb;
     });
     const { bytesCopied } = stats(engine);
@@ -317,16 +312,11 @@ describe("a tap", () => {
   it("writes nothing that a callback has let go before it was sent", async () => {
     const tap = await Tap.open(engine, file);
     const ring = new Ring(engine);
-    const region = engine.userRegion(100);
+    const region = new UserRegion(engine, 100);
     const gone = packet(1);
     const lent = engine.alloc(0);
     // The tap's copy of the second packet is what completes it.
-    lent.addUserFrag(
-      region,
-      0,
-      100,
-      engine.ubuf(() => gone.release()),
-    );
+    lent.addUserFrag(region, 0, 100, new Ubuf(engine, () => gone.release()));
     expect(caught(() => tap.on(ring).enqueueBurst([gone, lent]))).toMatchObject({ code: "ERR_SKB_STALE" });
     expect(tap.stats().offered).toBe(0);
     lent.release();

@@ -1,7 +1,7 @@
 // Nothing that senders and receivers do starves the event loop, and nothing calls itself once for each packet.
 
 import { PassThrough, Readable, Writable } from "node:stream";
-import { Engine, Ring, type Skb } from "skbuff";
+import { Engine, Ring, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit } from "skbuff/inspect";
 import { StreamReceiver, StreamSender, UdpReceiver, UdpSender } from "skbuff/node";
 import {
@@ -140,11 +140,11 @@ describe("a chain has any length: each completion sends the next packet", () => 
 
   /** Sends packet after packet, each from the callback of the one before it. Returns how many were let go. */
   function chain(send: (skb: Skb) => boolean): { count: number; end: () => void } {
-    const region = engine.userRegion(4096);
+    const region = new UserRegion(engine, 4096);
     const state = { count: 0, end: () => region.release() };
     const next = (): void => {
       const skb = engine.alloc(0);
-      const ubuf = engine.ubuf(() => {
+      const ubuf = new Ubuf(engine, () => {
         if (++state.count < LENGTH) next();
       });
       skb.addUserFrag(region, 0, 10, ubuf);

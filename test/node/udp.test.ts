@@ -2,7 +2,7 @@
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { ArgumentTypeError, DropReason, Engine, Ring, type Skb, SkbQueue, type UserRegion } from "skbuff";
+import { ArgumentTypeError, DropReason, Engine, Ring, type Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { sourceOf, type TransportError, UdpReceiver, type UdpReceiverOptions, UdpSender } from "skbuff/node";
 import { describe, expect, it, vi } from "vitest";
@@ -22,7 +22,7 @@ const HOSTS = ["127.0.0.1", "::1"];
 
 function page(engine: Engine): UserRegion | null {
   try {
-    return engine.userRegion(4096);
+    return new UserRegion(engine, 4096);
   } catch {
     return null;
   }
@@ -234,17 +234,12 @@ forEachKind((make, defer, { shared, first }) => {
     it("a callback may send the next packet, or close", async () => {
       const engine = await make();
       const [sender, receiver] = await pair(engine);
-      const region = engine.userRegion(100);
+      const region = new UserRegion(engine, 100);
       region.bytes.fill(1);
       let left = 30;
       const send = (): void => {
         const skb = engine.alloc(0);
-        skb.addUserFrag(
-          region,
-          0,
-          100,
-          engine.ubuf(() => (--left > 0 ? send() : void sender.close())),
-        );
+        skb.addUserFrag(region, 0, 100, new Ubuf(engine, () => (--left > 0 ? send() : void sender.close())));
         sender.enqueue(skb);
       };
       send();
@@ -285,10 +280,10 @@ forEachKind((make, defer, { shared, first }) => {
     it("ends with the sender, and callbacks end a wait that says so", async () => {
       const engine = await make();
       const [sender, receiver] = await pair(engine, "127.0.0.1", { inFlight: 1 });
-      const region = engine.userRegion(10);
+      const region = new UserRegion(engine, 10);
       const lend = (): Skb => {
         const skb = engine.alloc(0);
-        skb.addUserFrag(region, 0, 10, engine.ubuf());
+        skb.addUserFrag(region, 0, 10, new Ubuf(engine));
         return skb;
       };
       const held = lend();
@@ -415,7 +410,7 @@ forEachKind((make, defer, { shared, first }) => {
       const held = w.linear(4);
       const second = held.get();
       const foreign = stranger.alloc(5);
-      const ubuf = engine.ubuf();
+      const ubuf = new Ubuf(engine);
       const wrong: [unknown, string][] = [
         [stale, "ERR_SKB_STALE"],
         [queued, "ERR_SKB_QUEUED"],
@@ -449,15 +444,10 @@ forEachKind((make, defer, { shared, first }) => {
     it("a packet that a callback of the one before it has released is the next call's to report", async () => {
       const engine = await make();
       const [sender] = await pair(engine);
-      const region = engine.userRegion(70_000);
+      const region = new UserRegion(engine, 70_000);
       const second = engine.alloc(1);
       const long = engine.alloc(0);
-      long.addUserFrag(
-        region,
-        0,
-        70_000,
-        engine.ubuf(() => second.release()),
-      );
+      long.addUserFrag(region, 0, 70_000, new Ubuf(engine, () => second.release()));
       expect(sender.enqueueBurst([long, second])).toBe(1);
       expect(codeOf(() => sender.enqueue(second))).toBe("ERR_SKB_STALE");
       region.release();

@@ -46,12 +46,12 @@ const USES = [
     entries: ["skbuff", "skbuff/js"],
     lib: ["es2022"],
     types: [],
-    program: `import { Engine, type EngineToken, Ring, SkbuffError, type Completion } from "skbuff";
+    program: `import { Engine, type EngineToken, Ring, SkbuffError, Ubuf, type Completion } from "skbuff";
 import "skbuff/js";
 export async function use(token?: EngineToken): Promise<number> {
   const engine = token ? await Engine.attach(token) : await Engine.create({ core: "auto" });
   using skb = engine.alloc(64, { headroom: 16 });
-  engine.ubuf(({ desc, status }: Completion) => void [desc, status]);
+  new Ubuf(engine, ({ desc, status }: Completion) => void [desc, status]);
   const token2: EngineToken = engine.share();
   const bytes: Uint8Array = skb.putData(Uint8Array.of(1)).toBytes();
   for await (const packet of new Ring(engine)) packet.release();

@@ -1,8 +1,8 @@
 // Pipelines: the same description in the caller's thread and on workers, and that whatever fails in them gives back all of it.
 
+import { Worker } from "node:worker_threads";
 import { Engine, Ring, type Skb } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
-
 import { Pipeline, type PipelineOptions, type PipelinePartOptions } from "skbuff/pipeline";
 import { afterEach, describe, expect, it } from "vitest";
 import { patient, surfaced } from "../environment.js";
@@ -301,6 +301,40 @@ describe("threads", () => {
     const stages = [part("mark"), part("exits", { at: 300 })];
     const error = await failure(engine, { source: numbered(engine, PACKETS), stages, sink });
     expect(error).toMatchObject({ part: "stage 1", cause: { message: "exit 3" } });
+  });
+
+  it("that never stand, or cannot be told what to be, are the end of it, and none is left", async () => {
+    const engine = await make(true);
+    const gone: Promise<unknown>[] = [];
+    const started = (code: string) => () => {
+      const worker = new Worker(code, { eval: true });
+      gone.push(new Promise((resolve) => worker.once("exit", resolve)));
+      return worker;
+    };
+    const wrong = [
+      [started("process.exit(7)"), undefined, "exit 7"],
+      [started("throw new RangeError('not me')"), undefined, "not me"],
+      [started("setInterval(() => {}, 1e6)"), () => {}, "could not be cloned"],
+      [() => ({}), undefined, "not a worker"],
+      [
+        () => {
+          throw new Error("none to be had");
+        },
+        undefined,
+        "none to be had",
+      ],
+    ] as const;
+    for (const [worker, data, message] of wrong) {
+      const error = await failure(engine, {
+        source: numbered(engine, 10),
+        stages: [part("mark", {}, 2), { worker, data }],
+        sink,
+      });
+      expect(error).toMatchObject({ name: "PipelineError", part: "stage 1" });
+      expect((error.cause as Error).message).toContain(message);
+    }
+    await Promise.all(gone);
+    expect(gone).toHaveLength(3);
   });
 
   it("that keep packets are told", async () => {

@@ -1,7 +1,7 @@
 // Packets through a real WebTransport and back, for a page or for Deno: `CASES` by name. Each throws when something is wrong,
 // and returns what else there is to know.
 
-import { Engine } from "../../dist/index.js";
+import { Engine, Ubuf, UserRegion } from "../../dist/index.js";
 import { audit } from "../../dist/inspect.js";
 import { TransportError, WebStreamReceiver, WebStreamSender } from "../../dist/web.js";
 
@@ -49,14 +49,14 @@ async function open(url, hash) {
       const rest = bytes.subarray(cut);
       if (rest.length === 0) return skb;
       if (i % 3 > 0) return skb.append(rest);
-      const region = engine.userRegion(rest.length);
+      const region = new UserRegion(engine, rest.length);
       region.bytes.set(rest);
       const back = () => {
         returned++;
         region.release();
       };
       lent++;
-      skb.addUserFrag(region, 0, rest.length, engine.ubuf(back));
+      skb.addUserFrag(region, 0, rest.length, new Ubuf(engine, back));
       return skb;
     },
     /** Checks that it is the packet, and releases it. */

@@ -1,6 +1,6 @@
 // Completions that another thread brings about: they reach the owner whatever it does, soon and once.
 
-import { type Completion, type Engine, Ring } from "skbuff";
+import { type Completion, type Engine, Ring, Ubuf, UserRegion } from "skbuff";
 import { describe, expect, it } from "vitest";
 import { MAY_BLOCK, SOON_MS } from "../environment.js";
 import type { Agent } from "./agent.js";
@@ -33,11 +33,11 @@ async function stage(ms: number): Promise<{
     ring.share(),
     ms,
   );
-  const region = engine.userRegion(100);
+  const region = new UserRegion(engine, 100);
   const told: Completion[] = [];
   const send = (desc: number): void => {
     const skb = engine.alloc(10);
-    const ubuf = engine.ubuf((completion) => told.push(completion), { desc });
+    const ubuf = new Ubuf(engine, (completion) => told.push(completion), { desc });
     skb.addUserFrag(region, 0, 100, ubuf);
     if (!ring.enqueue(skb)) throw new Error("the ring is full");
   };
@@ -66,7 +66,7 @@ describe("the owner is told", () => {
     async (how) => {
       const { engine, told, send, end } = await stage(20);
       expect(await engine[how]()).toBe("ended");
-      const idle = engine.ubuf();
+      const idle = new Ubuf(engine);
       expect(await engine[how]({ timeout: 5 })).toBe("timed-out");
       for (let i = 1; i <= 5; i++) {
         send(i);
@@ -163,15 +163,10 @@ describe("the owner is told", () => {
     const engine = await shared();
     const [worker] = (await attached(engine, 1)) as [Agent];
     const ring = new Ring(engine, { capacity: 4 });
-    const region = engine.userRegion(10);
+    const region = new UserRegion(engine, 10);
     const told: Completion[] = [];
     const skb = engine.alloc(1);
-    skb.addUserFrag(
-      region,
-      0,
-      10,
-      engine.ubuf((completion) => told.push(completion), { desc: 9 }),
-    );
+    skb.addUserFrag(region, 0, 10, new Ubuf(engine, (completion) => told.push(completion), { desc: 9 }));
     ring.enqueue(skb);
     await worker.run((seat, token) => {
       seat.ring = seat.skbuff.Ring.attach(seat.engine, token);

@@ -1,6 +1,6 @@
 // Going: who may leave and when, and that everything comes back.
 
-import { Engine, Ring, type RingToken, type Skb, type Ubuf, type UserRegion } from "skbuff";
+import { Engine, Ring, type RingToken, type Skb, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { SOON_MS } from "../environment.js";
@@ -12,8 +12,8 @@ import { agent, attached, expectAllBack, shared, sleep, until } from "./stage.js
 function lend(worker: Agent, token: RingToken): Promise<void> {
   return worker.run((seat, ringToken) => {
     seat.told = [];
-    seat.region = seat.engine.userRegion(100);
-    seat.ubuf = seat.engine.ubuf((completion) => seat.told.push(completion), { desc: 5 });
+    seat.region = new seat.skbuff.UserRegion(seat.engine, 100);
+    seat.ubuf = new seat.skbuff.Ubuf(seat.engine, (completion) => seat.told.push(completion), { desc: 5 });
     const skb = seat.engine.alloc(10);
     skb.addUserFrag(seat.region, 0, 50, seat.ubuf);
     const ring = seat.skbuff.Ring.attach(seat.engine, ringToken);
@@ -116,10 +116,10 @@ describe("detaching", () => {
       for (let again = 0; again < 5; again++) {
         expect(await worker.attach(engine)).toBe(2);
         const hidden = await worker.run((seat) => {
-          const { engine: own } = seat;
+          const { engine: own, skbuff } = seat;
           const skbs = [64, 300, 800, 1800, 3900].flatMap((size) => [own.alloc(size), own.alloc(size)]);
           for (const skb of skbs) skb.addPageFrag(10);
-          const ubufs = [own.ubuf(), own.ubuf()];
+          const ubufs = [new skbuff.Ubuf(own), new skbuff.Ubuf(own)];
           own.releaseBurst(skbs);
           for (const ubuf of ubufs) ubuf.cancel();
           return seat.inspect.stats(own).threads[1]?.magazines.skbs;
@@ -134,7 +134,7 @@ describe("detaching", () => {
       await worker.stop();
     }
     expect(capacity()).toBe(most);
-    const everything = engine.userRegion(total * 4096);
+    const everything = new UserRegion(engine, total * 4096);
     everything.release();
     expectAllBack(engine);
   });
@@ -216,8 +216,8 @@ describe("a ubuf that nobody carries any more, but whose completion has not arri
   }> {
     const engine = await shared();
     const owner = await Engine.attach(engine.share());
-    const region = owner.userRegion(100);
-    const ubuf = owner.ubuf();
+    const region = new UserRegion(owner, 100);
+    const ubuf = new Ubuf(owner);
     const ring = new Ring(engine);
     const theirs = Ring.attach(owner, ring.share());
     const skb = owner.alloc(0);

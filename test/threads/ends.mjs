@@ -3,7 +3,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
-import { Engine, Ring, SkbQueue } from "skbuff";
+import { Engine, Ring, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import "skbuff/js";
 
 const { engine: token, to, from, how } = workerData;
@@ -12,13 +12,13 @@ const { engine: token, to, from, how } = workerData;
 async function settle() {
   const engine = await Engine.attach(token);
   const [out, into] = [Ring.attach(engine, to), Ring.attach(engine, from)];
-  const region = engine.userRegion(4096);
-  const lend = () => engine.alloc(10).addUserFrag(region, 0, 100, engine.ubuf(told)) && undefined;
+  const region = new UserRegion(engine, 4096);
+  const lend = () => engine.alloc(10).addUserFrag(region, 0, 100, new Ubuf(engine, told)) && undefined;
   const carried = engine.alloc(10).putZeros(10);
-  carried.addUserFrag(region, 0, 100, engine.ubuf(told));
+  carried.addUserFrag(region, 0, 100, new Ubuf(engine, told));
   out.enqueue(carried);
   lend();
-  engine.ubuf(told);
+  new Ubuf(engine, told);
   const held = engine.alloc(100).putZeros(100);
   held.get();
   held.clone();
@@ -53,14 +53,9 @@ const ways = {
   // In the middle of a delivery.
   "exits in a callback": async () => {
     const engine = await settle();
-    const region = engine.userRegion(100);
+    const region = new UserRegion(engine, 100);
     const skb = engine.alloc(10);
-    skb.addUserFrag(
-      region,
-      0,
-      10,
-      engine.ubuf(() => process.exit(7)),
-    );
+    skb.addUserFrag(region, 0, 10, new Ubuf(engine, () => process.exit(7)));
     skb.release();
   },
   returns: settle,

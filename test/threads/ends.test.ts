@@ -1,7 +1,7 @@
 // A worker that ends without leaving, by an error, process.exit() or a return, gives back what it has by itself.
 
 import { Worker } from "node:worker_threads";
-import { Engine, type EngineOptions, Ring } from "skbuff";
+import { Engine, type EngineOptions, Ring, Ubuf } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import "skbuff/js";
@@ -64,6 +64,28 @@ describe.each(["wasm", "js"] as const)("%s: a worker that", (core) => {
       expect(engine.close()).toEqual([]);
     },
   );
+
+  it("exits leaves ubufs to the next thread there, which tells them from its own", async () => {
+    const engine = await Engine.create({ ...OPTIONS, core });
+    const rings = [new Ring(engine), new Ring(engine)];
+    await run(engine, "exits", rings);
+    const carried = rings[0]?.dequeue();
+    const next = await Engine.attach(engine.share());
+    expect(next.wait({ timeout: 0 })).toBe("ended");
+    const own = new Ubuf(next);
+    expect(next.wait({ timeout: 0 })).toBe("timed-out");
+    own.cancel();
+    // What is left is nobody's to be told of.
+    expect(next.wait({ timeout: 100 })).toBe("ended");
+    expect(stats(engine).ubufTable.used).toBe(1);
+    carried?.release();
+    expect(next.poll()).toBe(0);
+    next.alloc(1).release();
+    expect(stats(engine).ubufTable.used).toBe(0);
+    next.detach();
+    for (const ring of rings) ring.release();
+    expect(engine.close()).toEqual([]);
+  });
 
   it("has many engines gives back all, and is warned of nothing", async () => {
     const engine = await Engine.create({ ...OPTIONS, core, threads: 21 });

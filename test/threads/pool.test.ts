@@ -1,6 +1,6 @@
 // What threads hide from each other, and that nobody is told that the pool is empty while it is not.
 
-import { type Engine, PoolExhaustedError, Ring, type Skb } from "skbuff";
+import { type Engine, PoolExhaustedError, Ring, type Skb, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { caught } from "../packets.js";
@@ -204,7 +204,7 @@ describe("while each takes less than its share, nobody is refused", () => {
     } while (other !== size && stats(engine).reclaims === 0);
     await Promise.all(workers.map((worker) => worker.leave()));
     expectAllBack(engine);
-    const everything = engine.userRegion(stats(engine).pages.total * 4096);
+    const everything = new UserRegion(engine, stats(engine).pages.total * 4096);
     everything.release();
   });
 });

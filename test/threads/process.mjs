@@ -1,7 +1,7 @@
 // A process of its own, for what concerns its life and its processor time. Prints one line of JSON.
 
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { Engine, Ring } from "skbuff";
+import { Engine, Ring, Ubuf, UserRegion } from "skbuff";
 
 const [what] = process.argv.slice(2);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,9 +50,9 @@ const MAINS = {
     const engine = await Engine.create({ memory: 2 ** 20 });
     const [ring, other] = [new Ring(engine), new Ring(engine)];
     (await started(engine, "pass", [ring.share(), other.share()])).unref();
-    const region = engine.userRegion(10);
+    const region = new UserRegion(engine, 10);
     const skb = engine.alloc(1);
-    skb.addUserFrag(region, 0, 10, engine.ubuf());
+    skb.addUserFrag(region, 0, 10, new Ubuf(engine));
     const woken = [await other.waitAsync({ timeout: 20 })];
     ring.enqueue(engine.alloc(1));
     woken.push(await other.waitAsync());

@@ -3,7 +3,7 @@
 // SKBUFF_STRESS_SECONDS=600 runs ten minutes; SKBUFF_STRESS_SEED=... begins the same again.
 
 import { Worker } from "node:worker_threads";
-import { type Engine, Mesh, Ring } from "skbuff";
+import { type Engine, Mesh, Ring, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { amount } from "../amount.js";
@@ -159,7 +159,7 @@ describe.each([
         JSON.stringify(sums),
       );
       expectAllBack(engine);
-      const everything = engine.userRegion(stats(engine).pages.total * 4096);
+      const everything = new UserRegion(engine, stats(engine).pages.total * 4096);
       everything.release();
     },
     SECONDS * 2000 + 120_000,

@@ -2,7 +2,7 @@
 // to one that passes. As a worker: dequeues, treats, passes on, until its ring ends.
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { Engine, Mesh, PoolExhaustedError, Ring, SharedDataError } from "skbuff";
+import { Engine, Mesh, PoolExhaustedError, Ring, SharedDataError, Ubuf, UserRegion } from "skbuff";
 import "skbuff/js";
 
 const PATTERN_BYTES = 1 << 18;
@@ -45,7 +45,7 @@ export class Traffic {
     this.random = generator(seed);
     this.id = engine.thread;
     // A region of the pattern itself: what is lent from it continues a packet of the right phase.
-    this.region = engine.userRegion(REGION_BYTES);
+    this.region = new UserRegion(engine, REGION_BYTES);
     this.region.bytes.set(PATTERN.subarray(0, REGION_BYTES));
     this.#sender = mesh.sender(place);
     this.#receiver = mesh.receiver(place);
@@ -90,7 +90,8 @@ export class Traffic {
     }
     const sharing = this.random(2) === 0 ? "copy" : "refcount";
     const desc = ++this.#desc;
-    const ubuf = this.engine.ubuf(
+    const ubuf = new Ubuf(
+      this.engine,
       ({ desc: done }) => {
         this.told.set(done, (this.told.get(done) ?? 0) + 1);
       },
