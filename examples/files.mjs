@@ -18,5 +18,5 @@ reader.close();
 await sender.close();
 const { written } = await tap.close();
 const { bytesCopied } = stats(engine);
-console.log(`${reader.packets} packets read, ${written} in sent.pcapng, ${bytesCopied} bytes copied`);
+console.log(`${reader.stats().packets} packets read, ${written} in sent.pcapng, ${bytesCopied} bytes copied`);
 engine.close();

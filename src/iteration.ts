@@ -28,10 +28,20 @@ export function packetsOf(
   source: Source,
   options: PacketsOptions | undefined,
 ): AsyncGenerator<Skb, void, undefined> {
-  const { timeout, signal } = checkOptions(options, PACKETS_OPTIONS);
-  if (timeout !== undefined) checkTimeout(timeout);
-  checkSignal(signal);
-  return iterate(source, options ?? {});
+  return iterate(source, checkPackets(options));
+}
+
+/** Returns the options, if they are some. @throws ArgumentTypeError, ArgumentRangeError */
+export function checkPackets(options: PacketsOptions | undefined): PacketsOptions {
+  const given = checkOptions(options, PACKETS_OPTIONS);
+  if (given.timeout !== undefined) checkTimeout(given.timeout);
+  checkSignal(given.signal);
+  return given;
+}
+
+/** What is thrown when no packet came. */
+export function noPacket(timeout: number | undefined): TimeoutError {
+  return new TimeoutError("packet", `one within ${timeout} ms`, "none");
 }
 
 async function* iterate(source: Source, options: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
@@ -46,7 +56,7 @@ async function* iterate(source: Source, options: PacketsOptions): AsyncGenerator
     else {
       const woken = await source.waitAsync(options);
       if (woken === "ended") return;
-      if (woken === "timed-out") throw new TimeoutError("packet", `one within ${timeout} ms`, "none");
+      if (woken === "timed-out") throw noPacket(timeout);
     }
   }
 }

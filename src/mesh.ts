@@ -44,6 +44,8 @@ export class Mesh {
   readonly #token: MeshToken;
   /** What keeps the rings alive while nobody has opened them; only where the mesh was made. */
   #rings: Ring[] = [];
+  /** The places that were taken by way of this object, each with a ring of it. */
+  #taken: (readonly [Sender | Receiver, Ring])[] = [];
 
   /**
    * Makes a ring for each pair of `producers` and `consumers`, 1..64 each. Returns an owned mesh.
@@ -117,7 +119,7 @@ export class Mesh {
     this.#engine._open();
     const row = this.#token.rings[checkInteger("i", i, 0, this.producers - 1)] ?? [];
     const rings = all(row.length, (c) => Ring.attach(this.#engine, row[c] as RingToken));
-    return new Sender(this.#engine, rings, this.#token.inTurn);
+    return this.#take(new Sender(this.#engine, rings, this.#token.inTurn), rings);
   }
 
   /**
@@ -133,7 +135,14 @@ export class Mesh {
     checkInteger("i", i, 0, this.consumers - 1);
     const rows = this.#token.rings;
     const rings = all(rows.length, (p) => Ring.attach(this.#engine, rows[p]?.[i] as RingToken));
-    return new Receiver(this.#engine, rings);
+    return this.#take(new Receiver(this.#engine, rings), rings);
+  }
+
+  /** Remembers a place; forgets those that were released. */
+  #take<T extends Sender | Receiver>(place: T, rings: readonly Ring[]): T {
+    this.#taken = this.#taken.filter(([, ring]) => ring._address !== 0);
+    this.#taken.push([place, rings[0] as Ring]);
+    return place;
   }
 
   /**
@@ -171,6 +180,23 @@ export class Mesh {
         if (!(error instanceof RingClosedError)) throw error;
       }
     }
+  }
+
+  /**
+   * Closes all of its rings, and aborts the senders and receivers that were taken by way of this object: what waits there is
+   * rejected with `reason`, and what the receivers have is released. Default: `reason` is a RingClosedError. Does nothing once the
+   * engine is closed.
+   *
+   * @example
+   * const mesh = new Mesh(engine, 1, 1);
+   * const waiting = mesh.receiver(0).waitAsync().catch((error) => error.message);
+   * mesh.abort(new Error("no time left"));
+   * await waiting; // → "no time left"
+   */
+  abort(reason?: unknown): void {
+    if (this.#engine.closed) return;
+    for (const [place] of this.#taken) place.abort(reason);
+    this.close();
   }
 
   /**

@@ -53,6 +53,9 @@ const docstrings = sources.flatMap(({ file, text }) =>
   })),
 );
 
+/** Whether `type` has a member of its own or one that it extends, also by a symbol. */
+const has = ({ prototype }: Class, member: string | symbol): boolean => member in prototype;
+
 describe("who has what", () => {
   it.each(lacking("enqueue", ["enqueue", "enqueueBurst", "waitWritableAsync", "close", "abort"]))(
     "%s sends",
@@ -64,7 +67,42 @@ describe("who has what", () => {
     (_, without) => expect(without).toEqual([]),
   );
 
+  // An engine neither sends nor receives: its `close({ force })` says what was out.
+  const closing = classes.filter(([name, type]) => has(type, "close") && name !== "Engine");
+
+  it.each(closing)("%s, which can be closed, can be aborted, and left by `using`", (_, type) => {
+    expect(has(type, "abort")).toBe(true);
+    expect(has(type, Symbol.dispose) || has(type, Symbol.asyncDispose)).toBe(true);
+  });
+
+  it.each(classes.filter(([, type]) => has(type, Symbol.asyncIterator)))(
+    "%s, which can be iterated, takes a timeout and a signal",
+    (_, type) => expect(has(type, "packets")).toBe(true),
+  );
+
+  it.each(classes)("%s: each wait that blocks has one that does not", (_, type) => {
+    const all = members(type);
+    const waits = [...all].filter((name) => /^wait\w*$/.test(name) && !name.endsWith("Async"));
+    expect(waits.filter((name) => !all.has(`${name}Async`))).toEqual([]);
+  });
+
+  it("waits take the options of waits", () => {
+    const shown = sources.filter(({ text }) =>
+      classes.some(([name]) => text.includes(`export class ${name} `)),
+    );
+    const bad = shown.flatMap(({ file, text }) =>
+      [...text.matchAll(/^ {2}(?:async )?(wait\w*)\(([^)]*)\)/gm)]
+        .filter(
+          ([, , parameters = ""]) =>
+            !/options\?: (WaitOptions|Omit<WaitOptions, "completions">)/.test(parameters),
+        )
+        .map(([whole]) => `${file}: ${whole}`),
+    );
+    expect(bad).toEqual([]);
+  });
+
   it("there are senders and receivers to look at", () => {
+    expect(closing.length).toBeGreaterThan(12);
     expect(lacking("enqueue", []).length).toBeGreaterThan(4);
     expect(lacking("dequeue", []).length).toBeGreaterThan(4);
   });

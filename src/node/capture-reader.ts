@@ -2,13 +2,23 @@
 // CaptureReader: the packets of a capture file, or of a pipe that a capture comes through.
 
 import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
+import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import { describes } from "../describe.js";
 import { blockOn, checkEngine, checkOpen, deliver } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
+import { EventWaiter } from "../io/event-waiter.js";
+import { checkPackets, noPacket, type PacketsOptions } from "../iteration.js";
 import type { Skb } from "../skb.js";
-import { checkTimeout, checkWait, ENGINE_WAIT_OPTIONS, type WaitOptions, type Wakeup } from "../wait.js";
+import {
+  checkTimeout,
+  checkWait,
+  countdown,
+  ENGINE_WAIT_OPTIONS,
+  type WaitOptions,
+  type Wakeup,
+} from "../wait.js";
 import { CaptureFeed, type Limits } from "./capture-feed.js";
 import { CaptureFile, pause, sleep } from "./capture-file.js";
 import type { CaptureInterface } from "./capture-format.js";
@@ -85,7 +95,7 @@ export interface CaptureReaderStats {
  * @example
  * const reader = CaptureReader.open(engine, capture);
  * for (let packet = reader.read(); packet !== null; packet = reader.read()) packet.release();
- * reader.packets; // → 3
+ * reader.stats().packets; // → 3
  * reader.close();
  */
 export class CaptureReader {
@@ -94,9 +104,13 @@ export class CaptureReader {
   readonly #lent: LentChunks | null;
   readonly #feed: CaptureFeed;
   readonly #patience: number;
+  /** Those who wait for the read that is under way. */
+  readonly #waiter: EventWaiter;
   /** Whether a call is under way, which a callback of somebody's ubuf must not repeat. */
   #busy = false;
   #closed = false;
+  /** The reason, once it was aborted. */
+  #aborted: { readonly reason: unknown } | null = null;
 
   private constructor(
     engine: Engine,
@@ -110,6 +124,7 @@ export class CaptureReader {
     this.#lent = source instanceof LentChunks ? source : null;
     this.#feed = new CaptureFeed(engine, file, source, limits);
     this.#patience = patience;
+    this.#waiter = new EventWaiter(engine, () => Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -168,11 +183,6 @@ export class CaptureReader {
     return this.#feed.format?.interfaces ?? [];
   }
 
-  /** Packets read since it was opened. */
-  get packets(): number {
-    return this.#feed.packets;
-  }
-
   /** Bytes of the capture before the next packet's record, or before the fault. */
   get position(): number {
     return this.#feed.position;
@@ -193,6 +203,11 @@ export class CaptureReader {
     const { sent = 0, copied = 0, out = 0 } = lent ?? {};
     const { packets, skipped, bytes } = this.#feed;
     return { packets, skipped, bytes, sent, copied, out };
+  }
+
+  /** What `stats` says, without the callbacks that it runs. @internal */
+  get _packets(): number {
+    return this.#feed.packets;
   }
 
   // ─── Reading ─────────────────────────────────────────────────────────────────────────────────────────
@@ -281,40 +296,97 @@ export class CaptureReader {
   }
 
   /**
-   * The packets that are left, each an owned one. Reads without blocking. Where there is no memory it waits, up to `patience`
-   * milliseconds for each packet. Breaking out of the loop leaves the reader open.
+   * As `wait`, but returns a promise instead of blocking; on unshared memory, too.
    *
-   * @throws CaptureError, PoolExhaustedError, as rejections
+   * @throws CaptureError once closed, the reason of `signal` or `abort`, ArgumentRangeError, ArgumentTypeError (as rejections)
+   * @example
+   * const reader = CaptureReader.open(engine, capture);
+   * await reader.waitAsync({ timeout: 100 }); // → "ready"
+   * reader.close();
+   */
+  async waitAsync(options?: Omit<WaitOptions, "completions">): Promise<Wakeup> {
+    const { timeout, signal } = checkWait(options, [], ENGINE_WAIT_OPTIONS);
+    const left = countdown(timeout);
+    while (!this.#isWorthIt()) {
+      if (left() <= 0) return "timed-out";
+      await pause(LOOK_MS);
+      checkAborted(signal);
+    }
+    return "ready";
+  }
+
+  /**
+   * The packets that are left, each an owned one. Reads without blocking. Where there is no memory it waits, up to `patience`
+   * milliseconds for each packet. Breaking out of the loop leaves the reader open, and so does an error that is not the capture's:
+   * nothing is lost, and the next loop goes on.
+   *
+   * @throws CaptureError, PoolExhaustedError, the reason of `abort`; TimeoutError if no packet came for `timeout` milliseconds (from
+   * a pipe, say, or for want of memory); the reason of `signal`; ArgumentTypeError, ArgumentRangeError
+   * @example
+   * const reader = CaptureReader.open(engine, capture);
+   * for await (const packet of reader.packets({ timeout: 1000 })) packet.release();
+   * reader.stats().packets; // → 3
+   * reader.close();
+   */
+  packets(options?: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    return this.#iterate(checkPackets(options));
+  }
+
+  /**
+   * `packets()` without options.
+   *
+   * @throws as `packets`
    * @example
    * const reader = CaptureReader.open(engine, capture);
    * for await (const packet of reader) packet.release();
-   * reader.packets; // → 3
+   * reader.stats().packets; // → 3
    * reader.close();
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
-    let patience = Number.POSITIVE_INFINITY;
+  [Symbol.asyncIterator](): AsyncGenerator<Skb, void, undefined> {
+    return this.packets();
+  }
+
+  async *#iterate(options: PacketsOptions): AsyncGenerator<Skb, void, undefined> {
+    const { timeout = Number.POSITIVE_INFINITY, signal } = options;
     for (;;) {
+      const left = countdown(timeout);
+      let patience = Number.POSITIVE_INFINITY;
       let skb: Skb | null = null;
-      try {
-        skb = this.#come();
-        if (skb === null && this.#feed.ended) return;
-        if (skb === null) await this.#feed.fillAsync();
-        patience = Number.POSITIVE_INFINITY;
-      } catch (error) {
-        if (!(error instanceof PoolExhaustedError)) throw error;
-        patience = Math.min(patience, performance.now() + this.#patience);
-        do {
-          if (performance.now() >= patience) throw error;
-          await pause(LOOK_MS);
-        } while (!this.#isWorthIt());
+      while (skb === null) {
+        checkAborted(signal);
+        try {
+          skb = this.#come();
+          if (skb !== null) break;
+          if (this.#feed.ended) return;
+          await this.#filled(left(), options);
+          patience = Number.POSITIVE_INFINITY;
+        } catch (error) {
+          if (!(error instanceof PoolExhaustedError)) throw error;
+          patience = Math.min(patience, performance.now() + this.#patience);
+          do {
+            if (performance.now() >= patience) throw error;
+            if (left() <= 0) throw noPacket(options.timeout);
+            await pause(LOOK_MS);
+            checkAborted(signal);
+          } while (!this.#isWorthIt());
+        }
       }
-      if (skb !== null) yield skb;
+      yield skb;
     }
+  }
+
+  /** Reads on. What becomes of a read that is not waited for any more, whoever comes next finds. */
+  async #filled(timeout: number, { signal, timeout: given }: PacketsOptions): Promise<void> {
+    const wake = (): void => this.#waiter.wake();
+    void this.#feed.fillAsync().then(wake, wake);
+    const look = () => (this.#feed.filling ? null : "ready");
+    const woken = await this.#waiter.wait(look, 0, signal === undefined ? { timeout } : { timeout, signal });
+    if (woken === "timed-out") throw noPacket(given);
   }
 
   /** A packet among the bytes that have come. */
   #come(): Skb | null {
-    if (this.#closed) throw this.#closedError();
+    this.#checkOpen();
     // Until the read that is under way ends there is none: somebody has looked, and then begun it.
     if (this.#feed.filling) return null;
     this.#enter();
@@ -326,7 +398,7 @@ export class CaptureReader {
   }
 
   #isWorthIt(): boolean {
-    if (this.#closed) throw this.#closedError();
+    this.#checkOpen();
     return this.#feed.isWorthIt();
   }
 
@@ -372,19 +444,37 @@ export class CaptureReader {
   }
 
   /**
-   * `close()`.
+   * Closes the reader, and tells `reason` to those who wait in a loop and to all who read from then on. Nobody who does not write
+   * can hold it up; memory that the system is reading into comes back when that ends. Packets that are out stay good. Does nothing
+   * once closed. Default: `reason` is a CaptureError.
+   *
+   * @example
+   * const reader = CaptureReader.open(engine, capture);
+   * reader.abort(new Error("no time left"));
+   * await reader.packets().next().catch((error) => error.message); // → "no time left"
+   */
+  abort(reason: unknown = this.#feed.error("an open reader", "an aborted one")): void {
+    if (this.#closed) return;
+    this.#aborted = { reason };
+    // Before anything wakes them.
+    this.#waiter.fail(reason);
+    this.close();
+  }
+
+  /**
+   * `abort()`.
    *
    * @example
    * const reader = CaptureReader.open(engine, capture);
    * reader[Symbol.dispose]();
    */
   [Symbol.dispose](): void {
-    this.close();
+    this.abort();
   }
 
   /** Before what reads. */
   #enter(): void {
-    if (this.#closed) throw this.#closedError();
+    this.#checkOpen();
     checkOpen(this.#engine);
     if (this.#busy || this.#feed.filling) throw this.#feed.error("one call at a time", "another one");
     this.#busy = true;
@@ -396,16 +486,23 @@ export class CaptureReader {
     if (this.#closed) this.#feed.close();
   }
 
-  #closedError(): Error {
-    return this.#feed.error("an open reader", "a closed one");
+  /** @throws CaptureError once closed, the reason of `abort` */
+  #checkOpen(): void {
+    if (this.#aborted !== null) throw this.#aborted.reason;
+    if (this.#closed) throw this.#feed.error("an open reader", "a closed one");
   }
 }
 
-describes(CaptureReader, "CaptureReader", ({ format, packets, position }) => ({
+describes(CaptureReader, "CaptureReader", ({ format, _packets: packets, position }) => ({
   format,
   packets,
   position,
 }));
+
+/** @throws the reason, if it is aborted */
+function checkAborted(signal: AbortSignalLike | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}
 
 /** Gives a packet to a user's array; if that does not take it, it is released, and so are those that were put before. */
 function put(out: (Skb | null | undefined)[], at: number, skb: Skb): void {

@@ -137,6 +137,25 @@ forEachEngine((_name, make) => {
     });
   });
 
+  it("a mesh's abort is for all of its places: all comes back, and who waits hears why", async () => {
+    const engine = await make();
+    const mesh = new Mesh(engine, 2, 1, { capacity: 2 });
+    const [first, second, receiver] = [mesh.sender(0), mesh.sender(1), mesh.receiver(0)];
+    // One that was given back is not the mesh's to end.
+    mesh.sender(1).release();
+    for (let i = 0; i < 2; i++) expect(first.enqueue(engine.alloc(1))).toBe(true);
+    const reason = new Error("enough");
+    const waiting = [rejection(first.waitWritableAsync(2)), rejection(second.waitWritableAsync(2))];
+    expect(await waiting[1]).toEqual(["resolved", "ready"]);
+    mesh.abort(reason);
+    mesh.abort("again");
+    expect(await waiting[0]).toBe(reason);
+    expect([first.closed, second.closed, receiver.ended, receiver.size]).toEqual([true, true, true, 0]);
+    expect(stats(engine).skbs.used).toBe(0);
+    for (const one of [first, second, receiver, mesh]) one.release();
+    mesh.abort(reason);
+  });
+
   it("a mesh's close is for all of its rings", async () => {
     const engine = await make();
     const mesh = new Mesh(engine, 2, 2);

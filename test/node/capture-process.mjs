@@ -58,6 +58,7 @@ if (what === "make") {
     skb.release();
   }
   reader.close();
-  const { packets, format } = reader;
+  const { format } = reader;
+  const { packets } = reader.stats();
   console.log(JSON.stringify({ before, format, packets, sum, out: engine.close() }));
 }
