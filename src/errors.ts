@@ -51,8 +51,7 @@ export type ErrorCode =
   | "ERR_SKB_UNSUPPORTED";
 
 /**
- * Every error of the library. A wrong argument is one as well as a RangeError or TypeError of the language: `instanceof` says yes
- * to both.
+ * Every error of the library. A wrong argument is also a RangeError or TypeError of the language: `instanceof` holds for both.
  */
 export class SkbuffError extends Error {
   /** Stays the same across versions; compare this, not the message. */
@@ -148,7 +147,7 @@ export class HeldSkbError extends SkbuffError {
   }
 }
 
-/** The bytes belong to several packets, or to whoever lent them: they can be read, not written. */
+/** The bytes belong to several packets, or to the lender: they can be read, not written. */
 export class SharedDataError extends SkbuffError {
   /** @internal */
   constructor(got: string) {
@@ -220,7 +219,7 @@ export class SharedMemoryError extends SkbuffError {
   }
 }
 
-/** The ring takes nothing any more: it, or this end of it, was closed. The packets stay their owner's. */
+/** The ring takes nothing any more: it, or this end of it, was closed. The packets stay the caller's. */
 export class RingClosedError extends SkbuffError {
   /** @internal */
   constructor(got: string) {

@@ -26,7 +26,7 @@ export interface WaitOptions {
   completions?: boolean;
   /**
    * Whether to look for up to some 100 microseconds (500 in the JS core) before sleeping, less if that was in vain
-   * lately: what comes soon is found in a hundredth of the time, for the price of the CPU's. Only for waits that block.
+   * lately: what comes soon is found in a hundredth of the time, at the cost of CPU time. Only for waits that block.
    * Default: true.
    */
   spin?: boolean;
