@@ -1,7 +1,9 @@
 // The programs that are measured.
 
 import captureAnalysis from "./capture-analysis/case.mjs";
+import logPipe from "./log-pipe/case.mjs";
 import relay from "./relay/case.mjs";
+import secureRelay from "./secure-relay/case.mjs";
 
 /**
  * Each case has
@@ -16,4 +18,4 @@ import relay from "./relay/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, captureAnalysis];
+export const CASES = [relay, secureRelay, captureAnalysis, logPipe];
