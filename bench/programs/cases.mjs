@@ -1,6 +1,7 @@
 // The programs that are measured.
 
 import captureAnalysis from "./capture-analysis/case.mjs";
+import logPipe from "./log-pipe/case.mjs";
 import relay from "./relay/case.mjs";
 
 /**
@@ -16,4 +17,4 @@ import relay from "./relay/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, captureAnalysis];
+export const CASES = [relay, captureAnalysis, logPipe];

@@ -52,14 +52,25 @@ export function ready(info = {}) {
   process.send?.({ type: "ready", info });
 }
 
+/** What `before` uses is not counted. */
+function without(before) {
+  const from = sample();
+  before();
+  const to = sample();
+  start.cpu.user += to.cpu.user - from.cpu.user;
+  start.cpu.system += to.cpu.system - from.cpu.system;
+  start.time += to.time - from.time;
+}
+
 /**
  * For programs without traffic. `run` does the work once, and returns how many `units` that was, and a `digest` of what came
  * out. It is run until `warmUp` milliseconds of CPU time were used, then measured for at least `ms`; or once, if it is only to be
- * looked what comes out.
+ * looked what comes out. `before` is called before each time, and what it uses is not measured.
  */
-export async function work(run) {
+export async function work(run, before = () => {}) {
   const { times, check } = options;
   if (check) {
+    before();
     const { units, digest } = await run();
     process.send({ type: "checked", report: { sent: units, came: units, digests: [digest] } });
     return;
@@ -69,11 +80,15 @@ export async function work(run) {
     return (user + system) / 1000;
   };
   const cold = used();
-  do await run();
-  while (used() - cold < times.warmUp);
+  do {
+    before();
+    await run();
+  } while (used() - cold < times.warmUp);
   begin();
-  do meter.units += (await run()).units;
-  while (performance.now() - start.time < times.ms);
+  do {
+    without(before);
+    meter.units += (await run()).units;
+  } while (performance.now() - start.time < times.ms);
   process.send({ type: "ended", report: end() });
 }
 
