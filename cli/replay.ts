@@ -1,13 +1,13 @@
 // npx skbuff replay: starts the threads, watches them, and proves at the end that nothing was lost.
 
 import { basename } from "node:path";
-import { Worker } from "node:worker_threads";
 import { Engine, Mesh } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { threadCpuTime } from "skbuff/node";
+import { buffersFor } from "./buffers.js";
 import { addCounts, type Counts, Flows, noCounts } from "./counts.js";
 import { type Input, lookAtInput, Output } from "./files.js";
-import type { ReceiverReport } from "./receiver.js";
+import type { ReceiverReport, ReceiverWork } from "./receiver.js";
 import {
   creditOf,
   type LookerReport,
@@ -15,27 +15,16 @@ import {
   type ReaderReport,
   type ReaderWork,
   RING_PACKETS,
-  type Said,
   type Target,
   type TransmitterReport,
   type TransmitterWork,
 } from "./roles.js";
+import { Thread } from "./thread.js";
 import { compareCaptures, compareChain, digestOf } from "./verify.js";
 
-/** Milliseconds that the receiver gets for what is still on its way. */
-const RECEIVER_MS = 1000;
 /** Milliseconds between looks at the memory and calls of `onProgress`. */
 const WATCH_MS = 100;
 
-/** Bytes of a buffer that the reader fills. */
-const BUFFER_BYTES = 64 * 1024;
-/** With so many the reader has always some to fill; and so many a packet of 1 MiB needs. */
-const BUFFERS = 64;
-const BUFFERS_LEAST = 18;
-/** Of the arena the buffers take a quarter. */
-const BUFFERS_SHARE = 4;
-/** Bytes of an arena for everything but packets that are longer than the buffers allow. */
-const ARENA_LEAST = 8 * 1024 * 1024;
 /** Bytes of packets that are compared at once, when somebody waits for the end. */
 const COMPARED_MOST = 64 * 1024 * 1024;
 
@@ -152,101 +141,6 @@ const NOTHING_SENT: TransmitterReport = {
   tap: null,
 };
 
-/** A worker, and the last that it said. */
-class Thread<Report> {
-  readonly name: string;
-  readonly ended: Promise<void>;
-  /** Whether it is as far as to begin; if not, it has ended before. */
-  readonly ready: Promise<boolean>;
-  readonly worker: Worker;
-  last: Said<Report> | null = null;
-  /** Whether it ended before its time: then it takes nothing any more, and keeps what it had. */
-  died = false;
-
-  constructor(name: string, file: string, workerData: unknown, onSaid: (thread: Thread<Report>) => void) {
-    this.name = name;
-    this.worker = new Worker(new URL(file, import.meta.url), { workerData, name });
-    let isReady: (ready: boolean) => void = () => {};
-    this.ready = new Promise((resolve) => {
-      isReady = resolve;
-    });
-    this.ended = new Promise((resolve) => {
-      this.worker.on("message", (said: Said<Report>) => {
-        this.last = said;
-        if (said.ready) isReady(true);
-        onSaid(this);
-      });
-      this.worker.on("error", (error) => this.#die(error.message, onSaid));
-      this.worker.on("exit", () => {
-        if (this.last?.ended !== true) this.#die("the thread died", onSaid);
-        isReady(false);
-        resolve();
-      });
-    });
-  }
-
-  get error(): string | null {
-    return this.last?.error == null ? null : `${this.name}: ${this.last.error}`;
-  }
-
-  #die(error: string, onSaid: (thread: Thread<Report>) => void): void {
-    const { report, cpu, ready } = this.last ?? { cpu: 0, ready: false };
-    this.last = { report: report as Report, cpu, ready, ended: false, error: this.last?.error ?? error };
-    this.died = true;
-    onSaid(this);
-  }
-}
-
-/** The receiver that is started where none is named. */
-class OwnReceiver {
-  readonly received = new Int32Array(new SharedArrayBuffer(4));
-  readonly #worker = new Worker(new URL("./receiver.js", import.meta.url), {
-    workerData: { received: this.received },
-    name: "receiver",
-  });
-
-  #next<T>(): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#worker.once("message", resolve);
-      this.#worker.once("error", reject);
-    });
-  }
-
-  async open(): Promise<Target> {
-    return { kind: "udp", host: "127.0.0.1", port: await this.#next<number>() };
-  }
-
-  /** Waits for what was sent, or until no more comes. */
-  async end({ packets, bytes }: { packets: number; bytes: number }): Promise<ReceiverReport> {
-    const all = (bytes + packets * creditOf(0)) | 0;
-    let seen = -1;
-    for (let since = performance.now(); performance.now() - since < RECEIVER_MS; ) {
-      const now = Atomics.load(this.received, 0);
-      if (now === all) break;
-      if (now !== seen) since = performance.now();
-      seen = now;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    const report = this.#next<ReceiverReport>();
-    this.#worker.postMessage("end");
-    return report;
-  }
-}
-
-/** What the reader needs, for packets of up to `longest` bytes in an arena of `memory`. */
-function buffersFor(longest: number, memory: number): number {
-  const wanted = Math.ceil(longest / BUFFER_BYTES) + 2;
-  const least = ARENA_LEAST + Math.max(wanted - BUFFERS_LEAST, 0) * BUFFER_BYTES * BUFFERS_SHARE;
-  if (memory < least) {
-    const mebibytes = Math.ceil(least / 1024 / 1024);
-    throw new Error(
-      `packets of ${longest} bytes need an arena of ${mebibytes} MiB: use --memory ${mebibytes}`,
-    );
-  }
-  const share = Math.floor(memory / BUFFERS_SHARE / BUFFER_BYTES);
-  return Math.max(Math.min(share, BUFFERS), wanted, BUFFERS_LEAST);
-}
-
 /**
  * Replays a capture. Rejects if it cannot begin: then nothing is written. Else resolves when every thread has ended, whatever
  * went wrong: `errors` says it.
@@ -287,13 +181,13 @@ async function run(
   const there = new Mesh(engine, 1, workers, { capacity: RING_PACKETS, spread: "in-turn" });
   const back = new Mesh(engine, workers, 1, { capacity: RING_PACKETS });
   const links = { engine: engine.share(), there: there.share(), back: back.share() };
-  const own = options.target === "own" ? new OwnReceiver() : null;
-  const target = own === null ? (options.target as Target | null) : await own.open();
+  const { target, receiver: own, received } = await targetOf(options);
   const stopped = new Int32Array(new SharedArrayBuffer(4));
-  const stop = once(() => closeAll(there, 1));
-  const abandon = once(() => closeAll(back, workers));
+  const stop = once(() => there.close());
+  const abandon = once(() => back.close());
   const interrupt = (): void => {
     Atomics.store(stopped, 0, 1);
+    Atomics.notify(stopped, 0);
   };
 
   const start = performance.now();
@@ -324,7 +218,7 @@ async function run(
     tap: output && { fd: output.fd, empty: output.again },
     longest,
     stopped,
-    received: own?.received ?? null,
+    received,
   };
   const transmitter = new Thread<TransmitterReport>(
     "transmitter",
@@ -335,8 +229,8 @@ async function run(
   signal?.addEventListener("abort", interrupt);
   if (signal?.aborted) interrupt();
   // Nothing is sent or written before the capture is understood, and nothing is read on before it can be sent.
-  void reader.ready.then((ready) => transmitter.worker.postMessage(ready));
-  void transmitter.ready.then(() => reader.worker.postMessage("go"));
+  void reader.ready.then((ready) => transmitter.tell(ready));
+  void transmitter.ready.then(() => reader.tell("go"));
 
   const resident: number[] = [];
   const progress = (): Progress => {
@@ -366,7 +260,8 @@ async function run(
 
   const sent = transmitter.last?.report ?? NOTHING_SENT;
   const read = reader.last?.report ?? NOTHING_READ;
-  const received = (await own?.end(sent)) ?? null;
+  own?.tell((sent.bytes + sent.packets * creditOf(0)) | 0);
+  await own?.ended;
   there.release();
   back.release();
   const { problems } = audit(engine);
@@ -375,7 +270,7 @@ async function run(
   // The threads know descriptors only.
   const named = (error: string): string =>
     error.replace('"fd 0,', `"${input.name},`).replace(`"fd ${output?.fd},`, `"${output?.name},`);
-  const errors = [reader, ...lookers, transmitter].flatMap(({ error }) =>
+  const errors = [reader, ...lookers, transmitter, ...(own === null ? [] : [own])].flatMap(({ error }) =>
     error === null ? [] : named(error),
   );
 
@@ -387,12 +282,16 @@ async function run(
       ? compareCaptures(input.file, output.name, extent)
       : compareChain(output.name, read.digest, extent);
   };
-  const receiver = received && {
-    packets: received.packets,
-    bytes: received.bytes,
-    dropped: received.dropped,
-    same: received.digest === (await digestOf(input.file, extent)),
-  };
+  const got = own?.last?.report;
+  const receiver =
+    got === undefined
+      ? null
+      : {
+          packets: got.packets,
+          bytes: got.bytes,
+          dropped: got.dropped,
+          same: got.digest === (await digestOf(input.file, extent)),
+        };
   const taped =
     output === null || sent.tap === null
       ? null
@@ -437,6 +336,22 @@ async function run(
   return { result: { ...result, good: isGood(result) }, tapped: sent.tap !== null };
 }
 
+/** Where to send to: to a receiver of our own, which is started, if nobody is named. */
+async function targetOf({ target }: ReplayOptions): Promise<{
+  target: Target | null;
+  receiver: Thread<ReceiverReport> | null;
+  received: Int32Array | null;
+}> {
+  if (target !== "own") return { target, receiver: null, received: null };
+  const received = new Int32Array(new SharedArrayBuffer(4));
+  const receiver = new Thread<ReceiverReport>("receiver", "./receiver.js", {
+    received,
+  } satisfies ReceiverWork);
+  if (!(await receiver.ready)) throw new Error(receiver.error ?? "the receiver died");
+  const { port = 0 } = receiver.last?.report ?? {};
+  return { target: { kind: "udp", host: "127.0.0.1", port }, receiver, received };
+}
+
 /** Why nobody can or need say whether a tap has what was read; null if it is to be compared. */
 function whyNotCompared(
   output: Output | null,
@@ -463,15 +378,6 @@ function isGood({ interrupted, read, sent, receiver, tap, out, errors }: Omit<Re
     (receiver === null || receiver.same) &&
     (tap === null || (tap.dropped === 0 && tap.difference === null))
   );
-}
-
-/** Closes all rings of a mesh: what is in them is still drained. */
-function closeAll(mesh: Mesh, senders: number): void {
-  for (let i = 0; i < senders; i++) {
-    const sender = mesh.sender(i);
-    sender.close();
-    sender.release();
-  }
 }
 
 function once(what: () => void): () => void {

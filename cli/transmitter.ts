@@ -22,6 +22,8 @@ import {
 const CREDIT_MOST = 64 * 1024;
 /** Milliseconds after which what the receiver did not get is taken for lost. */
 const PATIENCE_MS = 500;
+/** Datagrams that may wait for the system. */
+const IN_FLIGHT = 64;
 /** Packets that may wait for the tap. */
 const TAP_PACKETS = 4096;
 /** Milliseconds that a receiver has that takes nothing, once the replay is to end. */
@@ -44,6 +46,16 @@ const {
   stopped,
   received,
 } = workerData as TransmitterWork;
+
+/** ES2024. */
+type WithWaitAsync = typeof Atomics & {
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+    timeout: number,
+  ): { value: Promise<string> | string };
+};
 
 /** A socket to send through, or nowhere. */
 interface Way {
@@ -75,7 +87,12 @@ function nowhere(): Way {
 }
 
 async function udp(engine: Engine, { host, port }: Target): Promise<Way> {
-  const out = await UdpSender.open(engine, { host, port, onError: ({ cause }) => complain(cause) });
+  const out = await UdpSender.open(engine, {
+    host,
+    port,
+    inFlight: IN_FLIGHT,
+    onError: ({ cause }) => complain(cause),
+  });
   return {
     out,
     stats: () => {
@@ -83,7 +100,7 @@ async function udp(engine: Engine, { host, port }: Target): Promise<Way> {
       return { ...stats, refused: errors };
     },
     close: async () => {
-      while (out.stats().inFlight + out.stats().untold > 0) await sleep(1);
+      await out.waitWritableAsync(IN_FLIGHT);
       await sleep(ECHO_MS);
       await out.close();
     },
@@ -185,6 +202,18 @@ function outstanding(): number {
   return received === null ? 0 : (credit - Atomics.load(received, 0)) | 0;
 }
 
+/** Waits until the receiver has got more, but not for long. */
+async function moreReceived(): Promise<void> {
+  if (received === null) return;
+  const seen = Atomics.load(received, 0);
+  if (((credit - seen) | 0) <= CREDIT_MOST) return;
+  const { value } = (Atomics as WithWaitAsync).waitAsync(received, 0, seen, LOOK_MS);
+  // For a promise like this Node does not stay.
+  const stay = setTimeout(() => {}, LOOK_MS);
+  await value;
+  clearTimeout(stay);
+}
+
 /** What a packet waits for; null if for nothing. */
 type Wait = "tap" | "memory" | "receiver" | "socket" | null;
 
@@ -246,11 +275,9 @@ async function send(skb: Skb): Promise<void> {
     if (isStopped() && idle > LAST_MS) throw new Error("interrupted: the receiver takes nothing");
     if (wait === "memory") {
       if (idle > STARVED_MS) throw new Error("there is no memory for the tap: use a larger --memory");
-      // What this thread keeps others may be waiting for.
-      engine.flush();
-      await sleep(1);
+      await engine.waitMemoryAsync({ timeout: LOOK_MS });
     } else if (wait === "receiver") {
-      await sleep(1);
+      await moreReceived();
       if (performance.now() - start > PATIENCE_MS) credit -= outstanding();
     } else if (wait === "tap") await tap?.waitWritableAsync(undefined, { timeout: LOOK_MS });
     else await way?.out.waitWritableAsync(undefined, { timeout: LOOK_MS });

@@ -201,11 +201,7 @@ export class Source extends Role {
     if (this.#n > 0) this.#sender.waitWritable(undefined, this.#patience);
     else if (this.#region !== null && this.#free.length < this.#burst.length)
       this.#engine.wait(this.#patience);
-    else {
-      // The pool is empty for now, and nothing tells when somebody gives something back.
-      this.#engine.flush();
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-    }
+    else this.#engine.waitMemory(this.#patience);
   }
 
   finish(): void {

@@ -6,6 +6,7 @@ import type { Heap } from "./core/heap.js";
 import type { Core } from "./core/load.js";
 import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
+import type { DropReason } from "./reason.js";
 import type { Skb } from "./skb.js";
 import type { Ubuf } from "./ubuf.js";
 import type { UserRegion } from "./user-region.js";
@@ -79,6 +80,17 @@ export function refused(engine: Engine, what: string, skb: Skb): Error | null {
   if (!engine.closed && skb?._engine === engine && skb._node === null && skb._handle >= ERROR_LIMIT)
     return null;
   return engine._refusal(what, skb);
+}
+
+/** Whether anything is lent, so that a release may run a callback, which may do anything. */
+export function hasLent(engine: Engine): boolean {
+  return engine._lent !== 0;
+}
+
+/** Gives a reference up that has no object, as `Skb.release` does. */
+export function releaseHandle(engine: Engine, handle: number, reason: DropReason): void {
+  engine._core.release(handle, reason);
+  if (engine._lent !== 0) engine._deliver();
 }
 
 /** The object for a reference that the core has just given out. */

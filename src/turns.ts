@@ -60,8 +60,13 @@ export class Loop {
 
 /** What a wait returns that need not wait: `value`, after a turn if one is due. */
 export function atOnce<T>(value: T): Promise<T> {
+  return Promise.resolve(soon(value));
+}
+
+/** The same for who resolves a promise with it. */
+export function soon<T>(value: T): T | Promise<T> {
   const present = nextTurn();
-  return isDue(WAIT_PACKETS) ? present.then(() => value) : Promise.resolve(value);
+  return isDue(WAIT_PACKETS) ? present.then(() => value) : value;
 }
 
 /** Counts `n` packets of the thread. Returns whether so much was done that a turn is due. */

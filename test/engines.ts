@@ -63,3 +63,21 @@ export interface Inside {
 export function inside(engine: Engine): Inside {
   return (engine as unknown as { _core: Inside })._core;
 }
+
+/**
+ * Where an allocation is made to fail there is memory all the same, so nobody would ever give some back: this does, once, when it is waited
+ * for. Returns what takes that back.
+ */
+export function givesWhenWaited(engine: Engine): () => void {
+  const held = engine.alloc(0);
+  const wait = engine.waitMemoryAsync.bind(engine);
+  engine.waitMemoryAsync = (options) => {
+    const waited = wait(options);
+    held[Symbol.dispose]();
+    return waited;
+  };
+  return () => {
+    held[Symbol.dispose]();
+    engine.waitMemoryAsync = wait;
+  };
+}

@@ -4,6 +4,7 @@ import captureAnalysis from "./capture-analysis/case.mjs";
 import logPipe from "./log-pipe/case.mjs";
 import page from "./page/case.mjs";
 import relay from "./relay/case.mjs";
+import secureRelay from "./secure-relay/case.mjs";
 
 /**
  * Each case has
@@ -18,4 +19,4 @@ import relay from "./relay/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, captureAnalysis, logPipe, page];
+export const CASES = [relay, secureRelay, captureAnalysis, logPipe, page];

@@ -3,8 +3,9 @@
 import { onAbort } from "../abort.js";
 import { checkOpen, deliver, waitOf } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { atOnce, nextTurn } from "../turns.js";
+import { atOnce, nextTurn, soon } from "../turns.js";
 import { checkWait, type WaitOptions, type Wakeup } from "../wait.js";
+import { drop, hold, TIMER_MOST } from "./keep-alive.js";
 
 /** Looks at what is waited for: `ready`; `ended` if it never will be; null for neither yet. */
 export type Look = () => "ready" | "ended" | null;
@@ -21,17 +22,20 @@ interface Pending {
   stop: () => void;
 }
 
-/** Milliseconds: the longest that a timer can be set to. */
-const TIMER_MOST = 2 ** 31 - 1;
+/** Groups that are kept when they are empty, so that who waits again and again makes none. Senders wait for few kinds of room. */
+const GROUPS_KEPT = 4;
 
 const nothing = (): void => {};
+const itself = (wakeup: Wakeup): Wakeup => wakeup;
 
 /** The waits for one socket or stream. */
 export class EventWaiter {
   readonly #engine: Engine;
   readonly #most: () => number;
   /** Those who need the same, in the order in which they came: what is not enough for one is for none of them. */
-  readonly #pending = new Map<number, Set<Pending>>();
+  readonly #groups = new Map<number, Set<Pending>>();
+  /** How many there are in all of them. */
+  #waiting = 0;
   #again = false;
 
   /**
@@ -46,9 +50,18 @@ export class EventWaiter {
   /**
    * Waits until `look` says something, which is the same for all who `need` the same.
    *
-   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError, the reason of a signal that is aborted
+   * @throws ArgumentTypeError, ArgumentRangeError, EngineClosedError, the reason of a signal that is aborted (as rejections)
    */
   wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
+    // An async function would make a promise more.
+    try {
+      return this.#wait(look, need, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
     checkOpen(this.#engine);
     const { timeout, signal, completions } = checkWait(options, []);
     if (completions && deliver(this.#engine) > 0) return atOnce("completed");
@@ -56,7 +69,7 @@ export class EventWaiter {
     if (now !== null) return atOnce(now);
     if (timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + timeout;
+      const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : performance.now() + timeout;
       const one: Pending = {
         look,
         need,
@@ -64,25 +77,32 @@ export class EventWaiter {
         resolve,
         reject,
         timer: undefined,
-        unlisten: onAbort(signal, () => {
-          this.#forget(one);
-          reject(signal?.reason);
-        }),
+        unlisten: nothing,
         stop: nothing,
       };
-      const others = this.#pending.get(need);
-      if (others === undefined) this.#pending.set(need, new Set([one]));
+      if (signal !== undefined)
+        one.unlisten = onAbort(signal, () => {
+          this.#forget(one);
+          reject(signal.reason);
+        });
+      const others = this.#groups.get(need);
+      if (others === undefined) this.#groups.set(need, new Set([one]));
       else others.add(one);
-      this.#setTimer(one);
+      this.#waiting++;
+      if (deadline === Number.POSITIVE_INFINITY) hold();
+      else this.#setTimer(one);
       if (completions) this.#listen(one);
     });
   }
 
-  /** Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. */
-  wake(): void {
-    if (this.#pending.size === 0) return;
+  /**
+   * Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. `as` is another
+   * where the event loop has just turned.
+   */
+  wake(as: (wakeup: Wakeup) => Wakeup | Promise<Wakeup> = soon): void {
+    if (this.#waiting === 0) return;
     let left = this.#most();
-    for (const group of this.#pending.values()) {
+    for (const group of this.#groups.values()) {
       for (const one of group) {
         const now = one.look();
         if (now === null) break;
@@ -90,22 +110,30 @@ export class EventWaiter {
           this.#wakeAgain();
           break;
         }
-        this.#end(one, now);
+        // What woke it may be but a promise that was ready.
+        this.#end(one, now, as);
       }
     }
   }
 
-  /** Who was woken need not take what there is: then it is for others. */
+  /**
+   * `wake()` with the next turn, once for all that came in this one: who is woken for the first of them has all others to take,
+   * and need not wait for each.
+   */
+  wakeLater(): void {
+    if (this.#waiting > 0) this.#wakeAgain();
+  }
+
+  /** Also: who was woken need not take what there is, and then it is for others. */
   #wakeAgain(): void {
     if (this.#again) return;
     this.#again = true;
     void nextTurn().then(() => {
       this.#again = false;
-      this.wake();
+      this.wake(itself);
     });
   }
 
-  /** Also for waits without a limit: the timer is what keeps Node's event loop alive. */
   #setTimer(one: Pending): void {
     const left = Math.ceil(one.deadline - performance.now());
     one.timer = setTimeout(
@@ -135,7 +163,7 @@ export class EventWaiter {
 
   /** Rejects all who wait. */
   fail(reason: unknown): void {
-    for (const group of this.#pending.values()) {
+    for (const group of this.#groups.values()) {
       for (const one of group) {
         this.#forget(one);
         one.reject(reason);
@@ -144,20 +172,22 @@ export class EventWaiter {
   }
 
   #waits(one: Pending): boolean {
-    return this.#pending.get(one.need)?.has(one) === true;
+    return this.#groups.get(one.need)?.has(one) === true;
   }
 
-  #end(one: Pending, wakeup: Wakeup): void {
+  #end(one: Pending, wakeup: Wakeup, as: (wakeup: Wakeup) => Wakeup | Promise<Wakeup> = soon): void {
     this.#forget(one);
-    // What woke it may be but a promise that was ready.
-    one.resolve(atOnce(wakeup));
+    one.resolve(as(wakeup));
   }
 
   #forget(one: Pending): void {
-    clearTimeout(one.timer);
+    const group = this.#groups.get(one.need);
+    if (group?.delete(one) !== true) return;
+    this.#waiting--;
+    if (one.timer === undefined) drop();
+    else clearTimeout(one.timer);
     one.unlisten();
     one.stop();
-    const group = this.#pending.get(one.need);
-    if (group?.delete(one) === true && group.size === 0) this.#pending.delete(one.need);
+    if (group.size === 0 && this.#groups.size > GROUPS_KEPT) this.#groups.delete(one.need);
   }
 }

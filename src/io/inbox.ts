@@ -12,7 +12,7 @@ import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
-import { EventWaiter } from "./event-waiter.js";
+import { EventWaiter, type Look } from "./event-waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
 
@@ -34,6 +34,10 @@ export abstract class Inbox {
   /** What ended it, if that was no good end. */
   #failure: { readonly reason: unknown } | null = null;
   #closing: Promise<void> | undefined;
+  readonly #look: Look = () => {
+    if (this.#queue.length > 0 || this.#failure !== null) return "ready";
+    return this.#over ? "ended" : null;
+  };
 
   /** @internal */
   constructor(engine: Engine) {
@@ -58,6 +62,12 @@ export abstract class Inbox {
   _put(skb: Skb): void {
     this.#queue.push(skb);
     this.#waiters.wake();
+  }
+
+  /** The same of one of several that come in this turn, each by an event of its own. @internal */
+  _putOne(skb: Skb): void {
+    this.#queue.push(skb);
+    this.#waiters.wakeLater();
   }
 
   /** Nothing comes any more. Whoever has taken all out is told the error, if there is one. @internal */
@@ -150,15 +160,8 @@ export abstract class Inbox {
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * await receiver.waitAsync({ timeout: 1 }); // → "timed-out"
    */
-  async waitAsync(options?: WaitOptions): Promise<Wakeup> {
-    return this.#waiters.wait(
-      () => {
-        if (this.#queue.length > 0 || this.#failure !== null) return "ready";
-        return this.#over ? "ended" : null;
-      },
-      0,
-      options,
-    );
+  waitAsync(options?: WaitOptions): Promise<Wakeup> {
+    return this.#waiters.wait(this.#look, 0, options);
   }
 
   /**

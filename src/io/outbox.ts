@@ -3,7 +3,7 @@
 
 import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
-import { checkOpen, mark, refused, takeAs, unmark } from "../driver.js";
+import { checkOpen, mark, refused, unmark } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, HeldSkbError } from "../errors.js";
 import type { Skb } from "../skb.js";
@@ -49,6 +49,8 @@ export abstract class Outbox implements Transmitter {
   readonly _capacity: number;
   /** What the packet cost that was offered last: so many of its like can be sent at once. */
   #lastCost = 0;
+  /** Handles of a burst that is looked at. */
+  readonly #seen: number[] = [];
   readonly #share = new Share(() => this._waiters.wake());
   /** What the packet costs that was refused last, so that whoever waits does not wait for less. @internal */
   _wanted = 0;
@@ -69,8 +71,8 @@ export abstract class Outbox implements Transmitter {
 
   /** What the packet takes of the capacity. @internal */
   abstract _cost(skb: Skb): number;
-  /** Sends a packet that is the outbox's own now. @internal */
-  abstract _send(skb: Skb, cost: number): void;
+  /** Takes a packet, whose object ends, and sends it. @internal */
+  abstract _take(skb: Skb, cost: number): void;
   /** Nothing more will come: sends what is held, and ends what it is sent to behind that. @internal */
   abstract _end(): void;
   /** Gives back what is held, and destroys what it is sent to, which is to call back for the rest, or never to touch it again. @internal */
@@ -139,24 +141,27 @@ export abstract class Outbox implements Transmitter {
     if (error !== null) throw error;
     let done = 0;
     // Sending one may run callbacks, which may do anything to the next: that one is the next call's to report.
+    const runsOthers = this._runsOthers();
     while (done < total && !this._isOver()) {
       const skb = skbs[done] as Skb;
-      if ((done > 0 && this._refusal(skb) !== null) || !this.#offer(skb)) break;
+      if (done > 0 && runsOthers && this._refusal(skb) !== null) break;
+      if (!this.#offer(skb)) break;
       done++;
     }
     return done;
   }
 
   #firstRefusal(skbs: readonly (Skb | null | undefined)[], n: number): Error | null {
-    const handles: number[] = [];
+    const handles = this.#seen;
     let error: Error | null = null;
-    for (let i = 0; i < n && error === null; i++) {
+    let i = 0;
+    for (; i < n; i++) {
       const skb = skbs[i] as Skb;
       error = this._refusal(skb);
       if (error !== null) break;
-      handles.push(mark(skb));
+      handles[i] = mark(skb);
     }
-    for (const [i, handle] of handles.entries()) unmark(skbs[i] as Skb, handle);
+    while (--i >= 0) unmark(skbs[i] as Skb, handles[i] as number);
     return error;
   }
 
@@ -172,8 +177,12 @@ export abstract class Outbox implements Transmitter {
     this._wanted = 0;
     this._used += cost;
     this.#share.take(skb.length);
-    // The caller's object ends here; who sends has one of its own.
-    this._send(takeAs(skb), cost);
+    this._take(skb, cost);
+    return true;
+  }
+
+  /** Whether sending a packet may run what is not ours, which may do anything to the next one. @internal */
+  _runsOthers(): boolean {
     return true;
   }
 

@@ -1,7 +1,8 @@
 // What all modules here do with packets: get them, and let them go.
 
+import { ERROR_LIMIT, MAX_LINEAR } from "../../assembly/layout.js";
 import { checkBytes } from "../check.js";
-import { engineOf } from "../driver.js";
+import { coreOf, engineOf, heapOf, wrap } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError } from "../errors.js";
 import type { DropReason } from "../reason.js";
@@ -14,8 +15,13 @@ import type { Skb } from "../skb.js";
 export function packetOf(engine: Engine, bytes: Uint8Array, headroom: number): Skb | null {
   // Not what its class says.
   const n = checkBytes("bytes", bytes);
-  const linear = engine.tryAlloc(n, { headroom });
-  if (linear !== null) return linear.putData(bytes);
+  const core = coreOf(engine);
+  // Past the checks of `alloc` and `putData`, whose arguments were checked long ago.
+  const handle = n + headroom > MAX_LINEAR ? 0 : core.alloc(n, headroom);
+  if (handle >= ERROR_LIMIT) {
+    heapOf(engine).write(core.put(handle, n) >>> 0, bytes, n);
+    return wrap(engine, handle);
+  }
   const skb = engine.tryAlloc(0, { headroom });
   if (skb === null) return null;
   const whole = attempt(() => skb.append(bytes));

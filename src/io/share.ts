@@ -7,6 +7,8 @@ import { nextTurn } from "../turns.js";
 // before the time is up, unless the system has kept it waiting.
 const PACKETS_MOST = 320;
 const MS_MOST = 10;
+/** Packets before a turn is asked for, from which on they count: that costs as much as some of them. */
+const PACKETS_FREE = 64;
 /** Bytes that take the time of a packet. */
 const BYTES_SHIFT = 14;
 
@@ -14,6 +16,7 @@ export class Share {
   readonly #onTurn: () => void;
   #taken = 0;
   #start = 0;
+  #turns = false;
 
   /** `onTurn` is told when there is a share again. */
   constructor(onTurn: () => void) {
@@ -22,15 +25,17 @@ export class Share {
 
   /** Counts a packet of so many bytes. */
   take(bytes: number): void {
-    if (this.#taken === 0) {
-      this.#start = performance.now();
-      // Before any loop goes on that waits for it.
-      void nextTurn().then(() => {
-        this.#taken = 0;
-        this.#onTurn();
-      });
-    }
     this.#taken += 1 + (bytes >>> BYTES_SHIFT);
+    if (this.#turns || this.#taken <= PACKETS_FREE) return;
+    this.#turns = true;
+    this.#taken = 0;
+    this.#start = performance.now();
+    // Before any loop goes on that waits for it.
+    void nextTurn().then(() => {
+      this.#turns = false;
+      this.#taken = 0;
+      this.#onTurn();
+    });
   }
 
   /** Whether others should have their turn. */

@@ -13,8 +13,6 @@ import { BufferPiece, PIECE_MOST, type Piece } from "./piece.js";
 
 /** Bytes that a waiting packet counts beside its own: roughly what one of none takes of the arena. */
 const PACKET_COST = 512;
-/** Milliseconds until a pool that was exhausted is asked again. */
-const RETRY_MS = 5;
 
 /** How a stream is received. */
 export interface StreamReceiverOptions {
@@ -81,7 +79,8 @@ export abstract class StreamInbox extends Inbox {
   #full = 0;
   #exhausted = 0;
   #paused = false;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait for memory, while the pool is exhausted. */
+  #starving: AbortController | undefined;
   #outcome: Outcome | null = null;
 
   /** @internal */
@@ -169,27 +168,33 @@ export abstract class StreamInbox extends Inbox {
   /** Whether there is room for what would be read. Counts why not. @internal */
   _mayRead(): boolean {
     if (this._over) return false;
-    if (this.#cost < this.#backlog && this.#retry === undefined && !this._supply()) this.#starve();
-    if (this.#retry === undefined && this.#cost < this.#backlog) return true;
+    if (this.#cost < this.#backlog && this.#starving === undefined && !this._supply()) this.#starve();
+    if (this.#starving === undefined && this.#cost < this.#backlog) return true;
     if (!this.#paused) {
-      if (this.#retry === undefined) this.#full++;
+      if (this.#starving === undefined) this.#full++;
       else this.#exhausted++;
     }
     this.#paused = true;
     return false;
   }
 
-  /** Asks the pool again in a while: nobody tells when there is memory. */
+  /** Goes on when there is memory. */
   #starve(): void {
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
+    if (this.#starving !== undefined) return;
+    const starving = new AbortController();
+    this.#starving = starving;
+    const goOn = (): void => {
+      if (this.#starving !== starving) return;
+      this.#starving = undefined;
       if (this._isOpen()) this.#goOn();
-    }, RETRY_MS);
+    };
+    // It rejects when this ends, or the engine is closed.
+    this._engine.waitMemoryAsync({ signal: starving.signal }).then(goOn, goOn);
   }
 
   /** Makes packets of what was kept back, and reads again when half of the backlog is free. */
   #goOn(): void {
-    if (this._over || this.#retry !== undefined) return;
+    if (this._over || this.#starving !== undefined) return;
     this.#digest();
     if (!this.#paused || this.#cost > this.#backlog / 2 || !this._mayRead()) return;
     this.#paused = false;
@@ -213,8 +218,8 @@ export abstract class StreamInbox extends Inbox {
 
   /** Gives up what is no packet yet. @internal */
   _drop(): void {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#starving?.abort();
+    this.#starving = undefined;
     this.#deframer.drop();
   }
 

@@ -3,7 +3,7 @@
 
 import { Writable } from "node:stream";
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
-import { checkEngine } from "../driver.js";
+import { checkEngine, takeAs } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
@@ -193,7 +193,8 @@ export class StreamSender extends Outbox {
   }
 
   /** @internal */
-  override _send(skb: Skb, cost: number): void {
+  override _take(given: Skb, cost: number): void {
+    const skb = takeAs(given);
     this._inFlight++;
     this.#freshBytes += cost;
     this.#fresh.push(skb);

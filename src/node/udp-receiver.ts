@@ -185,8 +185,8 @@ export class UdpReceiver extends Inbox {
     }
     if (this.#source) keepSource(skb, address, port);
     this.#received++;
-    this.#bytes += skb.length;
-    this._put(skb);
+    this.#bytes += bytes.length;
+    this._putOne(skb);
   }
 }
 

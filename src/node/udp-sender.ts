@@ -4,12 +4,12 @@
 import type { Socket } from "node:dgram";
 import type { AbortSignalLike } from "../abort.js";
 import { checkFunction, checkInteger, checkOptions, type Names } from "../check.js";
-import { checkEngine, coreOf, handleOf, heapOf } from "../driver.js";
+import { checkEngine, coreOf, handleOf, hasLent, heapOf, releaseHandle, take, wrap } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf, TransportError } from "../io/errors.js";
+import { Fifo } from "../io/fifo.js";
 import { Outbox } from "../io/outbox.js";
-import { letGo } from "../io/packets.js";
 import { DropReason } from "../reason.js";
 import type { Skb } from "../skb.js";
 import { familyAt, formOf, hasForm, isForm, portAt, TO, textAt } from "./address-form.js";
@@ -93,6 +93,15 @@ export class UdpSender extends Outbox {
   #errors = 0;
   #inFlightBytes = 0;
   #untold = 0;
+  /**
+   * What Node has yet to tell of, in the order in which it tells: of what the system took at once on the next tick, of the rest
+   * later, and it takes nothing at once while there is some. The length of each datagram, and its packet; 0 if that is free already.
+   */
+  readonly #lengths = new Fifo<number>();
+  readonly #handles = new Fifo<number>();
+  readonly #told = (error: Error | null): void => this.#done(error);
+  /** Datagrams for which the system had no room, when it was asked last. */
+  #waiting = 0;
 
   private constructor(
     engine: Engine,
@@ -196,6 +205,11 @@ export class UdpSender extends Outbox {
 
   /** What the system has not taken yet. It mostly takes a datagram at once, and says so later. @internal */
   override get _load(): number {
+    if (this.#waiting > 0) this.#waiting = this.#queued();
+    return this.#waiting;
+  }
+
+  #queued(): number {
     const { socket } = this;
     try {
       return socket.getSendQueueCount?.() ?? this._used;
@@ -237,45 +251,73 @@ export class UdpSender extends Outbox {
   }
 
   /** @internal */
-  override _send(skb: Skb): void {
-    const n = skb.length;
+  override _runsOthers(): boolean {
+    return hasLent(this._engine);
+  }
+
+  /** Without an object for the packet, nor one for what Node is to call. @internal */
+  override _take(skb: Skb): void {
+    const engine = this._engine;
+    const handle = take(skb);
+    const n = coreOf(engine).length(handle) >>> 0;
     if (n > this.#longest) {
       this.#tooLong++;
       this._free(1);
-      letGo(skb, DropReason.badLength);
+      releaseHandle(engine, handle, DropReason.badLength);
       return;
     }
     this._inFlight++;
     this.#inFlightBytes += n;
-    let kept: Skb | null = skb;
+    this.#lengths.push(n);
     try {
-      const pieces = skb.segments();
-      const bytes = pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces;
-      const done = (error: Error | null): void => this.#done(kept, n, error);
-      if (this.#peer !== null) this.socket.send(bytes, done);
-      else {
-        const cb = coreOf(this._engine).cbAddress(handleOf(skb)) >>> 0;
-        const heap = heapOf(this._engine);
-        this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), done);
-      }
+      this.#hand(handle, n);
     } catch (error) {
+      this.#handles.push(handle);
       // Told later, as everything: who then sends the next one would call itself for ever.
-      process.nextTick(() => this.#done(skb, n, error as Error));
+      process.nextTick(this.#told, error as Error);
+      return;
+    }
+    this.#waiting = this.#queued();
+    if (this.#waiting > 0 || this._inFlight <= this._capacity) {
+      this.#handles.push(handle);
       return;
     }
     // The system has done with the bytes, and there are more packets than may wait: they need not until it says so.
-    if (this._inFlight > this._capacity && this._load === 0) {
-      kept = null;
-      this._inFlight--;
-      this.#inFlightBytes -= n;
-      this.#untold++;
-      this._used--;
-      letGo(skb, DropReason.consumed);
+    this.#handles.push(0);
+    this._inFlight--;
+    this.#inFlightBytes -= n;
+    this.#untold++;
+    this._used--;
+    releaseHandle(engine, handle, DropReason.consumed);
+  }
+
+  /** Gives a packet's bytes to Node. */
+  #hand(handle: number, n: number): void {
+    const [core, heap] = [coreOf(this._engine), heapOf(this._engine)];
+    const address = core.spanOf(handle, 0, n) >>> 0;
+    // Node copies an array, so that one view is better without.
+    const bytes = address === 0 ? this.#pieces(handle) : heap.view(address, n);
+    if (this.#peer !== null) this.socket.send(bytes, this.#told);
+    else {
+      const cb = core.cbAddress(handle) >>> 0;
+      this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), this.#told);
     }
   }
 
-  #done(skb: Skb | null, n: number, error: Error | null): void {
-    if (skb === null) {
+  #pieces(handle: number): Uint8Array[] {
+    const skb = wrap(this._engine, handle);
+    try {
+      const pieces = skb.segments();
+      return pieces.length > PIECES_MOST ? [skb.toBytes()] : pieces;
+    } finally {
+      take(skb);
+    }
+  }
+
+  #done(error: Error | null): void {
+    const n = this.#lengths.shift() as number;
+    const handle = this.#handles.shift() as number;
+    if (handle === 0) {
       this.#untold--;
       this._inFlight++;
     } else {
@@ -284,7 +326,9 @@ export class UdpSender extends Outbox {
     }
     this._count(1, n, error !== null);
     this._waiters.wake();
-    if (skb !== null) letGo(skb, error === null ? DropReason.consumed : reasonFor(error));
+    // An engine that was closed by force has it already.
+    if (handle !== 0 && !this._engine.closed)
+      releaseHandle(this._engine, handle, error === null ? DropReason.consumed : reasonFor(error));
     this._settle();
     if (error !== null) this.#tell("a datagram that the system takes", error);
   }

@@ -2,7 +2,7 @@
 // WebSocketSender: packets into a WebSocket, a binary message each.
 
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
-import { checkEngine } from "../driver.js";
+import { checkEngine, takeAs } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { codeOf } from "../io/errors.js";
 import { Fifo } from "../io/fifo.js";
@@ -174,7 +174,8 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
   }
 
   /** @internal */
-  override _send(skb: Skb, cost: number): void {
+  override _take(given: Skb, cost: number): void {
+    const skb = takeAs(given);
     // The socket keeps the account.
     this._used = 0;
     if (this.socket.readyState !== CONNECTING) {

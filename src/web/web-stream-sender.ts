@@ -3,7 +3,7 @@
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
 import { checkInteger, checkOneOf, checkOptions, type Names, U32_MOST } from "../check.js";
-import { checkEngine } from "../driver.js";
+import { checkEngine, takeAs } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import { codeOf } from "../io/errors.js";
@@ -182,9 +182,9 @@ export class WebStreamSender extends Outbox {
   }
 
   /** @internal */
-  override _send(skb: Skb): void {
+  override _take(skb: Skb): void {
     this._inFlight++;
-    this.#held.push(skb);
+    this.#held.push(takeAs(skb));
     if (!this.#pumping) void this.#pump();
   }
 

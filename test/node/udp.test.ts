@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { ArgumentTypeError, DropReason, Engine, Ring, type Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import { sourceOf, type TransportError, UdpReceiver, type UdpReceiverOptions, UdpSender } from "skbuff/node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   bytesAt,
   codeOf,
@@ -529,6 +529,36 @@ forEachKind((make, defer, { shared, first }) => {
   });
 
   describe("the receiver", () => {
+    it("wakes who waits once, for all that came in a turn", async () => {
+      const engine = await make();
+      const [sender, receiver] = await pair(engine);
+      const waiting = receiver.waitAsync();
+      // The system has them all before the event loop turns.
+      expect(sender.enqueueBurst(Array.from({ length: 10 }, () => engine.alloc(8).putZeros(8)))).toBe(10);
+      expect(await waiting).toBe("ready");
+      expect(receiver.size).toBe(10);
+      for (let skb = receiver.dequeue(); skb !== null; skb = receiver.dequeue()) skb.release();
+    });
+
+    it("sets no timer for a wait that has no limit", async () => {
+      const engine = await make();
+      const [sender, receiver] = await pair(engine);
+      const spy = vi.spyOn(globalThis, "setTimeout");
+      try {
+        for (let i = 0; i < 5; i++) {
+          const waiting = receiver.waitAsync();
+          sender.enqueue(engine.alloc(8).putZeros(8));
+          expect(await waiting).toBe("ready");
+          receiver.dequeue()?.release();
+        }
+        expect(spy).not.toHaveBeenCalled();
+        await receiver.waitAsync({ timeout: 1 });
+        expect(spy).toHaveBeenCalled();
+      } finally {
+        spy.mockRestore();
+      }
+    });
+
     it("drops what its backlog has no room for, and goes on", async () => {
       const engine = await make();
       const [sender, receiver] = await pair(engine, "127.0.0.1", { backlog: 3 });

@@ -15,7 +15,7 @@ import {
   type WebStreamSenderOptions,
 } from "skbuff/web";
 import { describe, expect, it } from "vitest";
-import { inside } from "../engines.js";
+import { givesWhenWaited, inside } from "../engines.js";
 import { connection, failure, framed } from "../node/sockets.js";
 import { forEachKind, NOTHING, Random, shaped, turn, until } from "../node/support.js";
 import { bytesAt, caught, codeOf, expectBytes, expectTyped, used, World } from "../packets.js";
@@ -452,6 +452,7 @@ forEachKind((make, defer, { first }) => {
       const random = new Random();
       const packets = Array.from({ length: 20 }, (_, i) => [i, random.below(9000)] as const);
       for (let nth = 1; nth < 40; nth++) {
+        const stop = givesWhenWaited(engine);
         inside(engine).failAllocation(nth);
         const receiver = receiving(engine, STREAMS[way](framed("length16", packets), random), {
           framing: "length16",
@@ -460,6 +461,7 @@ forEachKind((make, defer, { first }) => {
         });
         const [got, error] = await fate(receiver);
         inside(engine).failAllocation(0);
+        stop();
         expect(error).toBe(null);
         expectBytes(Buffer.concat(got), Buffer.concat(packets.map(([at, n]) => bytesAt(at, n))), random.hint);
       }

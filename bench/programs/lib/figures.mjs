@@ -47,6 +47,7 @@ export function marksOf(one, measured) {
       .map((load) => load.ratios[against]?.[figure]?.median)
       .filter((ratio) => ratio !== undefined);
     const worst = most === undefined ? Math.min(...is) : Math.max(...is);
-    return { ...mark, against, is, worst, met: most === undefined ? worst >= least : worst <= most };
+    const known = is.length > 0;
+    return { ...mark, against, is, worst, met: known && (most === undefined ? worst >= least : worst <= most) };
   });
 }

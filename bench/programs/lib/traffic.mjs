@@ -12,7 +12,7 @@ const WARM_RATE = 0;
 /** Units under way where as many go through as can. */
 const WINDOW = 128;
 /** Milliseconds after which what has not come back is lost. */
-const LOST_MS = 50;
+const LOST_MS = 500;
 /** Units of a check, and how many a second. */
 const CHECKED = 1000;
 const CHECK_RATE = 1000;

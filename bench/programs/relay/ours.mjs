@@ -54,9 +54,13 @@ async function send() {
   out.length = 0;
 }
 
-stopped.then(() => socket.close());
+let over = false;
+stopped.then(() => {
+  over = true;
+  return socket.close();
+});
 ready({ port: socket.port });
-while ((await socket.waitAsync()) === "ready") {
+while ((await socket.waitAsync()) === "ready" && !over) {
   const n = socket.dequeueBurst(burst);
   for (let i = 0; i < n; i++) {
     if (burst[i].length === 4) join(burst[i]);
@@ -64,5 +68,6 @@ while ((await socket.waitAsync()) === "ready") {
   }
   await send();
 }
+await socket[Symbol.asyncDispose]();
 for (const { history } of receivers) history.purge();
 engine.close();
