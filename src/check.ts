@@ -50,9 +50,14 @@ function intrinsic(name: string | symbol): (this: unknown) => unknown {
   return Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: unknown) => unknown;
 }
 
+/** Whether a value really is a Uint8Array, of whatever realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return tagOf.call(value) === "Uint8Array";
+}
+
 /** Returns the length of `bytes` if it is a Uint8Array. @throws ArgumentTypeError */
 export function checkBytes(what: string, bytes: Uint8Array): number {
-  if (tagOf.call(bytes) === "Uint8Array") return lengthOf.call(bytes) as number;
+  if (isBytes(bytes)) return lengthOf.call(bytes) as number;
   throw new ArgumentTypeError(what, "a Uint8Array", bytes);
 }
 
