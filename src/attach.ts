@@ -6,14 +6,7 @@
  */
 
 export type { AbortSignalLike } from "./abort.js";
-export {
-  type AllocOptions,
-  type AttachOptions,
-  type BurstOptions,
-  type DetachOptions,
-  Engine,
-  type EngineOptions,
-} from "./engine.js";
+export { Engine } from "./engine.js";
 export {
   ArgumentRangeError,
   ArgumentTypeError,
@@ -41,6 +34,13 @@ export {
 } from "./errors.js";
 export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions } from "./mesh.js";
+export type {
+  AllocOptions,
+  AttachOptions,
+  BurstOptions,
+  DetachOptions,
+  EngineOptions,
+} from "./options.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { Receiver } from "./receiver.js";

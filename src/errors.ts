@@ -9,12 +9,10 @@ export function expected(what: string, wanted: string, got: unknown): string {
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean" || value == null) return String(value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "function") return "a function";
-  if (typeof value === "symbol") return "a symbol";
-  return "an object of another kind";
+  const type = typeof value;
+  if (type === "bigint") return `${value}n`;
+  if (type === "function" || type === "symbol") return `a ${type}`;
+  return type === "object" && value !== null ? "an object of another kind" : String(value);
 }
 
 /** A string that is an argument, not a phrase of ours. */

@@ -5,7 +5,8 @@ import { E_LINEAR, ERROR_LIMIT, MAX_LINEAR, NOT_DONE, OK } from "../assembly/lay
 import { checkBytes, checkHeadroom, checkInteger } from "./check.js";
 import { describes } from "./describe.js";
 import { GIVEN_AWAY, RELEASED } from "./ended.js";
-import type { AllocOptions, Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
+import type { AllocOptions } from "./options.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal } from "./refusal.js";
 import { SkbLinear } from "./skb/linear.js";

@@ -1,7 +1,7 @@
 // A wait: what is waited for, how long, and why it ended. sleeper.ts blocks for it, waiter.ts makes a promise of it.
 
 import type { AbortSignalLike } from "./abort.js";
-import { checkOneOf, checkOptions, type Names } from "./check.js";
+import { checkBoolean, checkOptions, type Names } from "./check.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 
 /**
@@ -101,8 +101,8 @@ export function checkWait(
   } = checkOptions(options, names as Names<WaitOptions>);
   checkTimeout(timeout);
   checkSignal(signal);
-  checkOneOf("completions", completions, [true, false]);
-  checkOneOf("spin", spin, [true, false]);
+  checkBoolean("completions", completions);
+  checkBoolean("spin", spin);
   if (signal?.aborted === true) throw signal.reason;
   return { ends, timeout, signal, completions, spin };
 }

@@ -230,6 +230,7 @@ export const MESH: Record<string, Call<Mesh>> = {
   receiver: (mesh) => mesh.receiver(0).release(),
   share: (mesh) => mesh.share(),
   close: (mesh) => mesh.close(),
+  abort: (mesh) => mesh.abort(),
   release: (mesh) => mesh.release(),
   "[dispose]": (mesh) => (mesh as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
 };
