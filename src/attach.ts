@@ -7,14 +7,7 @@
 
 export type { AbortSignalLike } from "./abort.js";
 export { Burst, type BurstOptions } from "./burst.js";
-export {
-  type AllocBurstOptions,
-  type AllocOptions,
-  type AttachOptions,
-  type DetachOptions,
-  Engine,
-  type EngineOptions,
-} from "./engine.js";
+export { Engine } from "./engine.js";
 export {
   ArgumentRangeError,
   ArgumentTypeError,
@@ -42,6 +35,13 @@ export {
 } from "./errors.js";
 export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions } from "./mesh.js";
+export type {
+  AllocBurstOptions,
+  AllocOptions,
+  AttachOptions,
+  DetachOptions,
+  EngineOptions,
+} from "./options.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { Receiver } from "./receiver.js";

@@ -10,19 +10,9 @@ import {
   OK,
   PAGE_BYTES,
 } from "../assembly/layout.js";
-import type { AbortSignalLike } from "./abort.js";
 import { BASE, format, sizesOf } from "./arena.js";
 import type { Burst } from "./burst.js";
-import {
-  checkAlloc,
-  checkBurst,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  type Names,
-  U32_MOST,
-} from "./check.js";
+import { checkAlloc, checkBurst, checkInteger, U32_MOST } from "./check.js";
 import type { Completions } from "./completions.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
@@ -40,12 +30,24 @@ import {
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
 import { abandon, departure, others, out } from "./leaving.js";
+import {
+  type AllocBurstOptions,
+  type AllocOptions,
+  type AttachOptions,
+  checkAttach,
+  checkClose,
+  checkCreate,
+  type DetachOptions,
+  type EngineOptions,
+  trackerOf,
+  warn,
+} from "./options.js";
 import { refusal, staleError } from "./refusal.js";
 import { Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
-import { burstOf, isArray, type Packets, type SkbArray, stage, twice, unload } from "./staging.js";
+import { burstOf, isArray, type Packets, type SkbArray, stage, unload, unstage } from "./staging.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
-import type { Debugging, Leak, Tracker } from "./tracker.js";
+import type { Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import type { Ubuf } from "./ubuf.js";
 import type { UserRegion } from "./user-region.js";
@@ -54,100 +56,6 @@ import { Waiter } from "./waiter.js";
 
 /** Milliseconds between looks for memory, where nothing notifies. */
 const POLL_MS = 4;
-
-/** What an engine is made with. */
-export interface EngineOptions {
-  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. Never grows. Default: 64 MiB. */
-  memory?: number;
-  /**
-   * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`.
-   */
-  core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
-  shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
-  skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
-  ubufs?: number;
-  /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
-   * that they take no more than an eighth.
-   */
-  threads?: number;
-  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. Default: 64. */
-  rings?: number;
-  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Default: chosen by the size of the arena. */
-  magazine?: number;
-  /**
-   * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
-   * for each GiB more, and all of the arena is the process's from the start. Default: false.
-   */
-  prefault?: boolean;
-  /**
-   * `debug` of "skbuff/inspect" itself: records where each packet was allocated and let go, for errors and leak reports.
-   * Slow. Default: false.
-   */
-  debug?: false | Debugging;
-  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
-  onLeak?: (leak: Leak) => void;
-  /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
-  onError?: (error: unknown) => void;
-}
-
-const ENGINE_OPTIONS: Names<EngineOptions> = {
-  memory: true,
-  core: true,
-  shared: true,
-  skbs: true,
-  ubufs: true,
-  threads: true,
-  rings: true,
-  magazine: true,
-  prefault: true,
-  debug: true,
-  onLeak: true,
-  onError: true,
-};
-
-/** Settings of one thread's way into an engine. */
-export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
-  /**
-   * The core of this thread, whatever the others have. Default: the one of the thread that shared it. `js` needs
-   * `import "skbuff/js"` on this thread.
-   */
-  core?: "wasm" | "js";
-}
-
-const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: true, onError: true };
-
-/** How a thread leaves. */
-export interface DetachOptions {
-  /** What to do about ubufs that packets still carry: `refuse` to detach, or `wait` for them. Default: `refuse`. */
-  completions?: "refuse" | "wait";
-  /** Milliseconds to wait for them at most. Default: no limit. */
-  timeout?: number;
-  /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignalLike;
-}
-
-/** How a packet is made. */
-export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. Default: 0. */
-  headroom?: number;
-}
-
-/** How many packets at a time are made. */
-export interface AllocBurstOptions extends AllocOptions {
-  /**
-   * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
-   * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
-   * alive again. Default: false.
-   */
-  reuse?: boolean;
-}
-
-const CLOSE_OPTIONS = { force: true } as const;
 
 /**
  * An arena of packets, and the way into it.
@@ -233,21 +141,15 @@ export class Engine {
    * engine.close();
    */
   static async create(options?: EngineOptions): Promise<Engine> {
-    const given = checkOptions(options, ENGINE_OPTIONS);
+    const given = checkCreate(options);
     const sizes = sizesOf(given);
-    const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
-    const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
-    checkDebug(given.debug);
-    const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
-    checkFunction("onLeak", given.onLeak);
-    checkFunction("onError", given.onError);
-    const loaded = await load(kind, shared, sizes.bytes);
+    const loaded = await load(given.core, given.shared, sizes.bytes);
     format(loaded.core, sizes, given);
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
     const engine = Engine.#made(loaded, given);
     // While nobody else can be there: it writes.
-    if (prefault) engine._heap.touch();
+    if (given.prefault) engine._heap.touch();
     return engine;
   }
 
@@ -355,25 +257,25 @@ export class Engine {
   }
 
   /** More than fit one burst: all are looked at before the first is released. */
-  #releaseMany(skbs: readonly (Skb | null | undefined)[], total: number): void {
-    const ended: number[] = [];
-    for (let i = 0; i < total; i++) {
-      const skb = skbs[i] as Skb;
-      const error = this._refusal("skb", skb);
+  #releaseMany(skbs: SkbArray, total: number): void {
+    const { handles } = this._heap;
+    const scratch = this._scratch >>> 2;
+    const bursts: Int32Array[] = [];
+    for (let at = 0; at < total; at += BURST_MOST) {
+      const n = Math.min(total - at, BURST_MOST);
+      const error = stage(this, skbs, at, n, RELEASED);
       if (error !== null) {
-        // Looked for only now: it goes through all that came before.
-        const what = twice(skbs, 0, i) ? staleError(skb, "one that is there twice") : error;
-        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
-        throw what;
+        for (const [i, burst] of bursts.entries()) {
+          handles.set(burst, scratch);
+          unstage(this, skbs, i * BURST_MOST, BURST_MOST, 0);
+        }
+        throw error;
       }
-      ended.push(skb._handle);
-      skb._handle = RELEASED;
+      bursts.push(handles.slice(scratch, scratch + n));
     }
-    if (this._debug !== null) for (let i = 0; i < total; i++) this._debug.died(skbs[i] as Skb);
-    for (let i = 0; i < total; i += BURST_MOST) {
-      const some = ended.slice(i, i + BURST_MOST);
-      this._heap.handles.set(some, this._scratch >>> 2);
-      this._core.releaseBurst(this._scratch, some.length);
+    for (const burst of bursts) {
+      handles.set(burst, scratch);
+      this._core.releaseBurst(this._scratch, burst.length);
     }
     // Callbacks last: they may do anything to what is not released yet.
     if (this._lent !== 0) this._deliver();
@@ -508,11 +410,8 @@ export class Engine {
    */
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
-    const given = checkOptions(options, ATTACH_OPTIONS);
-    checkDebug(given.debug);
-    checkFunction("onLeak", given.onLeak);
-    checkFunction("onError", given.onError);
-    const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
+    const given = checkAttach(options);
+    const loaded = await join(given.core ?? kind, memory, module);
     if (base + PAGE_BYTES > loaded.buffer.byteLength || loaded.core.attachArena(base) !== OK)
       throw layoutError("another one");
     if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
@@ -621,8 +520,7 @@ export class Engine {
    * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
-    const { force = false } = checkOptions(options, CLOSE_OPTIONS);
-    checkOneOf("force", force, [true, false]);
+    const force = checkClose(options);
     if (this.#closed) return [];
     this._deliver(true);
     // A callback may have closed it.
@@ -706,22 +604,6 @@ export class Engine {
   }
 }
 
-/** What records where packets come from; null without `debug`. @throws ArgumentTypeError */
-function trackerOf(debug: EngineOptions["debug"], onLeak: (leak: Leak) => void): Tracker | null {
-  if (typeof debug !== "function") return null;
-  const tracker = debug(onLeak) as Tracker | undefined;
-  if (typeof tracker?.revived !== "function") throw debugError(debug);
-  return tracker;
-}
-
-function checkDebug(debug: EngineOptions["debug"]): void {
-  if (debug !== undefined && debug !== false && typeof debug !== "function") throw debugError(debug);
-}
-
-function debugError(got: unknown): Error {
-  return new ArgumentTypeError("debug", 'false or `debug`, imported from "skbuff/inspect"', got);
-}
-
 /** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */
 export function checkEngine(engine: Engine): Engine {
   if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
@@ -736,10 +618,6 @@ describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
   thread,
   closed,
 }));
-
-function warn(leak: Leak): void {
-  console.warn(`skbuff: an Skb was garbage-collected unreleased; allocated ${leak.allocatedAt}`);
-}
 
 /** Stands in for the core of a closed engine, so that hot paths need not ask whether it is open. */
 function closedCore(core: Core): Core {

@@ -204,8 +204,8 @@ export class Receiver {
   }
 
   /**
-   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default of `reason`: a
-   * RingClosedError. Does nothing after `release()`.
+   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default: `reason` is
+   * a RingClosedError. Does nothing after `release()`.
    *
    * @example
    * const mesh = new Mesh(engine, 1, 1);

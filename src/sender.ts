@@ -60,7 +60,7 @@ export class Sender {
    * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
    * many. The others stay yours and are then the first of the array, in the order they had.
    *
-   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 the next call throws
+   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 is thrown by the next call
    * @example
    * const mesh = new Mesh(engine, 1, 1, { capacity: 1 });
    * const burst = [skb, other];

@@ -95,7 +95,7 @@ export function stage(engine: Engine, skbs: SkbArray, at: number, n: number, how
     const skb = skbs[at + i] as Skb;
     // Only an Skb has all three; a look at them costs less than instanceof.
     if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT) {
-      const error = twice(skbs, at, i)
+      const error = twice(skbs, at + i)
         ? staleError(skb, "one that is there twice")
         : engine._refusal("skb", skb);
       for (let j = 0; j < i; j++) (skbs[at + j] as Skb)._handle = handles[first + j] as number;
@@ -110,8 +110,8 @@ export function stage(engine: Engine, skbs: SkbArray, at: number, n: number, how
 }
 
 /** Whether the packet is there before: then this call has ended it. */
-export function twice(skbs: SkbArray, at: number, i: number): boolean {
-  return skbs[at + i] instanceof Skb && skbs.indexOf(skbs[at + i], at) < at + i;
+function twice(skbs: SkbArray, at: number): boolean {
+  return skbs[at] instanceof Skb && skbs.indexOf(skbs[at]) < at;
 }
 
 /** Undoes `stage` for `n` packets from `skbs[at]` on, whose handles are in the scratch from the `from`th on. */

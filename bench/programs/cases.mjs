@@ -2,6 +2,7 @@
 
 import captureAnalysis from "./capture-analysis/case.mjs";
 import logPipe from "./log-pipe/case.mjs";
+import page from "./page/case.mjs";
 import relay from "./relay/case.mjs";
 import secureRelay from "./secure-relay/case.mjs";
 
@@ -18,4 +19,4 @@ import secureRelay from "./secure-relay/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, secureRelay, captureAnalysis, logPipe];
+export const CASES = [relay, secureRelay, captureAnalysis, logPipe, page];

@@ -17,7 +17,8 @@ import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
 
 /**
- * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
+ * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits
+ * to be taken out, as in a ring.
  *
  * @example
  * const receiver = await UdpReceiver.open(engine, { port: 0 });
@@ -145,7 +146,7 @@ export abstract class Inbox {
    * `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`. Keeps Node's event loop alive
    * meanwhile.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * await receiver.waitAsync({ timeout: 1 }); // → "timed-out"
@@ -205,8 +206,8 @@ export abstract class Inbox {
   }
 
   /**
-   * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
-   * on. Once it is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
+   * Gives everything back now: closes it, and releases what is there. Waits, and calls from then on, fail with `reason`. Once it
+   * is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });

@@ -6,8 +6,8 @@ import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 
 /**
- * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSocket`, `StreamSender` and `CaptureWriter`
- * are some, so that who produces packets need not know where they go.
+ * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSocket`, `StreamSender` and
+ * `CaptureWriter` are transmitters, so that a producer of packets need not know where they go.
  *
  * @example
  * async function send(transmitter, packet) {
@@ -21,7 +21,7 @@ export interface Transmitter {
   enqueue(skb: Skb): boolean;
   /** Takes as many as there is room for, and returns how many. The others stay the caller's. */
   enqueueBurst(skbs: Packets, count?: number): number;
-  /** Waits until there is room, as much as makes it worth while if `room` is not given, or there will never be any. */
+  /** Waits until there is room, or there will never be any. Default: `room` is as much as makes a wait worth its cost. */
   waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup>;
 }
 

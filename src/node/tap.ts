@@ -177,7 +177,7 @@ export class Tap {
   /**
    * Waits until the tap could take `room` more packets: `ready`; until it never will: `ended`; or `timed-out`; or, with
    * `completions`, until callbacks of ubufs were run: `completed`. For those who would rather wait than have packets passed over.
-   * `room`: Default: half of its capacity.
+   * Default: `room` is half of its capacity.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
@@ -233,7 +233,7 @@ export class Tap {
   /**
    * Gives everything back now: what is not in the file is released, the worker ends, and waits reject with `reason`, and so does
    * `close`. Nobody who does not read can hold it up (but where the system has no /proc, a pipe that was given as a descriptor that
-   * blocks); what reads a pipe may find half a packet at its end. Default: `reason` is a
+   * blocks); whoever reads the pipe may find half a packet at its end. Default: `reason` is a
    * CaptureError. Does nothing once closed, nor the second time.
    *
    * @example
@@ -329,7 +329,7 @@ export class Tap {
   }
 
   #fail(offset: number, got: string): void {
-    this.#failure ??= new CaptureError(this.file, offset, "to write there", got);
+    this.#failure ??= new CaptureError(this.file, offset, "a file that takes what is written", got);
   }
 }
 

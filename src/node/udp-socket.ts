@@ -60,7 +60,7 @@ export interface UdpSocketOptions {
   headroom?: number;
   /** Ends the opening when it is aborted: it rejects with its reason, and nothing is left open. Default: none. */
   signal?: AbortSignalLike;
-  /** Told of each datagram that could not be sent, and of errors that come from the network. Default: none. */
+  /** Called with the error of each datagram that could not be sent, and with errors that come from the network. Default: none. */
   onError?: (error: TransportError) => void;
 }
 
@@ -220,7 +220,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * Waits until there is room for `room` more packets: `ready`; until there will never be: `ended`; or `timed-out`; or, with
    * `completions`, until callbacks of ubufs were run: `completed`. Default: `room` is half of `inFlight`.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port } });
    * while (!socket.enqueue(skb)) await socket.waitWritableAsync();
@@ -244,7 +244,7 @@ export class UdpSocket implements Transmitter, PacketSource {
   /**
    * Takes the oldest packet out. Returns an owned one; or null if there is none, for now or, if `ended`, for ever.
    *
-   * @throws EngineClosedError
+   * @throws EngineClosedError, the reason of `abort`
    * @example
    * const socket = await UdpSocket.open(engine);
    * socket.dequeue(); // → null
@@ -270,7 +270,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * Waits until there is a packet: `ready`; until there will never be one: `ended`; or `timed-out`; or, with `completions`,
    * until callbacks of ubufs were run: `completed`.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const socket = await UdpSocket.open(engine);
    * await socket.waitAsync({ timeout: 1 }); // → "timed-out"
@@ -301,7 +301,7 @@ export class UdpSocket implements Transmitter, PacketSource {
   /**
    * `packets()` without options.
    *
-   * @throws EngineClosedError
+   * @throws EngineClosedError, the reason of `abort`
    * @example
    * const socket = await UdpSocket.open(engine);
    * await socket.close();
