@@ -9,8 +9,8 @@ const ROUNDS = 5;
 const APART = 180;
 
 export const STATES = [
-  { id: "apart", title: "two cores" },
-  { id: "together", title: "one core's two threads" },
+  { id: "apart", title: "2 cores" },
+  { id: "together", title: "1 core" },
 ];
 
 /** The state that two measurements say, one before and one after; undefined if they do not agree. */
