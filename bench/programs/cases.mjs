@@ -4,6 +4,8 @@ import captureAnalysis from "./capture-analysis/case.mjs";
 import logPipe from "./log-pipe/case.mjs";
 import relay from "./relay/case.mjs";
 import secureRelay from "./secure-relay/case.mjs";
+import tunnelFar from "./tunnel-far/case.mjs";
+import tunnelNear from "./tunnel-near/case.mjs";
 
 /**
  * Each case has
@@ -18,4 +20,4 @@ import secureRelay from "./secure-relay/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, secureRelay, captureAnalysis, logPipe];
+export const CASES = [relay, secureRelay, tunnelNear, tunnelFar, captureAnalysis, logPipe];

@@ -48,6 +48,12 @@ export function marksOf(one, measured) {
       .filter((ratio) => ratio !== undefined);
     const worst = most === undefined ? Math.min(...is) : Math.max(...is);
     const known = is.length > 0;
-    return { ...mark, against, is, worst, met: known && (most === undefined ? worst >= least : worst <= most) };
+    return {
+      ...mark,
+      against,
+      is,
+      worst,
+      met: known && (most === undefined ? worst >= least : worst <= most),
+    };
   });
 }
