@@ -8,7 +8,7 @@ import { chained, NO_PACKETS } from "./digest.js";
 import { Pace } from "./pace.js";
 import { BURST, clock, type ReaderReport, type ReaderWork, Reporter } from "./roles.js";
 
-/** Milliseconds to sleep at once, so that an end is seen soon. */
+/** Milliseconds to sleep at once, so that it is told how long the wait still is, and seen that nobody takes packets any more. */
 const NAP_MS = 50;
 /** Less than this is no wait. */
 const SOON_MS = 0.05;
@@ -29,7 +29,6 @@ const {
 const engine = await Engine.attach(token);
 const sender = Mesh.attach(engine, there).sender(0);
 const pace = new Pace(speed, gapMost);
-const word = new Int32Array(new SharedArrayBuffer(4));
 const batch: Skb[] = [];
 const totals = { packets: 0, bytes: 0, rounds: 0, started: 0 };
 let reader: CaptureReader | null = null;
@@ -102,7 +101,7 @@ function sleepUntil(due: number): void {
   for (let left = due - performance.now(); left > SOON_MS; left = due - performance.now()) {
     reporter.tick();
     if (isStopped()) throw new RingClosedError("stopped");
-    Atomics.wait(word, 0, 0, Math.min(left, NAP_MS));
+    Atomics.wait(stopped, 0, 0, Math.min(left, NAP_MS));
   }
   awaited = 0;
 }

@@ -183,10 +183,11 @@ async function run(
   const links = { engine: engine.share(), there: there.share(), back: back.share() };
   const { target, receiver: own, received } = await targetOf(options);
   const stopped = new Int32Array(new SharedArrayBuffer(4));
-  const stop = once(() => closeAll(there, 1));
-  const abandon = once(() => closeAll(back, workers));
+  const stop = once(() => there.close());
+  const abandon = once(() => back.close());
   const interrupt = (): void => {
     Atomics.store(stopped, 0, 1);
+    Atomics.notify(stopped, 0);
   };
 
   const start = performance.now();
@@ -377,15 +378,6 @@ function isGood({ interrupted, read, sent, receiver, tap, out, errors }: Omit<Re
     (receiver === null || receiver.same) &&
     (tap === null || (tap.dropped === 0 && tap.difference === null))
   );
-}
-
-/** Closes all rings of a mesh: what is in them is still drained. */
-function closeAll(mesh: Mesh, senders: number): void {
-  for (let i = 0; i < senders; i++) {
-    const sender = mesh.sender(i);
-    sender.close();
-    sender.release();
-  }
 }
 
 function once(what: () => void): () => void {

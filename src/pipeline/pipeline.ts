@@ -255,7 +255,7 @@ export class Pipeline {
     this.#reason = reason;
     Atomics.store(this.#stopped, 0, 1);
     this.#tell("abort");
-    if (!this.#engine.closed) for (const mesh of this.#meshes) closeAll(mesh);
+    if (!this.#engine.closed) for (const mesh of this.#meshes) mesh.close();
     this.#timer = setTimeout(() => {
       for (const member of this.#members.flat()) member.kill();
     }, LEAVE_MS);
@@ -290,15 +290,6 @@ function groupsOf(parts: readonly Part[]): Group[] {
     else groups.push({ parts: [part], threads: part.threads, ends: Math.max(part.threads, 1) });
   }
   return groups;
-}
-
-/** Closes all rings of a mesh, whoever has their ends. */
-function closeAll(mesh: Mesh): void {
-  for (let i = 0; i < mesh.producers; i++) {
-    const sender = mesh.sender(i);
-    sender.close();
-    sender.release();
-  }
 }
 
 function throwIfAborted(signal: AbortSignalLike | undefined): void {
