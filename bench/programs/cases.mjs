@@ -2,6 +2,7 @@
 
 import captureAnalysis from "./capture-analysis/case.mjs";
 import logPipe from "./log-pipe/case.mjs";
+import page from "./page/case.mjs";
 import relay from "./relay/case.mjs";
 import secureRelay from "./secure-relay/case.mjs";
 import tunnelFar from "./tunnel-far/case.mjs";
@@ -20,4 +21,4 @@ import tunnelNear from "./tunnel-near/case.mjs";
  *   options          what the programs and the traffic are told, as they like
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, secureRelay, tunnelNear, tunnelFar, captureAnalysis, logPipe];
+export const CASES = [relay, secureRelay, tunnelNear, tunnelFar, captureAnalysis, page, logPipe];

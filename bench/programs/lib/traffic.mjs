@@ -59,7 +59,7 @@ function hear(type) {
 }
 
 /** Calls `send(n)` whenever units are due, until told to stop. */
-function pace(send) {
+function pace(send, lossless) {
   let rate = check ? CHECK_RATE : WARM_RATE;
   let from = performance.now();
   let due = 0;
@@ -74,7 +74,7 @@ function pace(send) {
     let n;
     if (rate === 0) {
       // What is lost does not come back, and is not waited for.
-      if (time - moved > LOST_MS) returned = sent;
+      if (!lossless && time - moved > LOST_MS) returned = sent;
       n = WINDOW - (sent - returned);
     } else {
       const all = Math.floor(((time - from) * rate) / 1000);
@@ -96,9 +96,12 @@ function pace(send) {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Does all of it. `send(n)` sends n units, each with the time when it was sent, from `now()`; `arrived(time)` counts it back. */
-export async function drive(send, { outputs = 1 } = {}) {
-  const set = pace(send);
+/**
+ * Does all of it. `send(n)` sends n units, each with the time when it was sent, from `now()`; `arrived(time)` counts it back.
+ * `lossless`: all come back, however late. Default: what is late is lost.
+ */
+export async function drive(send, { outputs = 1, lossless = false } = {}) {
+  const set = pace(send, lossless);
   if (check) {
     const start = performance.now();
     // All of it, or as long as nothing could be under way any more.
