@@ -158,7 +158,8 @@ forEachKind((make, defer, { shared, first }) => {
         const before = stats(engine).bytesCopied;
         const skb = shaped(w, random, n, at);
         made += stats(engine).bytesCopied - before;
-        if (!skb.linear && !skb.zeroCopy && n <= 2048) small += n;
+        // A new head has the headroom, too.
+        if (!skb.linear && !skb.zeroCopy && n <= 2048) small += skb.headroom + n;
         while (!there.enqueue(skb)) await there.waitWritableAsync();
         // As many as the system's buffers hold for sure.
         await until(`an answer, ${random.hint}`, () => seen > i - 2);
