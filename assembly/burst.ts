@@ -36,8 +36,8 @@ import {
 import { atomicCas32, atomicLoad32, atomicStore32, load32, store32 } from "./memory";
 import { distance, ringOwner, takeEnd } from "./ring";
 import { skbOf } from "./skb";
-import { count, scratch } from "./thread";
-import { isRing } from "./trust";
+import { count } from "./thread";
+import { isList, isRing } from "./trust";
 import { answerEnd } from "./wake";
 
 /** Free slots, of which the first `want` matter: if those are not there as far as we know, looks at the consumer's line. */
@@ -83,17 +83,17 @@ export function publish(ring: u32, tail: u32, n: u32): u32 {
 }
 
 /**
- * Enqueues the `n` handles in the scratch (n ≤ BURST_MOST), as many as there is room for, in order. Returns how many,
- * or BURST_FAILED plus E_ROLE, E_CLOSED, E_STALE or E_HELD, and nothing is enqueued.
+ * Enqueues the `n` handles at `from` (n ≤ BURST_MOST), as many as there is room for, in order. Returns how many, or BURST_FAILED
+ * plus E_ROLE, E_CLOSED, E_STALE or E_HELD, and nothing is enqueued. Trusts the address.
  */
-export function enqueueBurst(ring: u32, n: u32): u32 {
+export function enqueueBurst(ring: u32, from: u32, n: u32): u32 {
+  if (DEBUG) assert(isList(from, n), "the handles lie in the scratch or in pages");
   if (n > BURST_MOST) return BURST_FAILED | E_RANGE;
   if (!takeEnd(ring + RING_PRODUCER)) return BURST_FAILED | E_ROLE;
   const tail = atomicLoad32(ring + RING_TAIL);
   if (tail > POSITION_MASK) return BURST_FAILED | E_CLOSED;
   const room = roomFor(ring, tail, n);
   const some = room < n ? room : n;
-  const from = scratch();
   for (let i: u32 = 0; i < some; i++) {
     const status = place(ring, tail + i, load32(from + (i << 2)));
     if (status !== OK) {
@@ -111,10 +111,11 @@ export function enqueueBurst(ring: u32, n: u32): u32 {
 }
 
 /**
- * Dequeues up to `n` packets (n ≤ BURST_MOST) into the scratch. They are this thread's. Returns how many, or
- * BURST_FAILED plus E_ROLE, or E_CLOSED if none will come any more.
+ * Dequeues up to `n` packets (n ≤ BURST_MOST): their handles go to `out`. They are this thread's. Returns how many, or
+ * BURST_FAILED plus E_ROLE, or E_CLOSED if none will come any more. Trusts the address.
  */
-export function dequeueBurst(ring: u32, n: u32): u32 {
+export function dequeueBurst(ring: u32, out: u32, n: u32): u32 {
+  if (DEBUG) assert(isList(out, n), "the handles lie in the scratch or in pages");
   if (DEBUG) assert(isRing(ring), "the address is a ring's");
   if (n > BURST_MOST) return BURST_FAILED | E_RANGE;
   if (!takeEnd(ring + RING_CONSUMER)) return BURST_FAILED | E_ROLE;
@@ -129,7 +130,6 @@ export function dequeueBurst(ring: u32, n: u32): u32 {
   const some = ready < n ? ready : n;
   const slots = load32(ring + RING_SLOTS);
   const mask = load32(ring + RING_MASK);
-  const out = scratch();
   for (let i: u32 = 0; i < some; i++) store32(out + (i << 2), load32(slots + (((head + i) & mask) << 2)));
   atomicStore32(ring + RING_HEAD, (head + some) & POSITION_MASK); // (S)
   // Only now: the store above would wait until the packets' cache lines have come from the producer's core. Between the

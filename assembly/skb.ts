@@ -50,7 +50,8 @@ import {
   tailOf,
   tailSpace,
 } from "./shinfo";
-import { count, scratch } from "./thread";
+import { count } from "./thread";
+import { isList } from "./trust";
 import { putUbuf } from "./ubuf";
 
 /** Address of the skb that the handle names, or 0 if it is stale. The first line of every operation. */
@@ -113,11 +114,11 @@ export function alloc(size: u32, headroom: u32): u32 {
   return load32(skb + SKB_HANDLE);
 }
 
-/** Allocates up to `n` skbs (n ≤ BURST_MOST) and puts their handles into the scratch. Returns how many. */
-export function allocBurst(n: u32, size: u32, headroom: u32): u32 {
+/** Allocates up to `n` skbs (n ≤ BURST_MOST): their handles go to `out`. Returns how many. Trusts the address. */
+export function allocBurst(out: u32, n: u32, size: u32, headroom: u32): u32 {
+  if (DEBUG) assert(isList(out, n), "the handles lie in the scratch or in pages");
   if (n > BURST_MOST || size > MAX_LINEAR || headroom > MAX_LINEAR - size) return 0;
   const bytes = headBytesFor(size + headroom);
-  const out = scratch();
   const kind = bytes <= PAGE_BYTES ? classOf(bytes) : CLASS_SKB;
   let done: u32 = 0;
   while (done < n) {
@@ -179,10 +180,10 @@ export function release(handle: u32, reason: u32): u32 {
   return OK;
 }
 
-/** Releases the `n` handles in the scratch; stale ones are passed over. Returns how many were good. */
-export function releaseBurst(n: u32): u32 {
+/** Releases the `n` handles at `from`, whose place it uses; stale ones are passed over. Returns how many were good. Trusts the address. */
+export function releaseBurst(from: u32, n: u32): u32 {
+  if (DEBUG) assert(isList(from, n), "the handles lie in the scratch or in pages");
   if (n > BURST_MOST) return 0;
-  const from = scratch();
   let good: u32 = 0;
   let freed: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {

@@ -16,6 +16,7 @@ import {
   ubufTable,
 } from "./arena";
 import {
+  BURST_MOST,
   CLASS_UBUF,
   ERROR_LIMIT,
   PAGE_ENTRY_SHIFT,
@@ -23,6 +24,8 @@ import {
   RING_SHIFT,
   SHINFO_BYTES,
   SKB_SHIFT,
+  STAGING,
+  THREAD_SCRATCH,
   UBUF_SHIFT,
 } from "./layout";
 import { load32 } from "./memory";
@@ -59,6 +62,13 @@ export function isInPages(address: u32, n: u32): bool {
   if (address < firstPage) return false;
   const end = (pageCount << PAGE_SHIFT) >>> 0;
   return address - firstPage <= end && n <= end - (address - firstPage);
+}
+
+/** Where a list of `n` handles can be: in this thread's scratch, or in pages. */
+export function isList(address: u32, n: u32): bool {
+  const inScratch =
+    address >= thread + THREAD_SCRATCH && address + (n << 2) <= thread + THREAD_SCRATCH + STAGING;
+  return n > BURST_MOST || inScratch || isInPages(address, n << 2);
 }
 
 /** Where the shared info of a head can be. */

@@ -52,14 +52,14 @@ export async function sizes() {
   );
   const { size, unpackedSize } = packed();
   return [
-    { what: "core, Wasm", bytes: core.length, limit: 32_500 },
-    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_700 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 60_000 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_300, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_200 },
-    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_400 },
-    { what: "package, packed", bytes: size, limit: 1_300_000 },
-    { what: "package, installed", bytes: unpackedSize, limit: 3_300_000 },
+    { what: "core, Wasm", bytes: core.length, limit: 31_800 },
+    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_600 },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 57_800 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 26_500, aim: 24 * KIB },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 42_400 },
+    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 14_800 },
+    { what: "package, packed", bytes: size, limit: 1_340_000 },
+    { what: "package, installed", bytes: unpackedSize, limit: 3_380_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
 }

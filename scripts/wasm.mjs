@@ -16,6 +16,25 @@ const FEATURES =
   Features.SIMD128;
 
 /**
+ * Small functions with several callers, on no path that is taken for each packet: inlined, they would make the binary a fortieth
+ * longer. By the names that asc gives them.
+ */
+const NOT_INLINED = [
+  "arena/pagesFor",
+  "magazine/changes",
+  "page/maskFrom",
+  "rehead/keptHeadroom",
+  "resize/eatMember",
+  "scatter/inTurn",
+  "scatter/target",
+  "split/fragsFor",
+  "stats/counter",
+  "ubuf/attachUbuf",
+  "wake/wakeThread",
+  "zerocopy/ownFrags",
+];
+
+/**
  * Compiles the core in `root` to build/core.wasm there, and returns its bytes.
  *
  * asc only translates. Its own `-O3` runs passes that make the binary a twelfth longer and nothing faster; without the
@@ -24,9 +43,9 @@ const FEATURES =
 export async function compileCore(root) {
   const errors = [];
   const stderr = { write: (text) => errors.push(text) };
-  const { error } = await asc(["assembly/index.ts", "--config", "asconfig.json", "--baseDir", root], {
-    stderr,
-  });
+  // With the names of its functions, which are gone once it is optimised.
+  const options = ["--config", "asconfig.json", "--baseDir", root, "--debug"];
+  const { error } = await asc(["assembly/index.ts", ...options], { stderr });
   if (error) throw new Error(`asc: ${errors.join("")}`, { cause: error });
   const file = join(root, "build/core.wasm");
   const bytes = optimise(await readFile(file));
@@ -37,6 +56,7 @@ export async function compileCore(root) {
 function optimise(bytes) {
   const module = binaryen.readBinary(bytes);
   module.setFeatures(FEATURES);
+  binaryen.setDebugInfo(false);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
   // Instructions: of what is always inlined, of what is where nothing else is called, of what has one caller.
@@ -46,6 +66,14 @@ function optimise(bytes) {
   // The arena begins behind the first page, and no address of the core's is outside of the memory.
   binaryen.setLowMemoryUnused(true);
   binaryen.setTrapsNeverHappen(true);
+  const there = new Set();
+  for (let i = 0; i < module.getNumFunctions(); i++)
+    there.add(binaryen.getFunctionInfo(module.getFunctionByIndex(i)).name);
+  for (const name of NOT_INLINED.map((short) => `assembly/${short}`)) {
+    if (!there.has(name)) throw new Error(`the core has no function ${name}`);
+    binaryen.setPassArgument("no-inline", name);
+    module.runPasses(["no-inline"]);
+  }
   let best;
   let next;
   do {

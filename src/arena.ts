@@ -13,8 +13,8 @@ import {
 } from "../assembly/layout.js";
 import { checkInteger } from "./check.js";
 import { type Core, WASM_PAGE_BYTES } from "./core/load.js";
-import type { EngineOptions } from "./engine.js";
 import { ArgumentRangeError } from "./errors.js";
+import type { EngineOptions } from "./options.js";
 
 /** Where the arena starts: behind the first page, so that no object has an address below ERROR_LIMIT. */
 export const BASE = PAGE_BYTES;

@@ -6,14 +6,8 @@
  */
 
 export type { AbortSignalLike } from "./abort.js";
-export {
-  type AllocOptions,
-  type AttachOptions,
-  type BurstOptions,
-  type DetachOptions,
-  Engine,
-  type EngineOptions,
-} from "./engine.js";
+export { Burst, type BurstOptions } from "./burst.js";
+export { Engine } from "./engine.js";
 export {
   ArgumentRangeError,
   ArgumentTypeError,
@@ -41,12 +35,20 @@ export {
 } from "./errors.js";
 export type { PacketsOptions } from "./iteration.js";
 export { Mesh, type MeshOptions } from "./mesh.js";
+export type {
+  AllocBurstOptions,
+  AllocOptions,
+  AttachOptions,
+  DetachOptions,
+  EngineOptions,
+} from "./options.js";
 export { SkbQueue } from "./queue.js";
 export { DropReason } from "./reason.js";
 export { Receiver } from "./receiver.js";
 export { type DequeueOptions, Ring, type RingOptions } from "./ring.js";
 export { Sender } from "./sender.js";
 export { Skb, type UnsharedBytes } from "./skb.js";
+export type { Packets, SkbArray } from "./staging.js";
 export type { EngineToken, MeshToken, RingToken } from "./token.js";
 export type { Debugging, Leak } from "./tracker.js";
 export { type Completion, Ubuf, type UbufCallback, type UbufOptions } from "./ubuf.js";

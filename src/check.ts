@@ -1,8 +1,8 @@
 // Arguments: what is checked before anything reaches the core, which trusts that numbers are u32.
 
 import { MAX_LINEAR } from "../assembly/layout.js";
-import type { AllocOptions, BurstOptions } from "./engine.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
+import type { AllocBurstOptions, AllocOptions } from "./options.js";
 import type { DequeueOptions } from "./ring.js";
 
 /** The largest u32. */
@@ -22,8 +22,13 @@ function integerError(what: string, value: unknown, min: number, most: number): 
 
 /** Returns `littleEndian` if it is a boolean. @throws ArgumentTypeError */
 export function checkOrder(littleEndian: boolean): boolean {
-  if (typeof littleEndian === "boolean") return littleEndian;
-  throw new ArgumentTypeError("littleEndian", "true or false", littleEndian);
+  return checkBoolean("littleEndian", littleEndian);
+}
+
+/** Returns `value` if it is a boolean. @throws ArgumentTypeError */
+export function checkBoolean(what: string, value: boolean): boolean {
+  if (typeof value === "boolean") return value;
+  throw new ArgumentTypeError(what, "true or false", value);
 }
 
 /** Returns `value` if it is a 64-bit BigInt, not negative. @throws ArgumentRangeError, ArgumentTypeError */
@@ -106,14 +111,17 @@ export function checkSomeOptions<T extends object>(options: T | undefined, names
   return given;
 }
 
+/** Letters that may be wrong in what was meant: two, as if two of them have changed places. */
+const TYPOS_MOST = 2;
+
 /** The names that somebody may have meant who wrote `name`. */
 function nearest(name: string, names: object): string[] {
-  return Object.keys(names).filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  return Object.keys(names).filter((other) => isNear(name.toLowerCase(), other.toLowerCase(), TYPOS_MOST));
 }
 
 const HEADROOM: Names<AllocOptions> = { headroom: true };
 const REUSE: Names<DequeueOptions> = { reuse: true };
-const BURST: Names<BurstOptions> = { ...HEADROOM, ...REUSE };
+const BURST: Names<AllocBurstOptions> = { ...HEADROOM, ...REUSE };
 
 /** Returns the headroom that `options` ask for, 0 if they do not. @throws ArgumentTypeError, ArgumentRangeError */
 export function checkHeadroom(options: AllocOptions | undefined): number {
@@ -139,21 +147,16 @@ export function checkAlloc(options: AllocOptions | undefined): number {
 
 /** Whether `options` ask to use `Skb` objects again. @throws ArgumentTypeError */
 export function checkReuse(options: DequeueOptions | undefined): boolean {
-  return options === undefined ? false : isReuse(checkOptions(options, REUSE).reuse);
+  return options === undefined ? false : checkBoolean("reuse", checkOptions(options, REUSE).reuse ?? false);
 }
 
 /** Returns what `options` of a burst ask for. @throws ArgumentTypeError, ArgumentRangeError */
-export function checkBurst(options: BurstOptions | undefined): {
+export function checkBurst(options: AllocBurstOptions | undefined): {
   headroom: number;
   reuse: boolean;
 } {
-  const { headroom = 0, reuse } = checkOptions(options, BURST);
-  return { headroom: checkInteger("headroom", headroom, 0, MAX_LINEAR), reuse: isReuse(reuse) };
-}
-
-function isReuse(reuse: boolean | undefined): boolean {
-  if (reuse === undefined || typeof reuse === "boolean") return reuse === true;
-  throw new ArgumentTypeError("reuse", "true or false", reuse);
+  const { headroom = 0, reuse = false } = checkOptions(options, BURST);
+  return { headroom: checkInteger("headroom", headroom, 0, MAX_LINEAR), reuse: checkBoolean("reuse", reuse) };
 }
 
 /** Says which option was meant, if one is near; else which there are. */
@@ -163,18 +166,14 @@ function unknownOption(name: string, names: object): Error {
   return new ArgumentTypeError("options", (near.length > 0 ? near : known).join(" or "), name);
 }
 
-/** How many letters must be changed, added or left out to make `b` of `a` (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(same, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
+/** Whether no more than `typos` letters must be changed, added or left out to make `b` of `a`. */
+function isNear(a: string, b: string, typos: number): boolean {
+  if (typos < 0) return false;
+  if (a === "" || b === "") return a.length + b.length <= typos;
+  const [restA, restB] = [a.slice(1), b.slice(1)];
+  return a[0] === b[0]
+    ? isNear(restA, restB, typos)
+    : isNear(restA, restB, typos - 1) || isNear(a, restB, typos - 1) || isNear(restA, b, typos - 1);
 }
 
 /** Returns `value` if it is one of `allowed`. @throws ArgumentTypeError */

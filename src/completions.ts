@@ -3,6 +3,7 @@
 import { ERROR_LIMIT, UBUF_COPIED } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
 import type { Completion, Ubuf } from "./ubuf.js";
+import type { Wait } from "./wait.js";
 
 /** Callbacks that may run one within another, because each asks for more: deep enough for what is meant, and no danger to the stack. */
 const NESTED_MOST = 32;
@@ -54,9 +55,20 @@ export class Completions {
     return this.#ubufs.filter((ubuf) => ubuf !== undefined);
   }
 
-  /** Those that packets carry. */
-  get carried(): Ubuf[] {
-    return this.out.filter((ubuf) => ubuf._carried);
+  /** What is left to wait for until no packet carries any, for as long as `wait` says. */
+  *left(wait: Wait): Generator<Wait, void, void> {
+    const deadline = performance.now() + wait.timeout;
+    const carried = (): Ubuf[] => this.out.filter((ubuf) => ubuf._carried);
+    for (let some = carried(); some.length > 0; some = carried()) {
+      for (const ubuf of some) {
+        while (ubuf.status === "lent") {
+          const timeout = deadline - performance.now();
+          if (timeout <= 0) return;
+          yield { ...wait, timeout, completions: true };
+          if (this.#engine.closed) return;
+        }
+      }
+    }
   }
 
   /** Whether there is a callback that may yet run. */

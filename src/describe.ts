@@ -16,29 +16,24 @@ export function describes<T extends object>(
   name: string | undefined,
   tell: (one: T) => Description,
 ): void {
-  const json = (one: T): Description => ({ type: name ?? classOf(one), ...told(one, tell) });
-  const line = (one: T): string => {
-    const { type: first, ...rest } = json(one);
+  function toJSON(this: T): Description {
+    return { type: name ?? classOf(this), ...told(this, tell) };
+  }
+  function line(this: T): string {
+    const { type: first, ...rest } = toJSON.call(this);
     const values = Object.entries(rest).map(([key, value]) => `${key}: ${value}`);
     return `${first} { ${values.join(", ")} }`;
-  };
-  const ways = {
-    toJSON(this: T): Description {
-      return json(this);
-    },
-    toString(this: T): string {
-      return line(this);
-    },
-    [INSPECT](this: T): string {
-      return line(this);
-    },
-  };
-  for (const key of Reflect.ownKeys(ways))
-    Object.defineProperty(type.prototype, key, {
-      value: ways[key as keyof typeof ways],
-      configurable: true,
-      writable: true,
-    });
+  }
+  Object.defineProperties(type.prototype, {
+    toJSON: method(toJSON),
+    toString: method(line),
+    [INSPECT]: method(line),
+  });
+}
+
+/** As a class's own methods are: not seen by who goes through an object's properties. */
+function method(value: unknown): PropertyDescriptor {
+  return { value, configurable: true, writable: true };
 }
 
 /** Never throws: who logs an object may do so because something went wrong with it. */

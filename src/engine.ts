@@ -10,19 +10,9 @@ import {
   OK,
   PAGE_BYTES,
 } from "../assembly/layout.js";
-import type { AbortSignalLike } from "./abort.js";
 import { BASE, format, sizesOf } from "./arena.js";
-import { stage, twice, unload } from "./burst.js";
-import {
-  checkAlloc,
-  checkBurst,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  type Names,
-  U32_MOST,
-} from "./check.js";
+import type { Burst } from "./burst.js";
+import { checkAlloc, checkBurst, checkInteger, U32_MOST } from "./check.js";
 import type { Completions } from "./completions.js";
 import { Heap } from "./core/heap.js";
 import { ISOLATION, sharedMemoryExists } from "./core/isolation.js";
@@ -40,11 +30,24 @@ import {
 } from "./errors.js";
 import { leaveAtExit } from "./exit.js";
 import { abandon, departure, others, out } from "./leaving.js";
+import {
+  type AllocBurstOptions,
+  type AllocOptions,
+  type AttachOptions,
+  checkAttach,
+  checkClose,
+  checkCreate,
+  type DetachOptions,
+  type EngineOptions,
+  trackerOf,
+  warn,
+} from "./options.js";
 import { refusal, staleError } from "./refusal.js";
 import { Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
+import { burstOf, isArray, type Packets, type SkbArray, stage, unload, unstage } from "./staging.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
-import type { Debugging, Leak, Tracker } from "./tracker.js";
+import type { Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
 import type { Ubuf } from "./ubuf.js";
 import type { UserRegion } from "./user-region.js";
@@ -53,100 +56,6 @@ import { Waiter } from "./waiter.js";
 
 /** Milliseconds between looks for memory, where nothing notifies. */
 const POLL_MS = 4;
-
-/** What an engine is made with. */
-export interface EngineOptions {
-  /** Bytes of the arena, 256 KiB to 4 GiB, rounded up to 64 KiB. Never grows. Default: 64 MiB. */
-  memory?: number;
-  /**
-   * `wasm`, or `js`, the same engine in JS, for which this thread must have imported "skbuff/js"; `auto` takes Wasm, or JS if
-   * that was imported and WebAssembly is missing, refused or gets no memory. Default: `auto`.
-   */
-  core?: "auto" | "wasm" | "js";
-  /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
-  shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
-  skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
-  ubufs?: number;
-  /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
-   * that they take no more than an eighth.
-   */
-  threads?: number;
-  /** Rings that can exist at a time, those of meshes included, 0..4096; each takes 256 bytes of the arena. Default: 64. */
-  rings?: number;
-  /** Objects in half a magazine, 1..255: what a thread may keep to itself. Default: chosen by the size of the arena. */
-  magazine?: number;
-  /**
-   * Touches all of the arena at once, so that no packet waits until the system gives memory for it: `create` takes some 2 s
-   * for each GiB more, and all of the arena is the process's from the start. Default: false.
-   */
-  prefault?: boolean;
-  /**
-   * `debug` of "skbuff/inspect" itself: records where each packet was allocated and let go, for errors and leak reports.
-   * Slow. Default: false.
-   */
-  debug?: false | Debugging;
-  /** With `debug`, told of each `Skb` that was garbage-collected unreleased. Default: prints a warning. */
-  onLeak?: (leak: Leak) => void;
-  /** Told what a completion callback threw. Default: it is thrown on the event loop's next turn. */
-  onError?: (error: unknown) => void;
-}
-
-const ENGINE_OPTIONS: Names<EngineOptions> = {
-  memory: true,
-  core: true,
-  shared: true,
-  skbs: true,
-  ubufs: true,
-  threads: true,
-  rings: true,
-  magazine: true,
-  prefault: true,
-  debug: true,
-  onLeak: true,
-  onError: true,
-};
-
-/** Settings of one thread's way into an engine. */
-export interface AttachOptions extends Pick<EngineOptions, "debug" | "onLeak" | "onError"> {
-  /**
-   * The core of this thread, whatever the others have. Default: the one of the thread that shared it. `js` needs
-   * `import "skbuff/js"` on this thread.
-   */
-  core?: "wasm" | "js";
-}
-
-const ATTACH_OPTIONS: Names<AttachOptions> = { core: true, debug: true, onLeak: true, onError: true };
-
-/** How a thread leaves. */
-export interface DetachOptions {
-  /** What to do about ubufs that packets still carry: `refuse` to detach, or `wait` for them. Default: `refuse`. */
-  completions?: "refuse" | "wait";
-  /** Milliseconds to wait for them at most. Default: no limit. */
-  timeout?: number;
-  /** Ends the wait when it is aborted: `detachAsync` rejects with its reason, and the thread stays attached. Default: none. */
-  signal?: AbortSignalLike;
-}
-
-/** How a packet is made. */
-export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. Default: 0. */
-  headroom?: number;
-}
-
-/** How many packets at a time are made. */
-export interface BurstOptions extends AllocOptions {
-  /**
-   * Takes the `Skb` objects in `out` that have ended for the new packets, instead of making new ones: saves half of
-   * the time. Only for an array that is the one place where they are: whoever else kept such an object would find it
-   * alive again. Default: false.
-   */
-  reuse?: boolean;
-}
-
-const CLOSE_OPTIONS = { force: true } as const;
 
 /**
  * An arena of packets, and the way into it.
@@ -232,21 +141,15 @@ export class Engine {
    * engine.close();
    */
   static async create(options?: EngineOptions): Promise<Engine> {
-    const given = checkOptions(options, ENGINE_OPTIONS);
+    const given = checkCreate(options);
     const sizes = sizesOf(given);
-    const kind = checkOneOf("core", given.core ?? "auto", ["auto", "wasm", "js"]);
-    const shared = checkOneOf("shared", given.shared ?? "auto", ["auto", true, false]);
-    checkDebug(given.debug);
-    const prefault = checkOneOf("prefault", given.prefault ?? false, [true, false]);
-    checkFunction("onLeak", given.onLeak);
-    checkFunction("onError", given.onError);
-    const loaded = await load(kind, shared, sizes.bytes);
+    const loaded = await load(given.core, given.shared, sizes.bytes);
     format(loaded.core, sizes, given);
     loaded.core.attachArena(BASE);
     loaded.core.claimThread();
     const engine = Engine.#made(loaded, given);
     // While nobody else can be there: it writes.
-    if (prefault) engine._heap.touch();
+    if (given.prefault) engine._heap.touch();
     return engine;
   }
 
@@ -298,7 +201,8 @@ export class Engine {
 
   /**
    * Allocates packets into `out[0]` to `out[count - 1]` (kmem_cache_alloc_bulk). Returns how many there were; the rest
-   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows.
+   * of `out` stays as it is. `count`: Default: `out.length`; for more, `out` grows. Of a `Burst` behind those that are there, by
+   * default as many as there is room for.
    *
    * @throws ArgumentRangeError, ArgumentTypeError
    * @example
@@ -307,15 +211,18 @@ export class Engine {
    * n; // → 32
    * engine.releaseBurst(burst, n);
    */
-  allocBurst(out: (Skb | null | undefined)[], size: number, count?: number, options?: BurstOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+  allocBurst(out: Packets, size: number, count?: number, options?: AllocBurstOptions): number {
     const { headroom, reuse } = checkBurst(options);
     checkInteger("size", size, 0, MAX_LINEAR - headroom);
+    if (!Array.isArray(out)) {
+      const burst = burstOf(this, "out", out);
+      return burst._alloc(size, burst._more(count), headroom);
+    }
+    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
-      const n = this._core.allocBurst(ask, size, headroom);
+      const n = this._core.allocBurst(this._scratch, ask, size, headroom);
       unload(this, out, done, n, reuse);
       done += n;
       if (n < ask) break;
@@ -324,16 +231,20 @@ export class Engine {
   }
 
   /**
-   * Releases `skbs[0]` to `skbs[count - 1]` (kfree_skb_list). Default: `count` is `skbs.length`. Takes them: all,
-   * or none if one of them is stale, queued or another engine's.
+   * Releases `skbs[0]` to `skbs[count - 1]`, of an array or a `Burst` (kfree_skb_list). Default: `count` is `skbs.length`. Takes
+   * them: all, or none if one of them is stale, queued or another engine's.
    *
    * @throws StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError, ArgumentRangeError
    * @example
    * engine.releaseBurst([skb, other]);
    * skb.alive; // → false
    */
-  releaseBurst(skbs: readonly (Skb | null | undefined)[], count?: number): void {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+  releaseBurst(skbs: SkbArray | Burst, count?: number): void {
+    if (!isArray(skbs)) {
+      const burst = burstOf(this, "skbs", skbs);
+      burst._free(burst._some(count));
+      return;
+    }
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
     if (total > BURST_MOST) {
       this.#releaseMany(skbs, total);
@@ -341,30 +252,30 @@ export class Engine {
     }
     const error = stage(this, skbs, 0, total, RELEASED);
     if (error !== null) throw error;
-    this._core.releaseBurst(total);
+    this._core.releaseBurst(this._scratch, total);
     if (this._lent !== 0) this._deliver();
   }
 
   /** More than fit one burst: all are looked at before the first is released. */
-  #releaseMany(skbs: readonly (Skb | null | undefined)[], total: number): void {
-    const ended: number[] = [];
-    for (let i = 0; i < total; i++) {
-      const skb = skbs[i] as Skb;
-      const error = this._refusal("skb", skb);
+  #releaseMany(skbs: SkbArray, total: number): void {
+    const { handles } = this._heap;
+    const scratch = this._scratch >>> 2;
+    const bursts: Int32Array[] = [];
+    for (let at = 0; at < total; at += BURST_MOST) {
+      const n = Math.min(total - at, BURST_MOST);
+      const error = stage(this, skbs, at, n, RELEASED);
       if (error !== null) {
-        // Looked for only now: it goes through all that came before.
-        const what = twice(skbs, 0, i) ? staleError(skb, "one that is there twice") : error;
-        for (let j = 0; j < i; j++) (skbs[j] as Skb)._handle = ended[j] as number;
-        throw what;
+        for (const [i, burst] of bursts.entries()) {
+          handles.set(burst, scratch);
+          unstage(this, skbs, i * BURST_MOST, BURST_MOST, 0);
+        }
+        throw error;
       }
-      ended.push(skb._handle);
-      skb._handle = RELEASED;
+      bursts.push(handles.slice(scratch, scratch + n));
     }
-    if (this._debug !== null) for (let i = 0; i < total; i++) this._debug.died(skbs[i] as Skb);
-    for (let i = 0; i < total; i += BURST_MOST) {
-      const some = ended.slice(i, i + BURST_MOST);
-      this._heap.handles.set(some, this._scratch >>> 2);
-      this._core.releaseBurst(some.length);
+    for (const burst of bursts) {
+      handles.set(burst, scratch);
+      this._core.releaseBurst(this._scratch, burst.length);
     }
     // Callbacks last: they may do anything to what is not released yet.
     if (this._lent !== 0) this._deliver();
@@ -499,11 +410,8 @@ export class Engine {
    */
   static async attach(token: EngineToken, options?: AttachOptions): Promise<Engine> {
     const { core: kind, base, memory, module } = checkEngineToken(token);
-    const given = checkOptions(options, ATTACH_OPTIONS);
-    checkDebug(given.debug);
-    checkFunction("onLeak", given.onLeak);
-    checkFunction("onError", given.onError);
-    const loaded = await join(checkOneOf("core", given.core ?? kind, ["wasm", "js"]), memory, module);
+    const given = checkAttach(options);
+    const loaded = await join(given.core ?? kind, memory, module);
     if (base + PAGE_BYTES > loaded.buffer.byteLength || loaded.core.attachArena(base) !== OK)
       throw layoutError("another one");
     if (loaded.core.claimThread() !== OK) throw new ThreadLimitError(loaded.core.threads());
@@ -612,8 +520,7 @@ export class Engine {
    * engine.closed; // → true
    */
   close(options?: { force?: boolean }): readonly string[] {
-    const { force = false } = checkOptions(options, CLOSE_OPTIONS);
-    checkOneOf("force", force, [true, false]);
+    const force = checkClose(options);
     if (this.#closed) return [];
     this._deliver(true);
     // A callback may have closed it.
@@ -697,22 +604,6 @@ export class Engine {
   }
 }
 
-/** What records where packets come from; null without `debug`. @throws ArgumentTypeError */
-function trackerOf(debug: EngineOptions["debug"], onLeak: (leak: Leak) => void): Tracker | null {
-  if (typeof debug !== "function") return null;
-  const tracker = debug(onLeak) as Tracker | undefined;
-  if (typeof tracker?.revived !== "function") throw debugError(debug);
-  return tracker;
-}
-
-function checkDebug(debug: EngineOptions["debug"]): void {
-  if (debug !== undefined && debug !== false && typeof debug !== "function") throw debugError(debug);
-}
-
-function debugError(got: unknown): Error {
-  return new ArgumentTypeError("debug", 'false or `debug`, imported from "skbuff/inspect"', got);
-}
-
 /** Returns `engine` if it is one, and open. @throws ArgumentTypeError, EngineClosedError */
 export function checkEngine(engine: Engine): Engine {
   if (!(engine instanceof Engine)) throw new ArgumentTypeError("engine", "an Engine", engine);
@@ -727,10 +618,6 @@ describes(Engine, "Engine", ({ core, shared, memory, thread, closed }) => ({
   thread,
   closed,
 }));
-
-function warn(leak: Leak): void {
-  console.warn(`skbuff: an Skb was garbage-collected unreleased; allocated ${leak.allocatedAt}`);
-}
 
 /** Stands in for the core of a closed engine, so that hot paths need not ask whether it is open. */
 function closedCore(core: Core): Core {

@@ -9,12 +9,10 @@ export function expected(what: string, wanted: string, got: unknown): string {
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean" || value == null) return String(value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "function") return "a function";
-  if (typeof value === "symbol") return "a symbol";
-  return "an object of another kind";
+  const type = typeof value;
+  if (type === "bigint") return `${value}n`;
+  if (type === "function" || type === "symbol") return `a ${type}`;
+  return type === "object" && value !== null ? "an object of another kind" : String(value);
 }
 
 /** A string that is an argument, not a phrase of ours. */
@@ -51,8 +49,7 @@ export type ErrorCode =
   | "ERR_SKB_UNSUPPORTED";
 
 /**
- * Every error of the library. A wrong argument is one as well as a RangeError or TypeError of the language: `instanceof` says yes
- * to both.
+ * Every error of the library. A wrong argument is also a RangeError or TypeError of the language: `instanceof` holds for both.
  */
 export class SkbuffError extends Error {
   /** Stays the same across versions; compare this, not the message. */
@@ -136,7 +133,11 @@ export class ForeignSkbError extends SkbuffError {
 export class QueuedSkbError extends SkbuffError {
   /** @internal */
   constructor() {
-    super("QueuedSkbError", "ERR_SKB_QUEUED", expected("skb", "one that is in no queue", "a queued one"));
+    super(
+      "QueuedSkbError",
+      "ERR_SKB_QUEUED",
+      expected("skb", "one that is in no queue or burst", "a queued one"),
+    );
   }
 }
 
@@ -148,7 +149,7 @@ export class HeldSkbError extends SkbuffError {
   }
 }
 
-/** The bytes belong to several packets, or to whoever lent them: they can be read, not written. */
+/** The bytes belong to several packets, or to the lender: they can be read, not written. */
 export class SharedDataError extends SkbuffError {
   /** @internal */
   constructor(got: string) {
@@ -191,8 +192,8 @@ export class UbufError extends SkbuffError {
 /** The user region was released. */
 export class StaleRegionError extends SkbuffError {
   /** @internal */
-  constructor() {
-    super("StaleRegionError", "ERR_SKB_REGION", expected("region", "one in use", "one that was released"));
+  constructor(what = "region") {
+    super("StaleRegionError", "ERR_SKB_REGION", expected(what, "one in use", "one that was released"));
   }
 }
 
@@ -220,7 +221,7 @@ export class SharedMemoryError extends SkbuffError {
   }
 }
 
-/** The ring takes nothing any more: it, or this end of it, was closed. The packets stay their owner's. */
+/** The ring takes nothing any more: it, or this end of it, was closed. The packets stay the caller's. */
 export class RingClosedError extends SkbuffError {
   /** @internal */
   constructor(got: string) {

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Packet buffers, and what passes them from thread to thread. Every class here is made by an {@link Engine}.
+ * Packet buffers, and what passes them from thread to thread. Everything here needs an {@link Engine}.
  *
  * @module skbuff
  */

@@ -4,8 +4,9 @@
 import { THREAD_LIVE } from "../assembly/layout.js";
 import { BASE } from "./arena.js";
 import { checkOneOf, checkOptions, type Names } from "./check.js";
-import type { DetachOptions, Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { packetsOf } from "./holders.js";
+import type { DetachOptions } from "./options.js";
 import { DropReason } from "./reason.js";
 import { checkWait, type Wait } from "./wait.js";
 
@@ -36,30 +37,14 @@ export function others({ _core: core, thread: own }: Engine): string[] {
 }
 
 /** What is left to wait for before this thread leaves, as `options` ask. */
-export function* departure(engine: Engine, options: DetachOptions | undefined): Generator<Wait, void, void> {
-  const { completions = "refuse", timeout, signal } = checkOptions(options, DETACH_OPTIONS);
+export function departure(engine: Engine, options: DetachOptions | undefined): Iterable<Wait> {
+  const { completions = "refuse", ...limits } = checkOptions(options, DETACH_OPTIONS);
   checkOneOf("completions", completions, ["refuse", "wait"]);
-  const limits = {
-    ...(timeout === undefined ? {} : { timeout }),
-    ...(signal === undefined ? {} : { signal }),
-  };
-  const wait = { ...checkWait(limits, []), completions: true };
-  const deadline = performance.now() + wait.timeout;
+  const wait = checkWait(limits, []);
   engine._deliver(true);
-  if (completions !== "wait" || engine.closed) return;
   // The tables are gone through once for all that are out, not for each completion.
-  if (packetsOut(engine, engine.thread).length > 0) return;
-  const carriedOnes = () => engine._completions?.carried ?? [];
-  for (let carried = carriedOnes(); carried.length > 0; carried = carriedOnes()) {
-    for (const ubuf of carried) {
-      while (ubuf.status === "lent") {
-        const left = deadline - performance.now();
-        if (left <= 0) return;
-        yield { ...wait, timeout: left };
-        if (engine.closed) return;
-      }
-    }
-  }
+  if (completions !== "wait" || engine.closed || packetsOut(engine, engine.thread).length > 0) return [];
+  return engine._completions?.left(wait) ?? [];
 }
 
 /** Gives back all that a thread has that ends: its packets, regions and ubufs that nobody carries. Nobody is told. */

@@ -183,9 +183,9 @@ export class Mesh {
   }
 
   /**
-   * Closes all of its rings, and aborts the senders and receivers that were taken by way of this object: what waits there is
-   * rejected with `reason`, and what the receivers have is released. Default: `reason` is a RingClosedError. Does nothing once the
-   * engine is closed.
+   * Closes all of its rings, and aborts the senders and receivers that were taken by way of this object: their waits reject with
+   * `reason`, and what the receivers have is released. Default: `reason` is a RingClosedError. Does nothing once the engine is
+   * closed.
    *
    * @example
    * const mesh = new Mesh(engine, 1, 1);

@@ -9,6 +9,7 @@ import { ArgumentTypeError } from "./errors.js";
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import type { DequeueOptions, Ring } from "./ring.js";
 import type { Skb } from "./skb.js";
+import { burstOf, type Packets } from "./staging.js";
 import { checkWait, countdown, type End, type WaitOptions, type Wakeup } from "./wait.js";
 
 /**
@@ -73,10 +74,12 @@ export class Receiver {
    * mesh.receiver(0).dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     const reuse = checkReuse(options);
+    const isBurst = !Array.isArray(out);
+    const wanted = isBurst
+      ? burstOf(this.#engine, "out", out)._more(count)
+      : checkInteger("count", count ?? out.length, 0, U32_MOST);
     const share = Math.ceil(wanted / this.#rings.length);
     let done = 0;
     // Twice around: first everybody's share, then what others left of theirs.
@@ -84,7 +87,8 @@ export class Receiver {
       const ask = i < this.#rings.length ? Math.min(share, wanted - done) : wanted - done;
       const turn = this.#next;
       try {
-        done += this.#turn()._dequeue(out, done, ask, reuse);
+        const ring = this.#turn();
+        done += isBurst ? ring._dequeueInto(out, ask) : ring._dequeue(out, done, ask, reuse);
       } catch (error) {
         // What lies in `out` is the caller's, who has to hear of it; the next call begins here, and throws.
         if (done === 0 || error instanceof ArgumentTypeError) throw error;
@@ -200,8 +204,8 @@ export class Receiver {
   }
 
   /**
-   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default of `reason`: a
-   * RingClosedError. Does nothing after `release()`.
+   * Closes this receiver's rings, releases what is in them, and rejects with `reason` what waits by way of it. Default: `reason` is
+   * a RingClosedError. Does nothing after `release()`.
    *
    * @example
    * const mesh = new Mesh(engine, 1, 1);

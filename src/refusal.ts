@@ -156,19 +156,31 @@ function roomOf(skb: SkbReference | null, { room }: Asked): string {
 
 function exhausted({ _core: core }: Engine): Error {
   const short = core.shortOf();
-  const heads = Array.from({ length: HEAD_CLASSES }, (_, c) => CLASS_HEADS + c);
-  if (short === CLASS_SKB) return noneFree("skb", core, [CLASS_SKB], core.totalSkbs(), core.freshSkbs());
-  if (short === CLASS_UBUF) return noneFree("ubuf", core, [CLASS_UBUF], core.totalUbufs(), core.freshUbufs());
-  const page = short === CLASS_PAGE ? "page" : "run of pages";
-  const [what, kinds] = short < HEAD_CLASSES ? ["head", [CLASS_PAGE, ...heads]] : [page, [CLASS_PAGE]];
-  return noneFree(what, core, kinds, core.totalPages(), core.freePages());
+  if (short === CLASS_SKB) return noneFree("skb", core, short, short, core.totalSkbs(), core.freshSkbs());
+  if (short === CLASS_UBUF) return noneFree("ubuf", core, short, short, core.totalUbufs(), core.freshUbufs());
+  const [what, first] =
+    short < HEAD_CLASSES
+      ? ["head", CLASS_HEADS]
+      : [short === CLASS_PAGE ? "page" : "run of pages", CLASS_PAGE];
+  return noneFree(what, core, first, CLASS_PAGE, core.totalPages(), core.freePages());
 }
 
-/** How many of a pool are in use; of the first of `kinds`. And how many of each, which only other threads can reach now, each has. */
-function noneFree(what: string, core: Core, kinds: readonly number[], total: number, fresh: number): Error {
-  let got = `0 (${inUse(core, kinds[0] as number, total, fresh)} of ${total} in use`;
+/**
+ * How many of a pool are in use; of class `last`. And how many of each class from `first` to that, which only other threads can
+ * reach now, each has.
+ */
+function noneFree(
+  what: string,
+  core: Core,
+  first: number,
+  last: number,
+  total: number,
+  fresh: number,
+): Error {
+  let got = `0 (${inUse(core, last, total, fresh)} of ${total} in use`;
   for (let thread = 1; thread <= core.threads(); thread++) {
-    const n = kinds.reduce((sum, kind) => sum + core.inMagazine(thread, kind), 0);
+    let n = 0;
+    for (let kind = first; kind <= last; kind++) n += core.inMagazine(thread, kind);
     if (n > 0) got += `, ${n} free in magazines of thread ${thread}`;
   }
   return new PoolExhaustedError(what, `${got})`);

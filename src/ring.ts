@@ -14,21 +14,16 @@ import {
   PRODUCES,
   RING_MOST,
 } from "../assembly/layout.js";
-import { stage, unload, unstage } from "./burst.js";
+import type { Burst } from "./burst.js";
 import { checkInteger, checkOptions, checkReuse, type Names, U32_MOST } from "./check.js";
 import { describes } from "./describe.js";
 import { GIVEN_AWAY } from "./ended.js";
 import { checkEngine, type Engine } from "./engine.js";
-import {
-  ArgumentTypeError,
-  EngineClosedError,
-  PoolExhaustedError,
-  RingClosedError,
-  RingRoleError,
-} from "./errors.js";
+import { EngineClosedError, PoolExhaustedError, RingClosedError, RingRoleError } from "./errors.js";
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import { refusal } from "./refusal.js";
 import type { Skb } from "./skb.js";
+import { burstOf, isArray, type Packets, type SkbArray, stage, unload, unstage } from "./staging.js";
 import { checkToken, type RingToken } from "./token.js";
 import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
@@ -151,7 +146,7 @@ export class Ring {
     const error = engine._refusal("skb", skb);
     if (error !== null) throw error;
     engine._heap.handles[engine._scratch >>> 2] = skb._handle;
-    const result = engine._core.enqueueBurst(ring, 1);
+    const result = engine._core.enqueueBurst(ring, engine._scratch, 1);
     if (result >= BURST_FAILED) throw this._refusal(result - BURST_FAILED, "producer", skb);
     if (result === 1) skb._end(GIVEN_AWAY);
     if (!engine.shared) engine._waiter.kick();
@@ -160,7 +155,7 @@ export class Ring {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the ring, in order, as many as there is room for (rte_ring_enqueue_burst).
-   * Takes those, and returns how many; the rest stay yours. Default: `count` is `skbs.length`.
+   * Takes those, and returns how many; the rest stay yours, those of a `Burst` as its first. Default: `count` is `skbs.length`.
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
@@ -168,8 +163,8 @@ export class Ring {
    * ring.enqueueBurst([skb, other]); // → 2
    * ring.size; // → 2
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
+    if (!isArray(skbs)) return this.#enqueue(burstOf(this._engine, "skbs", skbs), count);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
     const ring = this._use(PRODUCES);
     const engine = this._engine;
@@ -182,6 +177,14 @@ export class Ring {
     }
     if (!engine.shared) engine._waiter.kick();
     return done;
+  }
+
+  #enqueue(burst: Burst, count: number | undefined): number {
+    const engine = this._engine;
+    const result = burst._enqueue(this._use(PRODUCES), burst._some(count));
+    if (result >= BURST_FAILED) throw this._refusal(result - BURST_FAILED, "producer", burst._held());
+    if (!engine.shared) engine._waiter.kick();
+    return result;
   }
 
   #some(
@@ -197,7 +200,7 @@ export class Ring {
       if (at === 0) throw error;
       return 0;
     }
-    const result = engine._core.enqueueBurst(ring, n);
+    const result = engine._core.enqueueBurst(ring, engine._scratch, n);
     if (result === n) return n;
     const taken = result < BURST_FAILED ? result : 0;
     unstage(engine, skbs, at + taken, n - taken, taken);
@@ -218,7 +221,7 @@ export class Ring {
    */
   dequeue(): Skb | null {
     const engine = this._engine;
-    const result = engine._core.dequeueBurst(this._use(CONSUMES), 1);
+    const result = engine._core.dequeueBurst(this._use(CONSUMES), engine._scratch, 1);
     if (result === 1) {
       if (!engine.shared) engine._waiter.kick();
       return engine._wrap(engine._heap.handles[engine._scratch >>> 2] as number);
@@ -230,7 +233,8 @@ export class Ring {
 
   /**
    * Takes up to `count` packets out, into `out[0]` and on (rte_ring_dequeue_burst). Returns how many; the rest of `out`
-   * stays as it is. `count`: Default: `out.length`; for more, `out` grows.
+   * stays as it is. `count`: Default: `out.length`; for more, `out` grows. Into a `Burst` they go behind those that are there, by
+   * default as many as there is room for.
    *
    * @throws RingRoleError, RingClosedError after `release()`, ArgumentTypeError, ArgumentRangeError
    * @example
@@ -241,9 +245,12 @@ export class Ring {
    * n; // → 2
    * engine.releaseBurst(burst, n);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     const reuse = checkReuse(options);
+    if (!Array.isArray(out)) {
+      const burst = burstOf(this._engine, "out", out);
+      return this._dequeueInto(burst, burst._more(count));
+    }
     return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), reuse);
   }
 
@@ -254,7 +261,7 @@ export class Ring {
     let done = 0;
     while (done < count) {
       const ask = Math.min(count - done, BURST_MOST);
-      const n = engine._core.dequeueBurst(ring, ask);
+      const n = engine._core.dequeueBurst(ring, engine._scratch, ask);
       if (n >= BURST_FAILED) {
         if (n === BURST_FAILED + E_CLOSED) break;
         throw this._refusal(n - BURST_FAILED, "consumer", null);
@@ -265,6 +272,18 @@ export class Ring {
     }
     if (!engine.shared) engine._waiter.kick();
     return done;
+  }
+
+  /** As dequeueBurst. @internal */
+  _dequeueInto(burst: Burst, count: number): number {
+    const engine = this._engine;
+    const result = burst._dequeue(this._use(CONSUMES), count);
+    if (result >= BURST_FAILED) {
+      if (result === BURST_FAILED + E_CLOSED) return 0;
+      throw this._refusal(result - BURST_FAILED, "consumer", null);
+    }
+    if (!engine.shared) engine._waiter.kick();
+    return result;
   }
 
   // ─── Waiting ─────────────────────────────────────────────────────────────────────────────────────────

@@ -2,14 +2,14 @@
 // Sender: one producer's place in a mesh.
 
 import { BURST_FAILED, BURST_MOST, E_CLOSED, E_ROLE, PRODUCES } from "../assembly/layout.js";
-import { stage, unstage } from "./burst.js";
+import type { Burst } from "./burst.js";
 import { checkInteger } from "./check.js";
 import { describes } from "./describe.js";
 import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
-import { ArgumentTypeError } from "./errors.js";
 import { heldOf, type Ring } from "./ring.js";
 import type { Skb } from "./skb.js";
+import { burstOf, type Packets, stage, unstage } from "./staging.js";
 import { checkWait, countdown, type Wait, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
 /**
@@ -60,15 +60,15 @@ export class Sender {
    * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
    * many. The others stay yours and are then the first of the array, in the order they had.
    *
-   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 the next call throws
+   * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 is thrown by the next call
    * @example
    * const mesh = new Mesh(engine, 1, 1, { capacity: 1 });
    * const burst = [skb, other];
    * mesh.sender(0).enqueueBurst(burst); // → 1
    * burst[0] === other; // → true
    */
-  enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
+  enqueueBurst(skbs: Packets, count?: number): number {
+    if (!Array.isArray(skbs)) return this.#enqueue(burstOf(this.#engine, "skbs", skbs), count);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
     this.#use();
     if (this.#full.length > 0) this.#full = [];
@@ -96,6 +96,22 @@ export class Sender {
     }
     if (!this.#engine.shared) this.#engine._waiter.kick();
     return total - left;
+  }
+
+  /** The handles go through the scratch, where the core says which it took. */
+  #enqueue(burst: Burst, count: number | undefined): number {
+    const engine = this.#engine;
+    const n = burst._some(count);
+    this.#use();
+    if (this.#full.length > 0) this.#full = [];
+    burst._stage(n);
+    const result = engine._core.scatter(n, this.#rings.length, this.#turn);
+    if (result >= BURST_FAILED) throw this.#refusal(result - BURST_FAILED, burst._held());
+    if (this.#inTurn) this.#turn = (this.#turn + result) % this.#rings.length;
+    if (result > 0) burst._keep(n, result);
+    if (!this.#inTurn) for (let i = 0; i < n - result; i++) this.#refusedBy(burst.hashOf(i));
+    if (!engine.shared) engine._waiter.kick();
+    return result;
   }
 
   /** Sends those in [at, at + n); returns where those that were refused now end, or null if something is wrong with one. */

@@ -5,7 +5,8 @@ import { E_LINEAR, ERROR_LIMIT, MAX_LINEAR, NOT_DONE, OK } from "../assembly/lay
 import { checkBytes, checkHeadroom, checkInteger } from "./check.js";
 import { describes } from "./describe.js";
 import { GIVEN_AWAY, RELEASED } from "./ended.js";
-import type { AllocOptions, Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
+import type { AllocOptions } from "./options.js";
 import { checkReason, DropReason } from "./reason.js";
 import { type Asked, refusal } from "./refusal.js";
 import { SkbLinear } from "./skb/linear.js";
@@ -113,7 +114,7 @@ export class Skb {
   /**
    * A second packet, linear, with bytes of its own (skb_copy). Returns an owned one.
    *
-   * @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does)
+   * @throws PoolExhaustedError; RoomError if it does not fit one head (up to 128 KiB fit always)
    * @example
    * const own = skb.copy();
    * own.writeU8(0, 0xff);
@@ -140,7 +141,7 @@ export class Skb {
    * Gives the packet a head of its own with so many more bytes of headroom and at least so many more of tailroom
    * (pskb_expand_head). Afterwards the head can be written; frags stay shared.
    *
-   * @throws PoolExhaustedError, ArgumentRangeError; RoomError if a head does not take it (128 KiB it does)
+   * @throws PoolExhaustedError, ArgumentRangeError; RoomError if it does not fit one head (up to 128 KiB fit always)
    * @example
    * skb.expandHead(32, 0);
    * skb.headroom; // → 96
@@ -273,7 +274,7 @@ export class Skb {
   /**
    * Brings all bytes into the head (skb_linearize).
    *
-   * @throws PoolExhaustedError; RoomError if a head does not take it (128 KiB it does)
+   * @throws PoolExhaustedError; RoomError if it does not fit one head (up to 128 KiB fit always)
    * @example
    * skb.addPageFrag(1000).fill(0);
    * skb.linearize();
@@ -333,8 +334,8 @@ export class Skb {
    * but for header offsets (pskb_extract). Returns an owned one; this one stays as it is. What lies in frags is shared,
    * bytes of the head are copied. Lent bytes are shared or copied first, as their ubuf says.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, PoolExhaustedError; RoomError if a head does not take those of
-   * the head and the headroom (128 KiB it does)
+   * @throws ArgumentRangeError, ArgumentTypeError, PoolExhaustedError; RoomError if the bytes of
+   * the head and the headroom do not fit one head (up to 128 KiB fit always)
    * @example
    * skb.addPageFrag(1000).fill(7);
    * const part = skb.extract(600, 400, { headroom: 14 });

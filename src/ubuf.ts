@@ -35,8 +35,9 @@ const UBUF_OPTIONS: Names<UbufOptions> = { desc: true, sharing: true };
 const SHARING = ["copy", "refcount"] as const;
 
 /**
- * Tells whoever lent memory to a packet when it may be reused (ubuf_info). Given to `skb.addUserFrag`. It completes once: when the last packet data that carries it is released, or earlier, when
- * the engine has copied the bytes. The engine keeps it alive until then; you need not hold it.
+ * Tells the lender of a packet's memory when it may be reused (ubuf_info). Given to `skb.addUserFrag`. It completes once: when the
+ * last packet data that carries it is released, or earlier, when the engine has copied the bytes. The engine keeps it alive until
+ * then; you need not hold it.
  *
  * @example
  * const ubuf = new Ubuf(engine, ({ desc, status }) => console.log(desc, status), { desc: 7 });

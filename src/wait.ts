@@ -1,7 +1,7 @@
 // A wait: what is waited for, how long, and why it ended. sleeper.ts blocks for it, waiter.ts makes a promise of it.
 
 import type { AbortSignalLike } from "./abort.js";
-import { checkOneOf, checkOptions, type Names } from "./check.js";
+import { checkBoolean, checkOptions, type Names } from "./check.js";
 import { ArgumentRangeError, ArgumentTypeError } from "./errors.js";
 
 /**
@@ -26,7 +26,7 @@ export interface WaitOptions {
   completions?: boolean;
   /**
    * Whether to look for up to some 100 microseconds (500 in the JS core) before sleeping, less if that was in vain
-   * lately: what comes soon is found in a hundredth of the time, for the price of the CPU's. Only for waits that block.
+   * lately: what comes soon is found in a hundredth of the time, at the cost of CPU time. Only for waits that block.
    * Default: true.
    */
   spin?: boolean;
@@ -101,8 +101,8 @@ export function checkWait(
   } = checkOptions(options, names as Names<WaitOptions>);
   checkTimeout(timeout);
   checkSignal(signal);
-  checkOneOf("completions", completions, [true, false]);
-  checkOneOf("spin", spin, [true, false]);
+  checkBoolean("completions", completions);
+  checkBoolean("spin", spin);
   if (signal?.aborted === true) throw signal.reason;
   return { ends, timeout, signal, completions, spin };
 }

@@ -127,7 +127,8 @@ const CASES: readonly [message: string, ...breaks: ((it: Fresh) => unknown)[]][]
   ["the memory is zero", (it) => it.call("arena.format", BASE, 64, 128, 128, 1, 1, 0)],
   [
     "the address is a ring's",
-    ...["roomFor", "dequeueBurst"].map((name) => (it: Fresh) => it.call(`burst.${name}`, it.ring + 4, 0, 1)),
+    (it) => it.call("burst.roomFor", it.ring + 4, 0, 1),
+    (it) => it.call("burst.dequeueBurst", it.ring + 4, it.call("thread.scratch"), 1),
     ...[
       "ringIndex",
       "ringGeneration",
@@ -151,10 +152,17 @@ const CASES: readonly [message: string, ...breaks: ((it: Fresh) => unknown)[]][]
     "a ring holds handles of packets that live",
     (it) => {
       it.set(it.call("thread.scratch"), it.handle);
-      expect(it.call("burst.enqueueBurst", it.ring, 1)).toBe(1);
+      expect(it.call("burst.enqueueBurst", it.ring, it.call("thread.scratch"), 1)).toBe(1);
       it.set(it.word(it.ring + layout.RING_SLOTS), it.handle ^ 128);
-      it.call("burst.dequeueBurst", it.ring, 1);
+      it.call("burst.dequeueBurst", it.ring, it.call("thread.scratch"), 1);
     },
+  ],
+  [
+    "the handles lie in the scratch or in pages",
+    (it) => it.call("skb.allocBurst", 4, 1, 100, 0),
+    (it) => it.call("skb.releaseBurst", it.call("thread.scratch") - 4, 1),
+    (it) => it.call("burst.enqueueBurst", it.ring, it.call("thread.scratch") + layout.STAGING, 1),
+    (it) => it.call("burst.dequeueBurst", it.ring, 0, 1),
   ],
   [
     "the offset is a field's",

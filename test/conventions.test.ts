@@ -167,12 +167,32 @@ describe("options", () => {
 describe("docstrings", () => {
   it("say a default in one grammar", () => {
     const bad = docstrings.filter(({ text }) =>
-      /if (it is )?not given|\(the default\)|defaults to/.test(text),
+      /if (it is )?not given|\(the default\)|defaults to|Default of/.test(text),
     );
     expect(bad).toEqual([]);
     for (const { file, text } of docstrings)
       for (const [, rest = ""] of text.matchAll(/Default:(.*?)(?=Default:|$)/g))
         expect(`${file}: ${rest}`).toMatch(/^\S+: +\S.*?[.;]/);
+  });
+
+  it("have an example, of each public method", () => {
+    const bad: string[] = [];
+    let seen = 0;
+    for (const { file, text } of sources)
+      for (const [name] of classes) {
+        const [, after] = text.split(new RegExp(`^export (?:abstract )?class ${name}\\b`, "m"));
+        // Up to the brace that closes the class.
+        const body = after?.split(/^}$/m)[0] ?? "";
+        for (const [, comment = "", method = ""] of body.matchAll(
+          /^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(?:static |async |\*)*(\w+|\[Symbol\.\w+\])\(/gm,
+        )) {
+          if (method.startsWith("_") || comment.includes("@internal")) continue;
+          seen++;
+          if (!comment.includes("@example")) bad.push(`${file}: ${name}.${method}`);
+        }
+      }
+    expect(bad).toEqual([]);
+    expect(seen).toBeGreaterThan(150);
   });
 
   it("say whose a packet is in one of three words", () => {

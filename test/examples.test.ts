@@ -16,7 +16,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DropReason, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import {
+  Burst,
+  DropReason,
+  Engine,
+  Mesh,
+  Receiver,
+  Ring,
+  Sender,
+  Skb,
+  SkbQueue,
+  Ubuf,
+  UserRegion,
+} from "skbuff";
 import { audit, debug, dump, PageKind, PageOwner, pageMap, stats } from "skbuff/inspect";
 import * as node from "skbuff/node";
 import * as pipelines from "skbuff/pipeline";
@@ -128,6 +140,7 @@ async function run(code: string): Promise<void> {
     assert,
     console: { log() {}, warn() {}, error() {} },
     engine,
+    Burst,
     Engine,
     Mesh,
     Ring,
@@ -196,7 +209,7 @@ describe("the example of", () => {
 });
 
 describe("each method has an example, of", () => {
-  const classes = { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
+  const classes = { Burst, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion };
   const { CaptureReader, CaptureWriter, Inbox, Outbox, StreamReceiver, StreamSender, Tap } = node;
   const { StreamInbox, UdpReceiver, UdpSender, UdpSocket } = node;
   const { WebSocketReceiver, WebSocketSender, WebStreamReceiver, WebStreamSender } = web;

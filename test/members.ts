@@ -2,6 +2,7 @@
 // that is new and not in a table makes them fail.
 
 import {
+  type Burst,
   type Engine,
   Mesh,
   type Receiver,
@@ -225,11 +226,34 @@ export const RING: Record<string, Call<Ring>> = {
   },
 };
 
+export const BURST: Record<string, Call<Burst>> = {
+  length: (burst) => burst.length,
+  lengthOf: (burst) => burst.lengthOf(0),
+  markOf: (burst) => burst.markOf(0),
+  setMark: (burst) => burst.setMark(0, 1),
+  hashOf: (burst) => burst.hashOf(0),
+  setHash: (burst) => burst.setHash(0, 1),
+  readU8: (burst) => burst.readU8(0, 0),
+  readU16: (burst) => burst.readU16(0, 0),
+  readU32: (burst) => burst.readU32(0, 0),
+  writeU8: (burst) => burst.writeU8(0, 0, 1),
+  writeU16: (burst) => burst.writeU16(0, 0, 1),
+  writeU32: (burst) => burst.writeU32(0, 0, 1),
+  putData: (burst) => burst.putData(0, bytes(1)),
+  copyBits: (burst) => burst.copyBits(0, 0, bytes(1)),
+  at: (burst) => burst.at(0).length,
+  push: (burst, { other }) => burst.push(other),
+  take: (burst) => burst.take(0).release(),
+  release: (burst) => burst.release(),
+  "[dispose]": (burst) => (burst as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
+};
+
 export const MESH: Record<string, Call<Mesh>> = {
   sender: (mesh) => mesh.sender(0).release(),
   receiver: (mesh) => mesh.receiver(0).release(),
   share: (mesh) => mesh.share(),
   close: (mesh) => mesh.close(),
+  abort: (mesh) => mesh.abort(),
   release: (mesh) => mesh.release(),
   "[dispose]": (mesh) => (mesh as unknown as Record<symbol, () => void>)[DISPOSE]?.(),
 };

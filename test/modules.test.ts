@@ -18,13 +18,13 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
     "words and checks",
     /^src\/(abort|check|core\/isolation|describe|dispose|ended|exit|numbers|reason|time|turns)\./,
   ],
-  ["tokens and waits", /^src\/(token|wait|iteration)\./],
+  ["tokens and waits", /^src\/(token|wait|iteration|options)\./],
   ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
-  ["packets", /^src\/(skb\/|(refusal|skb|burst|tracker)\.)/],
+  ["packets", /^src\/(skb\/|(refusal|skb|staging|tracker)\.)/],
   ["an engine's parts", /^src\/(leaving|sleeper|waiter)\./],
   ["engine", /^src\/engine\./],
   ["lent memory", /^src\/(completions|ubuf|user-region)\./],
-  ["queues", /^src\/(mesh|queue|receiver|ring|sender)\./],
+  ["queues", /^src\/(burst|mesh|queue|receiver|ring|sender)\./],
   ["driver", /^src\/driver\./],
   ["inspect", /^src\/inspect\//],
   ["io", /^src\/io\//],
@@ -36,7 +36,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
 
 /** What drivers may know besides the driver's interface: what users know, and what checks arguments and waits. */
 const KNOWN_TO_DRIVERS =
-  /^src\/(abort|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|time|token|turns|ubuf|user-region|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
+  /^src\/(abort|burst|check|describe|driver|errors|iteration|mesh|numbers|queue|reason|receiver|ring|sender|skb|staging|time|token|turns|ubuf|user-region|wait|engine|dispose)\.|^assembly\/layout|^build\/core-js/;
 
 const DRIVERS = /^src\/(io|node|pipeline|web)\//;
 

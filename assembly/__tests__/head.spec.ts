@@ -198,7 +198,7 @@ describe("bursts", () => {
   beforeEach(fresh);
 
   it("allocate and release what single calls do", () => {
-    expect(allocBurst(64, 200, 16)).toBe(64);
+    expect(allocBurst(scratch(), 64, 200, 16)).toBe(64);
     let bad: u32 = 0;
     for (let i: u32 = 0; i < 64; i++) {
       const h = load32(scratch() + (i << 2));
@@ -207,16 +207,16 @@ describe("bursts", () => {
     expect(bad).toBe(0);
     // One of them is gone already.
     release(load32(scratch() + 20), 0);
-    expect(releaseBurst(64)).toBe(63);
+    expect(releaseBurst(scratch(), 64)).toBe(63);
     expect(inUse()).toBe(0);
   });
 
   it("stop where the pool ends", () => {
-    const n = allocBurst(256, 64, 0);
+    const n = allocBurst(scratch(), 256, 64, 0);
     expect(n).toBe(192, "256 slots, of which the first 64 are never given out");
-    expect(releaseBurst(n)).toBe(n);
-    expect(allocBurst(257, 64, 0)).toBe(0);
-    expect(allocBurst(1, MAX_LINEAR, 1)).toBe(0);
+    expect(releaseBurst(scratch(), n)).toBe(n);
+    expect(allocBurst(scratch(), 257, 64, 0)).toBe(0);
+    expect(allocBurst(scratch(), 1, MAX_LINEAR, 1)).toBe(0);
     expect(inUse()).toBe(0);
   });
 });

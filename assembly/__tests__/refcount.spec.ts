@@ -63,7 +63,7 @@ describe("users of an skb", () => {
     get(other);
     const ring = createRing(4);
     store32(scratch(), other);
-    expect(enqueueBurst(ring, 1)).toBe(BURST_FAILED | E_HELD);
+    expect(enqueueBurst(ring, scratch(), 1)).toBe(BURST_FAILED | E_HELD);
     expect(addFragList(h, other)).toBe(E_HELD);
     expect(tryCoalesce(h, other)).toBe(E_HELD);
     expect(length(h)).toBe(100);

@@ -153,7 +153,7 @@ function answers(h: u32, good: u32, region: u32, ubuf: u32): u32 {
   if (readU32(h, 0) !== READ_FAILED || failure() !== E_STALE) bad += 1;
   if (checksum(h, 0, 0) !== CHECKSUM_FAILED + E_STALE) bad += 1;
   store32(scratch(), h);
-  if (releaseBurst(1) !== 0) bad += 1;
+  if (releaseBurst(scratch(), 1) !== 0) bad += 1;
   return bad;
 }
 

@@ -1,15 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Inbox: what receivers from sockets and from streams have in common. Packets wait in it to be taken out.
 
-import { checkInteger, checkReuse, U32_MOST } from "../check.js";
+import { checkReuse } from "../check.js";
 import { describes } from "../describe.js";
-import { checkOpen } from "../driver.js";
+import { checkOpen, putEach } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError } from "../errors.js";
 import { type PacketsOptions, packetsOf } from "../iteration.js";
 import { DropReason } from "../reason.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
 import { EventWaiter, type Look } from "./event-waiter.js";
@@ -17,7 +17,8 @@ import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
 
 /**
- * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits to be taken out, as in a ring.
+ * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits
+ * to be taken out, as in a ring.
  *
  * @example
  * const receiver = await UdpReceiver.open(engine, { port: 0 });
@@ -129,25 +130,15 @@ export abstract class Inbox {
    * receiver.dequeueBurst(burst); // → 2
    * engine.releaseBurst(burst, 2);
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     checkReuse(options);
-    const most = checkInteger("count", count ?? out.length, 0, U32_MOST);
-    let done = 0;
-    while (done < most && (done === 0 || this.#queue.length > 0)) {
-      const skb = this.dequeue();
-      if (skb === null) break;
-      try {
-        out[done] = skb;
-      } catch {
-        // A frozen array, say. What this call has put into it goes back.
-        skb.release();
-        for (let i = 0; i < done; i++) (out[i] as Skb)[Symbol.dispose]();
-        throw new ArgumentTypeError("out", "an array that takes packets", out);
-      }
-      done++;
-    }
-    return done;
+    return putEach(
+      this._engine,
+      out,
+      count,
+      () => this.dequeue(),
+      () => this.#queue.length > 0,
+    );
   }
 
   /**
@@ -155,7 +146,7 @@ export abstract class Inbox {
    * `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`. Keeps Node's event loop alive
    * meanwhile.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });
    * await receiver.waitAsync({ timeout: 1 }); // → "timed-out"
@@ -215,8 +206,8 @@ export abstract class Inbox {
   }
 
   /**
-   * Gives everything back now: closes it, releases what is there, and tells `reason` to those who wait and to whoever asks from then
-   * on. Once it is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
+   * Gives everything back now: closes it, and releases what is there. Waits, and calls from then on, fail with `reason`. Once it
+   * is closed, or has come to its end, it only releases what is there. Default: `reason` is a TransportError.
    *
    * @example
    * const receiver = await UdpReceiver.open(engine, { port: 0 });

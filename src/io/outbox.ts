@@ -1,12 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Outbox: what senders to sockets and to streams have in common. Packets are taken while there is room.
 
+import type { Burst } from "../burst.js";
 import { checkInteger } from "../check.js";
 import { describes } from "../describe.js";
-import { checkOpen, mark, refused, unmark } from "../driver.js";
+import { checkOpen, eachTaken, mark, refused, unmark } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { HeldSkbError } from "../errors.js";
 import type { Skb } from "../skb.js";
+import type { SkbArray } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
 import { EventWaiter, type Look } from "./event-waiter.js";
@@ -14,8 +16,8 @@ import { Share } from "./share.js";
 import type { Transmitter } from "./transmitter.js";
 
 /**
- * The part of `UdpSender`, `StreamSender`, `WebSocketSender` and `WebStreamSender` that is the same: packets go in while there is room, and each comes back to
- * the pool when it is sent or has failed.
+ * The part of `UdpSender`, `StreamSender`, `WebSocketSender` and `WebStreamSender` that is the same: packets go in while there is
+ * room, and each comes back to the pool when it is sent or has failed.
  *
  * @example
  * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
@@ -107,7 +109,8 @@ export abstract class Outbox implements Transmitter {
 
   /**
    * Sends a packet. Takes it and returns true; or returns false if as much is in flight as may be, or others should have
-   * their turn of the event loop after so many packets, and the packet stays yours. It is released, and memory lent to it comes back, once its bytes have been handed over.
+   * their turn of the event loop after so many packets, and the packet stays yours. It is released, and memory lent to it comes
+   * back, once its bytes have been handed over.
    *
    * @throws TransportError after `close()` or a failure, HeldSkbError if somebody else holds it through `get()`,
    * StaleSkbError, QueuedSkbError, ForeignSkbError, ArgumentTypeError; the packet stays yours
@@ -133,9 +136,11 @@ export abstract class Outbox implements Transmitter {
    * const sender = await UdpSender.open(engine, { host: "127.0.0.1", port });
    * sender.enqueueBurst([skb, other]); // → 2
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
-    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
+    return eachTaken(this._engine, skbs, count, (those, total) => this.#enqueueAll(those, total));
+  }
+
+  #enqueueAll(skbs: SkbArray, total: number): number {
     this.#check();
     const error = this.#firstRefusal(skbs, total);
     if (error !== null) throw error;
@@ -151,7 +156,7 @@ export abstract class Outbox implements Transmitter {
     return done;
   }
 
-  #firstRefusal(skbs: readonly (Skb | null | undefined)[], n: number): Error | null {
+  #firstRefusal(skbs: SkbArray, n: number): Error | null {
     const handles = this.#seen;
     let error: Error | null = null;
     let i = 0;
@@ -195,10 +200,10 @@ export abstract class Outbox implements Transmitter {
   /**
    * Waits until there is room for `room` more, packets or bytes as the sender counts, or nothing is in flight: `ready`; until
    * there will never be: `ended`; or `timed-out`; or, with `completions`, until callbacks of ubufs were run: `completed`.
-   * Keeps Node's event loop alive meanwhile. `room` is by default half of what may be in flight, or what the packet needs
-   * that was refused last if that is more.
+   * Keeps Node's event loop alive meanwhile. Default: `room` is half of what may be in flight, or what the packet
+   * that was refused last needs, if that is more.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const sender = new StreamSender(engine, createWriteStream(path), { inFlight: 100 });
    * sender.enqueue(skb);
@@ -276,7 +281,7 @@ export abstract class Outbox implements Transmitter {
   }
 
   /**
-   * Takes nothing any more, and resolves when all that was taken has gone, and what it was sent to has ended. Closing again does
+   * Takes nothing any more, and resolves when all that was taken has gone, and the socket or stream has ended. Closing again does
    * nothing.
    *
    * @throws TransportError if not all of it has gone, or the reason of `abort` (as rejections)
@@ -306,8 +311,8 @@ export abstract class Outbox implements Transmitter {
   }
 
   /**
-   * Gives everything back now: what has not gone is released, who waits is told `reason`, and so is `close`; what it was sent to is
-   * destroyed. Nobody who does not read can hold it up. Bytes that the system is still reading come back as soon as it has done.
+   * Gives everything back now: what has not gone is released, waits and `close` reject with `reason`, and the socket or stream is
+   * destroyed. A peer that does not read cannot hold it up. Bytes that the system is still reading come back when that ends.
    * Default: `reason` is a TransportError. Does nothing once closed, nor the second time.
    *
    * @example

@@ -3,7 +3,7 @@
 import type { Skb } from "../skb.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 
-/** Gives packets out, and says when there are some. `Ring`, `Receiver` and every `Inbox` are such. */
+/** Gives packets out, and says when there are some. `Ring`, `Receiver` and every `Inbox` are packet sources. */
 export interface PacketSource {
   /** The oldest packet, an owned one; null if there is none. */
   dequeue(): Skb | null;

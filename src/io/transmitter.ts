@@ -2,11 +2,12 @@
 
 import { ArgumentTypeError } from "../errors.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 
 /**
- * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSocket`, `StreamSender` and `CaptureWriter`
- * are some, so that who produces packets need not know where they go.
+ * Takes packets until it is full, and says when there is room again. `Ring`, `Sender`, `UdpSocket`, `StreamSender` and
+ * `CaptureWriter` are transmitters, so that a producer of packets need not know where they go.
  *
  * @example
  * async function send(transmitter, packet) {
@@ -19,8 +20,8 @@ export interface Transmitter {
   /** Takes the packet and returns true; or returns false if there is no room, and the packet stays the caller's. */
   enqueue(skb: Skb): boolean;
   /** Takes as many as there is room for, and returns how many. The others stay the caller's. */
-  enqueueBurst(skbs: (Skb | null | undefined)[], count?: number): number;
-  /** Waits until there is room, as much as makes it worth while if `room` is not given, or there will never be any. */
+  enqueueBurst(skbs: Packets, count?: number): number;
+  /** Waits until there is room, or there will never be any. Default: `room` is as much as makes a wait worth its cost. */
   waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup>;
 }
 

@@ -214,7 +214,7 @@ export class CaptureFile {
     try {
       fs.closeSync(this.#fd);
     } catch (cause) {
-      throw failure(this.name, offset, "to be closed", cause);
+      throw failure(this.name, offset, "a file that can be closed", cause);
     }
   }
 

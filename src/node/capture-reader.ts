@@ -44,14 +44,14 @@ export interface CaptureReaderOptions {
   chunk?: number;
   /**
    * Reads into so many buffers of a user region in turn, 2..1024, instead of into fresh pages. Each is filled again when
-   * the packets of its last filling have let go of it; whoever clones one of them copies it (`sharing: "copy"`). Default: fresh pages.
+   * the packets of its last filling have let go of it; a clone of one of them is a copy (`sharing: "copy"`). Default: fresh pages.
    */
   lend?: number;
   /** Bytes in front of each packet for headers to come. Default: 64. */
   headroom?: number;
   /**
    * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). Default: 1 MiB. With
-   * `lend` no more than what all buffers but one hold.
+   * `lend`, at most what all buffers but one hold.
    */
   longest?: number;
   /** Milliseconds that `for await` waits for memory at most. Default: 1000. */
@@ -128,9 +128,9 @@ export class CaptureReader {
   }
 
   /**
-   * Opens a file by its path, a file descriptor, which stays yours to close, or `"-"`, standard input. Of a regular file the
-   * header is read at once, of anything else, or if it is compressed, with the first packet; a named pipe that nobody has written to yet is waited for
-   * there, too. Returns an owned reader. Borrows the engine.
+   * Opens a file by its path, a file descriptor, which stays yours to close, or `"-"`, standard input. The header of a regular file
+   * is read at once; of anything else, or if it is compressed, with the first packet, which also waits for a named pipe that nobody
+   * has written to yet. Returns an owned reader. Borrows the engine.
    *
    * @throws CaptureError if it cannot be opened or is no capture, or a writer or tap of this thread has the same file open,
    * whatever its path; PoolExhaustedError, ArgumentRangeError, ArgumentTypeError
@@ -176,8 +176,8 @@ export class CaptureReader {
   }
 
   /**
-   * The interfaces that have been described so far, which `interfaceOf(skb)` counts. Of a capture in several sections those
-   * of all, one after the other.
+   * The interfaces that the capture has described so far; `interfaceOf(skb)` is an index into them. Those of several sections
+   * follow one another.
    */
   get interfaces(): readonly CaptureInterface[] {
     return this.#feed.format?.interfaces ?? [];
@@ -284,7 +284,8 @@ export class CaptureReader {
       if (this.#isWorthIt()) return "ready";
       const left = deadline - performance.now();
       if (left <= 0) return "timed-out";
-      if (!engine.shared) throw new UnsupportedError("wait", "shared memory (else use for await)", "another");
+      if (!engine.shared)
+        throw new UnsupportedError("wait", "shared memory (else use waitAsync)", "unshared memory");
       if (this.#feed.awaitsCompletion) {
         blockOn(engine, { ...wait, timeout: left, completions: true });
       } else {
@@ -320,8 +321,8 @@ export class CaptureReader {
    * milliseconds for each packet. Breaking out of the loop leaves the reader open, and so does an error that is not the capture's:
    * nothing is lost, and the next loop goes on.
    *
-   * @throws CaptureError, PoolExhaustedError, the reason of `abort`; TimeoutError if no packet came for `timeout` milliseconds (from
-   * a pipe, say, or for want of memory); the reason of `signal`; ArgumentTypeError, ArgumentRangeError
+   * @throws CaptureError, PoolExhaustedError, the reason of `abort`; TimeoutError if no packet came for `timeout` milliseconds
+   * (from a pipe, say, or for want of memory); the reason of `signal`; ArgumentTypeError, ArgumentRangeError
    * @example
    * const reader = CaptureReader.open(engine, capture);
    * for await (const packet of reader.packets({ timeout: 1000 })) packet.release();
@@ -444,8 +445,8 @@ export class CaptureReader {
   }
 
   /**
-   * Closes the reader, and tells `reason` to those who wait in a loop and to all who read from then on. Nobody who does not write
-   * can hold it up; memory that the system is reading into comes back when that ends. Packets that are out stay good. Does nothing
+   * Closes the reader. Loops that wait, and all calls from then on, fail with `reason`. A pipe that nobody writes to cannot hold it
+   * up; memory that the system is reading into comes back when that ends. Packets that are out stay good. Does nothing
    * once closed. Default: `reason` is a CaptureError.
    *
    * @example

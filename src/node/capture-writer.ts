@@ -8,14 +8,16 @@ import {
   SKB_TIMESTAMP_LOW,
   SKB_USERS,
 } from "../../assembly/layout.js";
+import type { Burst } from "../burst.js";
 import { checkInteger, checkOneOf, checkOptions, type Names } from "../check.js";
 import { describes } from "../describe.js";
-import { checkEngine, coreOf, handleOf, heapOf, refused, take } from "../driver.js";
+import { checkEngine, coreOf, eachTaken, handleOf, heapOf, refused, take } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError, HeldSkbError } from "../errors.js";
+import { HeldSkbError } from "../errors.js";
 import { EventWaiter, type Look } from "../io/event-waiter.js";
 import type { Transmitter } from "../io/transmitter.js";
 import type { Skb } from "../skb.js";
+import type { SkbArray } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { CaptureFile } from "./capture-file.js";
 import { ETHERNET, LINK_TYPE_MOST, NoteView } from "./capture-note.js";
@@ -166,9 +168,9 @@ export class CaptureWriter implements Transmitter {
    * Gives a packet to the writer, to be written with the next flush. Takes it and returns true; or returns false if the batch
    * is full, and the packet stays yours: flush, and try again.
    *
-   * @throws CaptureError if the writer has failed or is closed, the reason of `abort`, CaptureError if a pcap capture cannot hold the packet because of its link
-   * type or time; HeldSkbError if somebody else holds it through `get()`, StaleSkbError, QueuedSkbError, ForeignSkbError,
-   * ArgumentTypeError; the packet stays yours
+   * @throws CaptureError if the writer has failed or is closed, or if a pcap capture cannot hold the packet because of its link
+   * type or time; the reason of `abort`; HeldSkbError if somebody else holds it through `get()`, StaleSkbError, QueuedSkbError,
+   * ForeignSkbError, ArgumentTypeError; the packet stays yours
    * @example
    * const writer = CaptureWriter.open(engine, fresh, { batch: 1 });
    * writer.enqueue(skb); // → true
@@ -185,8 +187,8 @@ export class CaptureWriter implements Transmitter {
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to the writer, in order, as many as there is room for. Takes those, and returns how
-   * many; the rest stay yours. Default: `count` is `skbs.length`. A packet that is refused is the next call's to report,
-   * if it is not the first one.
+   * many; the rest stay yours. Default: `count` is `skbs.length`. If a packet other than the first is refused, the next call
+   * reports it.
    *
    * @throws as `enqueue`; all packets stay yours
    * @example
@@ -194,9 +196,11 @@ export class CaptureWriter implements Transmitter {
    * writer.enqueueBurst([skb, other]); // → 2
    * writer.closeSync();
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(skbs)) throw new ArgumentTypeError("skbs", "an array", skbs);
-    const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
+    return eachTaken(this.#engine, skbs, count, (those, total) => this.#enqueueAll(those, total));
+  }
+
+  #enqueueAll(skbs: SkbArray, total: number): number {
     this.#sink.check();
     let done = 0;
     try {
@@ -235,11 +239,11 @@ export class CaptureWriter implements Transmitter {
 
   /**
    * Waits until there is room for `room` more packets: `ready`; until there will never be: `ended`; or `timed-out`; or, with
-   * `completions`, until callbacks of ubufs were run: `completed`. Makes room itself, by writing what was taken: a file has it
-   * at once, a pipe when somebody reads. Default: `room` is half of `batch`.
+   * `completions`, until callbacks of ubufs were run: `completed`. It makes room itself, by writing what was taken: at
+   * once to a file, to a pipe when somebody reads it. Default: `room` is half of `batch`.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections). What
-   * cannot be written `enqueue` and `close` say
+   * cannot be written is reported by `enqueue` and `close`
    * @example
    * const writer = CaptureWriter.open(engine, fresh, { batch: 1 });
    * writer.enqueue(skb); // → true
@@ -346,7 +350,8 @@ export class CaptureWriter implements Transmitter {
 
   /**
    * Releases what was taken and not written, closes the file as it is, and rejects all waits with `reason`. What the system is
-   * reading is released when it has done so. Doing it again, or after `close` is through, does nothing.
+   * reading is released when that ends. Default: `reason` is a CaptureError. Doing it again, or after `close` is through, does
+   * nothing.
    *
    * @example
    * const writer = CaptureWriter.open(engine, fresh);

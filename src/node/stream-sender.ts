@@ -39,7 +39,7 @@ export interface StreamSenderStats {
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
-  /** Packets of which nobody knows whether they were taken, because the stream failed or was destroyed. */
+  /** Packets that may not have been taken, because the stream failed or was destroyed. */
   readonly failed: number;
   /** Packets on their way. */
   readonly inFlight: number;
@@ -48,10 +48,10 @@ export interface StreamSenderStats {
 }
 
 /**
- * Writes packets to a socket, a file, a pipe or any other stream. What is enqueued in one turn of the event loop goes to the
- * stream together, up to 64 KiB at a time, by one `writev` if it can; the system reads the bytes where they lie, and each packet is released when the
- * stream has called back for its last byte. A stream that may keep what it gets, a PassThrough say, gets copies, and the
- * packets are released at once.
+ * Writes packets to a socket, a file, a pipe or any other stream. What is enqueued in one turn of the event loop goes to the stream
+ * together, up to 64 KiB at a time, by one `writev` if it can; the system reads the bytes where they lie, and each packet is
+ * released when the stream has called back for its last byte. A stream that may keep what it gets, such as a PassThrough, gets
+ * copies, and the packets are released at once.
  *
  * When the stream fails or is destroyed, packets are released as soon as nobody reads them any more, `enqueue` throws
  * TransportError, and waits end. The stream's errors come out here; it needs no listener of its own.
@@ -141,7 +141,8 @@ export class StreamSender extends Outbox {
 
   /** @internal */
   override _destroy(reason: unknown): void {
-    const error = reason instanceof Error ? reason : new TransportError("stream", "to be used", "an abort");
+    const error =
+      reason instanceof Error ? reason : new TransportError("stream", "an open one", "an aborted one");
     this.#giveBack();
     this.#stream.destroy?.(error);
   }

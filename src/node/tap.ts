@@ -69,7 +69,8 @@ export type Twin = Skb | "full" | "exhausted" | "failed";
 export class Tap {
   /** The file, as it was named. */
   readonly file: string;
-  readonly #engine: Engine;
+  /** @internal */
+  readonly _engine: Engine;
   readonly #ring: Ring;
   readonly #output: CaptureFile;
   readonly #writer: TapWriter;
@@ -88,7 +89,7 @@ export class Tap {
   #aborted: { readonly reason: unknown } | null = null;
 
   private constructor(engine: Engine, ring: Ring, output: CaptureFile, writer: TapWriter) {
-    this.#engine = engine;
+    this._engine = engine;
     this.#ring = ring;
     this.#output = output;
     this.#writer = writer;
@@ -140,7 +141,7 @@ export class Tap {
 
   /** Packets that `offer` would take now: none once it is closed. */
   get room(): number {
-    return this.#closing || this.#engine.closed ? 0 : this.#ring.capacity - this.#ring.size;
+    return this.#closing || this._engine.closed ? 0 : this.#ring.capacity - this.#ring.size;
   }
 
   /**
@@ -154,7 +155,7 @@ export class Tap {
    * await tap.close();
    */
   offer(skb: Skb): boolean {
-    ownHandle(this.#engine, "skb", skb);
+    ownHandle(this._engine, "skb", skb);
     return this._keep(this._twin(skb, this._room()));
   }
 
@@ -176,7 +177,7 @@ export class Tap {
   /**
    * Waits until the tap could take `room` more packets: `ready`; until it never will: `ended`; or `timed-out`; or, with
    * `completions`, until callbacks of ubufs were run: `completed`. For those who would rather wait than have packets passed over.
-   * `room`: Default: half of its capacity.
+   * Default: `room` is half of its capacity.
    *
    * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
@@ -185,7 +186,7 @@ export class Tap {
    * await tap.close();
    */
   async waitWritableAsync(room?: number, options?: WaitOptions): Promise<Wakeup> {
-    checkOpen(this.#engine);
+    checkOpen(this._engine);
     if (room !== undefined) checkInteger("room", room, 1, this.#ring.capacity);
     checkWait(options, []);
     if (this.#closing) return atOnce("ended");
@@ -232,7 +233,7 @@ export class Tap {
   /**
    * Gives everything back now: what is not in the file is released, the worker ends, and waits reject with `reason`, and so does
    * `close`. Nobody who does not read can hold it up (but where the system has no /proc, a pipe that was given as a descriptor that
-   * blocks); what reads a pipe may find half a packet at its end. Default: `reason` is a
+   * blocks); whoever reads the pipe may find half a packet at its end. Default: `reason` is a
    * CaptureError. Does nothing once closed, nor the second time.
    *
    * @example
@@ -252,7 +253,7 @@ export class Tap {
   async #end(): Promise<void> {
     this.#closing = true;
     // An engine that was closed by force takes the ring with it, and nobody could tell the worker that this is the end.
-    if (this.#engine.closed) this.#writer.kill();
+    if (this._engine.closed) this.#writer.kill();
     else this.#ring.close();
     await this.#writer.end();
     this.#ring.release();
@@ -328,7 +329,7 @@ export class Tap {
   }
 
   #fail(offset: number, got: string): void {
-    this.#failure ??= new CaptureError(this.file, offset, "to write there", got);
+    this.#failure ??= new CaptureError(this.file, offset, "a file that takes what is written", got);
   }
 }
 

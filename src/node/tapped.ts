@@ -1,7 +1,9 @@
 // A transmitter with a tap on it.
 
+import { eachTaken } from "../driver.js";
 import type { Transmitter } from "../io/transmitter.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import type { Tap, Twin } from "./tap.js";
 
@@ -30,7 +32,11 @@ export class Tapped implements Transmitter {
     return taken;
   }
 
-  enqueueBurst(skbs: (Skb | null | undefined)[], count = skbs.length): number {
+  enqueueBurst(skbs: Packets, count?: number): number {
+    return eachTaken(this.#tap._engine, skbs, count, (those, total) => this.#enqueueAll(those, total));
+  }
+
+  #enqueueAll(skbs: (Skb | null | undefined)[], count: number): number {
     // Some transmitters put what they refused in front, so what became of each is asked of the packet itself.
     const before = skbs.slice(0, count);
     const twins: (Twin | null)[] = [];

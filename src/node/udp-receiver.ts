@@ -62,8 +62,8 @@ export interface UdpReceiverStats {
 }
 
 /**
- * Receives datagrams. Node allocates a buffer for each, whose bytes are copied once, into the packet; there is no way
- * around that. What comes while `backlog` packets wait, or while the pool is exhausted, is dropped and counted.
+ * Receives datagrams. Node allocates a buffer for each, whose bytes are copied once, into the packet. What comes while `backlog`
+ * packets wait, or while the pool is exhausted, is dropped and counted.
  *
  * @example
  * const receiver = await UdpReceiver.open(engine, { host: "127.0.0.1", port: 0, headroom: 64 });

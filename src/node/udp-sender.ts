@@ -34,7 +34,7 @@ export interface UdpSenderOptions {
   inFlight?: number;
   /** Bytes of the system's send buffer. Default: the system's. */
   sendBuffer?: number;
-  /** Told of each datagram that could not be sent, and of errors that come from the network. Default: nobody is. */
+  /** Called with the error of each datagram that could not be sent, and with errors that come from the network. Default: none. */
   onError?: (error: TransportError) => void;
 }
 
@@ -53,7 +53,7 @@ export interface UdpSenderStats {
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
-  /** Datagrams that it did not take, each for a reason that `onError` was told. */
+  /** Datagrams that it did not take; `onError` was called for each. */
   readonly failed: number;
   /** Packets longer than a datagram can be: 65507 bytes by IPv4, 65527 by IPv6. */
   readonly tooLong: number;
@@ -63,7 +63,7 @@ export interface UdpSenderStats {
   readonly inFlight: number;
   /** Bytes of them. */
   readonly inFlightBytes: number;
-  /** Datagrams that the system has, and whose memory is free again, but of which Node says only on its next turn how it went. */
+  /** Datagrams that the system has, and whose memory is free again; Node reports the outcome on its next turn. */
   readonly untold: number;
 }
 

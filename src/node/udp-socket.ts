@@ -4,6 +4,7 @@
 import type { Socket, SocketOptions } from "node:dgram";
 import { isIP } from "node:net";
 import type { AbortSignalLike } from "../abort.js";
+import type { Burst } from "../burst.js";
 import { checkInteger, checkOneOf, checkOptions, checkString, type Names } from "../check.js";
 import { describes } from "../describe.js";
 import { checkEngine } from "../driver.js";
@@ -15,6 +16,7 @@ import type { Transmitter } from "../io/transmitter.js";
 import { type PacketsOptions, packetsOf } from "../iteration.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
+import type { Packets, SkbArray } from "../staging.js";
 import { checkSignal, type WaitOptions, type Wakeup } from "../wait.js";
 import { attempted, checkHost, find, opened, reached, type UdpType } from "./udp-open.js";
 import { checkReceiving, UdpReceiver, type UdpReceiverStats } from "./udp-receiver.js";
@@ -58,7 +60,7 @@ export interface UdpSocketOptions {
   headroom?: number;
   /** Ends the opening when it is aborted: it rejects with its reason, and nothing is left open. Default: none. */
   signal?: AbortSignalLike;
-  /** Told of each datagram that could not be sent, and of errors that come from the network. Default: none. */
+  /** Called with the error of each datagram that could not be sent, and with errors that come from the network. Default: none. */
   onError?: (error: TransportError) => void;
 }
 
@@ -210,7 +212,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port } });
    * socket.enqueueBurst([skb, other]); // → 2
    */
-  enqueueBurst(skbs: readonly (Skb | null | undefined)[], count?: number): number {
+  enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
     return this.#sender.enqueueBurst(skbs, count);
   }
 
@@ -218,7 +220,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * Waits until there is room for `room` more packets: `ready`; until there will never be: `ended`; or `timed-out`; or, with
    * `completions`, until callbacks of ubufs were run: `completed`. Default: `room` is half of `inFlight`.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const socket = await UdpSocket.open(engine, { peer: { host: "127.0.0.1", port } });
    * while (!socket.enqueue(skb)) await socket.waitWritableAsync();
@@ -242,7 +244,7 @@ export class UdpSocket implements Transmitter, PacketSource {
   /**
    * Takes the oldest packet out. Returns an owned one; or null if there is none, for now or, if `ended`, for ever.
    *
-   * @throws EngineClosedError
+   * @throws EngineClosedError, the reason of `abort`
    * @example
    * const socket = await UdpSocket.open(engine);
    * socket.dequeue(); // → null
@@ -260,7 +262,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * const socket = await UdpSocket.open(engine);
    * socket.dequeueBurst(new Array(32)); // → 0
    */
-  dequeueBurst(out: (Skb | null | undefined)[], count?: number, options?: DequeueOptions): number {
+  dequeueBurst(out: Packets, count?: number, options?: DequeueOptions): number {
     return this.#receiver.dequeueBurst(out, count, options);
   }
 
@@ -268,7 +270,7 @@ export class UdpSocket implements Transmitter, PacketSource {
    * Waits until there is a packet: `ready`; until there will never be one: `ended`; or `timed-out`; or, with `completions`,
    * until callbacks of ubufs were run: `completed`.
    *
-   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` (as rejections)
+   * @throws ArgumentRangeError, ArgumentTypeError, EngineClosedError, the reason of `signal` or `abort` (as rejections)
    * @example
    * const socket = await UdpSocket.open(engine);
    * await socket.waitAsync({ timeout: 1 }); // → "timed-out"
@@ -299,7 +301,7 @@ export class UdpSocket implements Transmitter, PacketSource {
   /**
    * `packets()` without options.
    *
-   * @throws EngineClosedError
+   * @throws EngineClosedError, the reason of `abort`
    * @example
    * const socket = await UdpSocket.open(engine);
    * await socket.close();

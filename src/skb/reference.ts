@@ -9,6 +9,9 @@ import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import type { QueueNode } from "../queue.js";
 import { type Asked, refusal, staleError } from "../refusal.js";
 
+/** In place of a queue's node: the object is of a packet that a burst has, so that it cannot be given away. */
+export const LENT = {} as QueueNode;
+
 /** What an `Skb` is before anything is done with its bytes. */
 export abstract class SkbReference {
   /** @internal */
@@ -86,7 +89,7 @@ export abstract class SkbReference {
     return this._handle >= ERROR_LIMIT && !this._engine.closed;
   }
 
-  /** Whether the packet is in an `SkbQueue`. Never throws. */
+  /** Whether the packet is in an `SkbQueue` or a `Burst`. Never throws. */
   get queued(): boolean {
     return this._node !== null;
   }

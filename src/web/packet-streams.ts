@@ -79,8 +79,7 @@ function drain(source: PacketSource): void {
  * also if the write then fails: the caller's `Skb` has ended with the call. What the stream has when it is aborted, or the
  * transmitter fails, is released. Closing and aborting close the transmitter, if it can be closed.
  *
- * What is no packet that can be given away (StaleSkbError, HeldSkbError ...) fails the stream, as every stream fails by what
- * it cannot take.
+ * A value that is no packet, or a packet that cannot be given away (StaleSkbError, HeldSkbError and so on), makes the stream fail.
  *
  * @throws ArgumentTypeError
  * @example

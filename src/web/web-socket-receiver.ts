@@ -35,7 +35,7 @@ export interface WebSocketReceiverOptions {
   longest?: number;
   /** Bytes in front of each packet for headers to come, 0..4096. Default: 0. */
   headroom?: number;
-  /** Told of each text message. Default: one ends the receiver with TransportError. */
+  /** Called with each text message. Default: a text message ends the receiver with TransportError. */
   onText?: (text: string) => void;
 }
 
@@ -71,7 +71,7 @@ export interface WebSocketReceiverStats {
  * Receives binary messages. The socket has each in a buffer of its own, whose bytes are copied once, into the packet. What
  * comes while `backlog` bytes wait, or while the pool is exhausted, is dropped and counted.
  *
- * A socket that breaks off, or that the peer closes with another code than 1000, 1001 or none, shows as TransportError, which
+ * A socket that breaks off, or that the peer closes with a code other than 1000, 1001 or none, shows as TransportError, which
  * comes out of `dequeue` after all packets before it.
  *
  * @example

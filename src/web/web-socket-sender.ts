@@ -41,7 +41,7 @@ const SENDER_OPTIONS: Names<WebSocketSenderOptions> = { inFlight: true, end: tru
 
 /** What happened to packets since the sender was made. */
 export interface WebSocketSenderStats {
-  /** Packets that the socket took. Whether they arrived nobody knows. */
+  /** Packets that the socket took. Whether they arrived is not known. */
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
@@ -59,7 +59,7 @@ export interface WebSocketSenderStats {
  * than `inFlight` bytes wait in the socket.
  *
  * When the socket fails or is closed, packets that it has not taken are released, `enqueue` throws TransportError, and waits
- * end. In a page that nobody sees browsers look at timers once a second: then so often room is seen.
+ * end. In a hidden page browsers run timers once a second, and room is noticed that often.
  *
  * @example
  * const sender = new WebSocketSender(engine, new WebSocket(url));

@@ -46,7 +46,7 @@ type Reader = ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader
  * receiver.stats().bytes; // → 100
  */
 export class WebStreamReceiver extends StreamInbox {
-  /** Whether the stream is read into one buffer of the receiver's. */
+  /** Whether the stream is read into a buffer of the receiver. */
   readonly byob: boolean;
   readonly #reader: Reader;
   readonly #chunks: Chunks | null;

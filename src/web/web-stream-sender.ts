@@ -42,7 +42,7 @@ export interface WebStreamSenderStats {
   readonly sent: number;
   /** Bytes of them. */
   readonly bytes: number;
-  /** Packets that it did not take, or of which nobody knows, because it failed. */
+  /** Packets that it did not take, or may not have taken, because it failed. */
   readonly failed: number;
   /** Packets on their way. */
   readonly inFlight: number;

@@ -1,11 +1,12 @@
 // What has ended says so: every member of every object, after release, after being given away, while queued and
 // after the engine was closed.
 
-import { Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
+import { Burst, Engine, Mesh, Receiver, Ring, Sender, Skb, SkbQueue, Ubuf, UserRegion } from "skbuff";
 import { audit, stats } from "skbuff/inspect";
 import { describe, expect, it } from "vitest";
 import { forEachEngine } from "../engines.js";
 import {
+  BURST,
   type Call,
   DISPOSE,
   ENDING,
@@ -63,6 +64,14 @@ async function expectEach<T>(
   expect(got).toEqual(wanted);
 }
 
+/** A burst of one packet on which each call of its table succeeds. */
+function filled(engine: Engine): Burst {
+  const burst = new Burst(engine);
+  engine.allocBurst(burst, 100, 1);
+  burst.putData(0, new Uint8Array(10));
+  return burst;
+}
+
 describe("the tables", () => {
   it.each([
     ["Skb", Skb, SKB],
@@ -71,6 +80,7 @@ describe("the tables", () => {
     ["UserRegion", UserRegion, REGION],
     ["SkbQueue", SkbQueue, QUEUE],
     ["Ring", Ring, RING],
+    ["Burst", Burst, BURST],
     ["Mesh", Mesh, MESH],
     ["Sender", Sender, SENDER],
     ["Receiver", Receiver, RECEIVER],
@@ -126,6 +136,7 @@ forEachEngine((_name, make) => {
     }
     const tables = [
       [RING, () => new Ring(engine)],
+      [BURST, () => filled(engine)],
       [MESH, () => new Mesh(engine, 1, 1)],
       [SENDER, () => new Mesh(engine, 1, 1).sender(0)],
       [RECEIVER, () => new Mesh(engine, 1, 1).receiver(0)],
@@ -264,6 +275,7 @@ forEachEngine((_name, make) => {
     const region = w.region(7);
     expect(carrier.zeroCopy).toBe(true);
     const ring = new Ring(engine);
+    const burst = filled(engine);
     const mesh = new Mesh(engine, 1, 1);
     const [sender, receiver] = [mesh.sender(0), mesh.receiver(0)];
     engine.close({ force: true });
@@ -301,6 +313,7 @@ forEachEngine((_name, make) => {
       ["[dispose]", undefined],
     ]);
     await expectEach(RING, ring, () => props, "ERR_SKB_CLOSED", releasing);
+    await expectEach(BURST, burst, () => props, "ERR_SKB_CLOSED", new Map([...releasing, ["length", 1]]));
     await expectEach(MESH, mesh, () => props, "ERR_SKB_CLOSED", releasing);
     await expectEach(SENDER, sender, () => props, "ERR_SKB_CLOSED", releasing);
     await expectEach(RECEIVER, receiver, () => props, "ERR_SKB_CLOSED", releasing);
@@ -333,6 +346,22 @@ forEachEngine((_name, make) => {
     }
     expect(props.other.length).toBe(20);
     mesh.release();
+    w.clean();
+  });
+
+  it("a released burst says so", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const props = propsOf(w);
+    const burst = filled(engine);
+    burst.release();
+    const harmless = new Map<string, unknown>([
+      ["length", 0],
+      ["release", undefined],
+      ["[dispose]", undefined],
+    ]);
+    await expectEach(BURST, burst, () => props, "ERR_SKB_REGION", harmless);
+    expect(props.other.length).toBe(20);
     w.clean();
   });
 

@@ -1,6 +1,6 @@
 // The operations that random programs are made of. Each takes three random numbers and picks what it needs.
 
-import { type DropReason, type Skb, Ubuf, UserRegion } from "skbuff";
+import { Burst, type DropReason, type Skb, Ubuf, UserRegion } from "skbuff";
 import { stats } from "skbuff/inspect";
 import type { LentUbuf, Machine, Outcome, Packet, Pair, Queue, Reference } from "./machine.js";
 import { Difference } from "./machine.js";
@@ -359,6 +359,26 @@ export const OPERATIONS: Record<string, Operation> = {
       for (const ref of some) m.end(ref);
     }
     return some.map((ref) => ref.packet);
+  },
+  throughBurst: (m, a, b, c) => {
+    const ref = reference(m, a);
+    if (ref === undefined || ref.queue !== null) return [];
+    const { pair } = m.both("burst", (side) => {
+      const burst = new Burst(m.engines[side], { capacity: 1 + (b % 3) });
+      try {
+        burst.push(ref.skbs[side]);
+        const [before, length] = [burst.at(0).mark, burst.lengthOf(0)];
+        const bytes =
+          length > 4 ? [burst.readU16(0, c % (length - 4)), burst.readU32(0, c % (length - 4), true)] : [];
+        return { skb: burst.take(0), read: [before, length, burst.length, ...bytes] };
+      } finally {
+        burst.release();
+      }
+    });
+    if (pair === null) return [ref.packet];
+    ref.packet.references.push({ skbs: [pair[0].skb, pair[1].skb], packet: ref.packet, queue: null });
+    m.end(ref);
+    return [ref.packet];
   },
   releaseTwice: (m, a) => {
     const ref = reference(m, a);

@@ -1,7 +1,7 @@
 // Whoever produces packets need not know where they go.
 
 import { PassThrough } from "node:stream";
-import { Engine, Mesh, Ring } from "skbuff";
+import { Burst, Engine, Mesh, Ring } from "skbuff";
 import { audit } from "skbuff/inspect";
 import {
   CaptureWriter,
@@ -26,6 +26,13 @@ async function send(engine: Engine, transmitter: Transmitter): Promise<void> {
   const burst = Array.from({ length: 4 }, () => engine.alloc(4).putZeros(4));
   await transmitter.waitWritableAsync(4, { timeout: 5000 });
   expect(transmitter.enqueueBurst(burst, 4)).toBe(4);
+  const handles = new Burst(engine, { capacity: 4 });
+  engine.allocBurst(handles, 4);
+  for (let i = 0; i < 4; i++) handles.putData(i, new Uint8Array(4));
+  await transmitter.waitWritableAsync(4, { timeout: 5000 });
+  expect(transmitter.enqueueBurst(handles)).toBe(4);
+  expect(handles.length).toBe(0);
+  handles.release();
 }
 
 it("rings, senders of a mesh, sockets and streams are transmitters", async () => {
@@ -50,7 +57,7 @@ it("rings, senders of a mesh, sockets and streams are transmitters", async () =>
     socket.stats().sender.sent,
     stream.stats().sent,
     writer.stats().packets,
-  ]).toEqual([24, 24, 24, 24, 24]);
+  ]).toEqual([28, 28, 28, 28, 28]);
   receiver.abort();
   await receiver.close();
   sender.release();
@@ -66,6 +73,6 @@ it("a capture can be what a tap stands before", async () => {
   const tap = await Tap.open(engine, folder.fresh());
   await send(engine, tap.on(writer));
   await writer.close();
-  expect([writer.stats().packets, (await tap.close()).written]).toEqual([24, 24]);
+  expect([writer.stats().packets, (await tap.close()).written]).toEqual([28, 28]);
   expect(engine.close()).toEqual([]);
 });

@@ -19,7 +19,7 @@ function release() {
   if (n === 0) words[RESULT] = core.release(words[HANDLES], words[REASON]);
   else {
     heap.handles.set(words.subarray(HANDLES, HANDLES + n), scratch >>> 2);
-    words[RESULT] = core.releaseBurst(n);
+    words[RESULT] = core.releaseBurst(scratch, n);
   }
   // What a test counts on being free must not hide here.
   core.flushMagazines();

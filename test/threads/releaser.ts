@@ -15,14 +15,13 @@ const SERVED_MOST = 16;
 /** What is replaced of the core. */
 interface Replaced {
   release(handle: number, reason: number): number;
-  releaseBurst(n: number): number;
+  releaseBurst(from: number, n: number): number;
   threadState(thread: number): number;
 }
 
 interface Inside {
   _core: Replaced;
   readonly _heap: { readonly handles: Int32Array };
-  readonly _scratch: number;
 }
 
 export class Releaser {
@@ -71,9 +70,9 @@ export class Releaser {
         this.#words[HANDLES] = handle;
         return this.#ask(index, 0, reason);
       },
-      releaseBurst: (n) => {
-        const from = inside._scratch >>> 2;
-        this.#words.set(inside._heap.handles.subarray(from, from + n), HANDLES);
+      releaseBurst: (from, n) => {
+        const first = from >>> 2;
+        this.#words.set(inside._heap.handles.subarray(first, first + n), HANDLES);
         return n === 0 ? 0 : this.#ask(index, n, 0);
       },
       // The thread is no business of the tests: it need not be named by close(), nor be in the statistics.

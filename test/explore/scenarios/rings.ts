@@ -33,13 +33,13 @@ export function pass(core: Core, words: readonly number[]): number {
 export const put =
   (ring: number, ...handles: readonly number[]): Operation =>
   (core) =>
-    core.enqueueBurst(ring, pass(core, handles));
+    core.enqueueBurst(ring, core.scratch(), pass(core, handles));
 
 /** One packet: its handle, 0, or BURST_FAILED and why. */
 export const take =
   (ring: number): Operation =>
   (core) => {
-    const n = core.dequeueBurst(ring, 1);
+    const n = core.dequeueBurst(ring, core.scratch(), 1);
     return n === 1 ? core.memory.load32(core.scratch()) : n;
   };
 
@@ -190,7 +190,7 @@ export const rings: readonly Scenario[] = [
       const ring = one.createRing(2);
       const [index, generation] = [one.ringIndex(ring), one.ringGeneration(ring)];
       two.joinRing(index, generation);
-      one.enqueueBurst(ring, pass(one, [packet(one)]));
+      one.enqueueBurst(ring, one.scratch(), pass(one, [packet(one)]));
       const leave: Operation = (core) => {
         core.leaveRing(ring, PRODUCES | CONSUMES);
         return 1;
