@@ -52,6 +52,11 @@ export class EventWaiter {
     this.#most = most;
   }
 
+  /** Whether somebody waits. */
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
   /**
    * Waits until `look` says something, which is the same for all who `need` the same.
    *
