@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findBrowsers } from "./browser/browsers.js";
 
 interface Spread {
   readonly median: number;
@@ -31,9 +32,12 @@ interface Checked {
 }
 
 const program = fileURLToPath(new URL("../bench/programs.mjs", import.meta.url));
+const hasChromium = findBrowsers().some(({ name }) => name === "chromium");
 const names = readFileSync(fileURLToPath(new URL("../bench/programs/cases.mjs", import.meta.url)), "utf8")
   .match(/^import \w+ from "\.\/([\w-]+)\/case\.mjs"/gm)
-  ?.map((line) => line.replace(/.*"\.\/([\w-]+)\/.*/, "$1")) as string[];
+  ?.map((line) => line.replace(/.*"\.\/([\w-]+)\/.*/, "$1"))
+  // What runs in a browser runs where there is one.
+  .filter((name) => name !== "page-chromium" || hasChromium) as string[];
 
 describe.each(names)("%s", (name) => {
   let folder = "";

@@ -219,8 +219,13 @@ export abstract class Outbox implements Transmitter {
       const load = this._load;
       return load === 0 || load + wanted <= this._capacity ? "ready" : null;
     };
-    return this._waiters.wait(look, wanted, options);
+    const waited = this._waiters.wait(look, wanted, options);
+    this._awaited();
+    return waited;
   }
+
+  /** Told when somebody waits for room. @internal */
+  _awaited(): void {}
 
   #check(): void {
     checkOpen(this._engine);

@@ -24,8 +24,8 @@ import {
   type WebSocketLike,
 } from "./web-socket.js";
 
-// No event tells that `bufferedAmount` has fallen, so it is looked at, while it is not 0: soon after it moved, less often
-// while it does not.
+// No event tells that `bufferedAmount` has fallen, so it is looked at, while it is not 0 and somebody waits for that: soon after it
+// moved, less often while it does not.
 const LOOK_LEAST_MS = 1;
 const LOOK_MOST_MS = 16;
 
@@ -126,7 +126,9 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
 
   /** Closes the socket if it is time. It sends what it has before. @internal */
   override _end(): void {
-    if (!this._isClosing || !this.#ends || this.#early.length > 0) return;
+    if (!this._isClosing) return;
+    this.#look();
+    if (!this.#ends || this.#early.length > 0) return;
     if (this.socket.readyState < CLOSING) this.socket.close();
   }
 
@@ -212,10 +214,20 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
     this._bytes += n;
     this.#lookMs = LOOK_LEAST_MS;
     letGo(skb, DropReason.consumed);
-    this.#look();
+    if (this.#isWatched) this.#look();
   }
 
   // ─── What becomes of it ──────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  override _awaited(): void {
+    if (this._waiters.busy) this.#look();
+  }
+
+  /** Whether somebody wants to know when what is in the socket gets less. */
+  get #isWatched(): boolean {
+    return this._isClosing || this._waiters.busy;
+  }
 
   #look(): void {
     this.#timer ??= setTimeout(() => {
@@ -225,7 +237,7 @@ export class WebSocketSender<W extends WebSocketLike = WebSocketLike> extends Ou
       this.#lookMs = now < before ? LOOK_LEAST_MS : Math.min(this.#lookMs * 2, LOOK_MOST_MS);
       this._waiters.wake();
       this._settle();
-      if (now > 0 && !this.#closed && !this._isAborted) this.#look();
+      if (now > 0 && this.#isWatched && !this.#closed && !this._isAborted) this.#look();
     }, this.#lookMs);
   }
 

@@ -12,8 +12,9 @@ import {
   WebSocketSender,
   type WebSocketSenderOptions,
 } from "skbuff/web";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { fakeSocket, State } from "../node/fake-socket.js";
 import { failure } from "../node/sockets.js";
 import { forEachKind, NOTHING, Random, shaped, turn, turnsWhile, until } from "../node/support.js";
 import { bytesAt, caught, codeOf, expectBytes, expectTyped, used, World } from "../packets.js";
@@ -254,6 +255,25 @@ forEachKind((make, defer, { first }) => {
       await failure(sender.close());
       w.clean();
       expect(used(engine)).toEqual(NOTHING);
+    });
+
+    it("looks at what the socket still has only while somebody waits for it", async () => {
+      const engine = await make();
+      const socket = fakeSocket(State.open);
+      const sender = new WebSocketSender(engine, socket, { inFlight: 100, end: false });
+      const timers = vi.spyOn(globalThis, "setTimeout");
+      defer(() => timers.mockRestore());
+      sender.enqueue(engine.alloc(100).putZeros(100));
+      socket.bufferedAmount = 100;
+      expect(timers).not.toHaveBeenCalled();
+      const waiting = sender.waitWritableAsync(100);
+      expect(timers).toHaveBeenCalled();
+      socket.bufferedAmount = 0;
+      expect(await waiting).toBe("ready");
+      socket.bufferedAmount = 100;
+      const closing = sender.close();
+      socket.bufferedAmount = 0;
+      await closing;
     });
 
     it("leaves the socket open with end: false, when all is sent", async () => {

@@ -8,6 +8,8 @@ export const FIGURES = {
   p99: { title: "p99, µs", scale: 1e-3 },
   p999: { title: "p99.9, µs", scale: 1e-3 },
   memory: { title: "memory, MiB", scale: 2 ** -20 },
+  // Of all threads' CPU time that of the first, by which a page hangs.
+  main: { title: "main thread, %", scale: 100 },
 };
 
 /** The middle of the values, the least and the most. */
@@ -43,9 +45,8 @@ export function marksOf(one, measured) {
   return one.marks.map((mark) => {
     const { figure, against = "plain", most, least } = mark;
     const loads = measured.loads.filter(({ id }) => mark.load === undefined || mark.load === id);
-    const is = loads
-      .map((load) => load.ratios[against]?.[figure]?.median)
-      .filter((ratio) => ratio !== undefined);
+    const of = (load) => (against === "nothing" ? load.sides.ours : load.ratios[against])?.[figure];
+    const is = loads.map((load) => of(load)?.median).filter((ratio) => ratio !== undefined);
     const worst = most === undefined ? Math.min(...is) : Math.max(...is);
     const known = is.length > 0;
     return {

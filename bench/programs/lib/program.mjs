@@ -15,36 +15,66 @@ export const stopped = new Promise((resolve) => {
   stop = resolve;
 });
 
-let start;
-
-function sample() {
-  return { cpu: process.cpuUsage(), time: performance.now(), units: meter.units };
+/** Of a process: bytes of memory that it had at most. NaN where the system does not tell. */
+export function peakOf(pid) {
+  try {
+    const [, kib] = /^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return Number(kib) * 1024;
+  } catch {
+    return Number.NaN;
+  }
 }
 
-function begin() {
-  start = sample();
+/** Of a process: nanoseconds of CPU of its first thread. NaN where the system does not tell. */
+export function mainOf(pid) {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ")[0]);
+  } catch {
+    return Number.NaN;
+  }
 }
 
-/** What was used since `begin`. CPU time of all threads of the process, in nanoseconds. */
-function end() {
-  const { cpu, time, units } = sample();
+/**
+ * What was used so far: CPU time of all threads in nanoseconds, of it the system's and the first thread's, bytes of memory at
+ * most; when that was; and units that came out.
+ */
+function own() {
+  const { user, system } = process.cpuUsage();
+  const peak = peakOf("self");
   return {
-    cpu: (cpu.user - start.cpu.user + cpu.system - start.cpu.system) * 1000,
-    system: (cpu.system - start.cpu.system) * 1000,
-    ms: time - start.time,
-    units: units - start.units,
-    memory: peak(),
+    cpu: (user + system) * 1000,
+    system: system * 1000,
+    main: mainOf(process.pid),
+    memory: Number.isNaN(peak) ? process.resourceUsage().maxRSS * 1024 : peak,
+    time: performance.now(),
+    units: meter.units,
   };
 }
 
-/** Bytes of memory that the process had at most. */
-function peak() {
-  try {
-    const [, kib] = /^VmHWM:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"));
-    return Number(kib) * 1024;
-  } catch {
-    return process.resourceUsage().maxRSS * 1024;
-  }
+let sample = own;
+/** Of a program whose work is done by another process: `other` returns the same as `own`, or a promise of it. */
+export function measureBy(other) {
+  sample = other;
+}
+
+let start;
+
+async function begin() {
+  start = await sample();
+}
+
+/** What was used since `begin`. */
+async function end() {
+  const to = await sample();
+  const { cpu, system, main, time, units } = start;
+  return {
+    cpu: to.cpu - cpu,
+    system: to.system - system,
+    main: to.main - main,
+    ms: to.time - time,
+    units: to.units - units,
+    memory: to.memory,
+  };
 }
 
 /** Says that the program can be given traffic, and what that has to know: a port, say. */
@@ -53,13 +83,11 @@ export function ready(info = {}) {
 }
 
 /** What `before` uses is not counted. */
-function without(before) {
-  const from = sample();
+async function without(before) {
+  const from = await sample();
   before();
-  const to = sample();
-  start.cpu.user += to.cpu.user - from.cpu.user;
-  start.cpu.system += to.cpu.system - from.cpu.system;
-  start.time += to.time - from.time;
+  const to = await sample();
+  for (const name of ["cpu", "system", "main", "time"]) start[name] += to[name] - from[name];
 }
 
 /**
@@ -84,19 +112,19 @@ export async function work(run, before = () => {}) {
     before();
     await run();
   } while (used() - cold < times.warmUp);
-  begin();
+  await begin();
   do {
-    without(before);
+    await without(before);
     meter.units += (await run()).units;
   } while (performance.now() - start.time < times.ms);
-  process.send({ type: "ended", report: end() });
+  process.send({ type: "ended", report: await end() });
 }
 
-process.on("message", ({ type }) => {
+process.on("message", async ({ type }) => {
   if (type === "begin") {
-    begin();
+    await begin();
     process.send({ type: "began" });
-  } else if (type === "end") process.send({ type: "ended", report: end() });
+  } else if (type === "end") process.send({ type: "ended", report: await end() });
   else if (type === "stop") {
     // Nothing but the program keeps the process from ending.
     process.disconnect();

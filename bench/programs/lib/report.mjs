@@ -49,7 +49,7 @@ const lossText = ({ title, side, figure, worse }) =>
   `${FIGURES[figure].title.split(",")[0]} against ${side}, ${title}: ${worse.toFixed(2)} times`;
 
 const markText = ({ figure, against, most, least, load, is, met }) =>
-  `${FIGURES[figure].title.split(",")[0]}${load === undefined ? "" : ` (${load})`}, ours / ${against}: ${is
+  `${FIGURES[figure].title.split(",")[0]}${load === undefined ? "" : ` (${load})`}, ours${against === "nothing" ? "" : ` / ${against}`}: ${is
     .map((ratio) => ratio.toFixed(2))
     .join(
       ", ",

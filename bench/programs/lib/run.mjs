@@ -120,18 +120,19 @@ async function running(one, side, data, profile, use) {
 export async function measure(one, side, load, { profile, ...times }) {
   if (one.measure !== undefined) return one.measure(side, load, times);
   return running(one, side, { load, times }, profile, async (program, traffic) => {
-    if (traffic === undefined) return figuresOf(await program.hear("ended"));
+    if (traffic === undefined) return figuresOf(one, await program.hear("ended"));
     await traffic.hear("steady");
     await program.ask("begin", "began");
     const { report } = await traffic.ask("measure", "measured");
     const { p50, p99, p999, sent } = report;
-    const figures = figuresOf(await program.ask("end", "ended"));
+    const figures = figuresOf(one, await program.ask("end", "ended"));
     return { ...figures, p50, p99, p999, offered: (sent / times.ms) * 1000 };
   });
 }
 
-function figuresOf({ report: { cpu, system, ms, units, memory } }) {
-  return { cpu: cpu / units, system: system / units, rate: (units / ms) * 1000, memory };
+function figuresOf({ shares = false }, { report: { cpu, system, main, ms, units, memory } }) {
+  const figures = { cpu: cpu / units, system: system / units, rate: (units / ms) * 1000, memory };
+  return shares ? { ...figures, main: main / cpu } : figures;
 }
 
 /** What came out of a program for the same input as the other's: how many, and a digest of the bytes at each output. */

@@ -16,5 +16,6 @@ export default {
   marks: [
     { figure: "cpu", most: 0.8 },
     { figure: "cpu", against: "alone", most: 1 },
+    { figure: "main", against: "nothing", most: 0.5 },
   ],
 };

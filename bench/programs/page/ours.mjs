@@ -5,7 +5,7 @@
 
 import { Engine, Mesh, Ring } from "skbuff";
 import { WebSocketReceiver, WebSocketSender } from "skbuff/web";
-import { connect, meter, start, stopped, turn } from "./host.mjs";
+import { connect, meter, start, stopped } from "./host.mjs";
 
 const WORKERS = 2;
 const BURST = 256;
@@ -26,7 +26,6 @@ async function toWorkers() {
   const burst = new Array(BURST);
   let next = 0;
   while ((await receiver.waitAsync()) === "ready") {
-    await turn();
     const { there } = workers[next];
     next = (next + 1) % WORKERS;
     const n = receiver.dequeueBurst(burst);
