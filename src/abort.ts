@@ -12,8 +12,13 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** Who is told of which signal. */
-const told = new WeakMap<AbortSignalLike, Set<() => void>>();
+/** Who is told of a signal, and by what listener of it. */
+interface Told {
+  readonly runs: Set<() => void>;
+  readonly tell: () => void;
+}
+
+const told = new WeakMap<AbortSignalLike, Told>();
 
 const nothing = (): void => {};
 
@@ -23,24 +28,36 @@ const nothing = (): void => {};
  */
 export function onAbort(signal: AbortSignalLike | undefined, run: () => void): () => void {
   if (signal === undefined) return nothing;
-  let all = told.get(signal);
-  if (all === undefined) {
-    all = new Set();
-    told.set(signal, all);
-  }
-  const others = all;
-  if (others.size === 0) signal.addEventListener("abort", tell);
-  others.add(run);
+  const { runs, tell } = toldOf(signal);
+  if (runs.size === 0) signal.addEventListener("abort", tell);
+  runs.add(run);
   return () => {
-    if (others.delete(run) && others.size === 0) signal.removeEventListener("abort", tell);
+    if (runs.delete(run) && runs.size === 0) unlisten(signal, tell);
   };
 }
 
-function tell(this: AbortSignalLike): void {
-  this.removeEventListener("abort", tell);
-  const all = told.get(this) ?? new Set();
-  const runs = [...all];
-  // Nobody of them has anything to take back.
-  all.clear();
-  for (const run of runs) run();
+function toldOf(signal: AbortSignalLike): Told {
+  const known = told.get(signal);
+  if (known !== undefined) return known;
+  const runs = new Set<() => void>();
+  // Not by `this`: what is like an AbortSignal may call it without.
+  const tell = (): void => {
+    unlisten(signal, tell);
+    const those = [...runs];
+    // Nobody of them has anything to take back.
+    runs.clear();
+    for (const run of those) run();
+  };
+  const made = { runs, tell };
+  told.set(signal, made);
+  return made;
+}
+
+/** What the signal throws is no concern of who waits. */
+function unlisten(signal: AbortSignalLike, tell: () => void): void {
+  try {
+    signal.removeEventListener("abort", tell);
+  } catch {
+    // It stays, and tells nobody.
+  }
 }

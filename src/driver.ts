@@ -7,7 +7,7 @@ import type { Core } from "./core/load.js";
 import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
 import type { DropReason } from "./reason.js";
-import type { Skb } from "./skb.js";
+import { Skb } from "./skb.js";
 import type { Ubuf } from "./ubuf.js";
 import type { UserRegion } from "./user-region.js";
 import type { Wait, Woken } from "./wait.js";
@@ -15,7 +15,7 @@ import type { Wait, Woken } from "./wait.js";
 export { provideJs } from "./core/load-js.js";
 export { checkEngine } from "./engine.js";
 export { refusal } from "./refusal.js";
-export { eachTaken, putEach } from "./staging.js";
+export { checkOut, eachTaken, putEach, takeBack } from "./staging.js";
 
 // ─── Engines ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,7 +78,13 @@ export function ownHandle(engine: Engine, what: string, skb: Skb): number {
 /** What is wrong with a packet that is to be given away; null if nothing. */
 export function refused(engine: Engine, what: string, skb: Skb): Error | null {
   // Of a closed engine the objects look as they did.
-  if (!engine.closed && skb?._engine === engine && skb._node === null && skb._handle >= ERROR_LIMIT)
+  if (
+    !engine.closed &&
+    skb?._engine === engine &&
+    skb._node === null &&
+    skb._handle >= ERROR_LIMIT &&
+    Skb._is(skb)
+  )
     return null;
   return engine._refusal(what, skb);
 }

@@ -45,7 +45,18 @@ import {
 import { refusal, staleError } from "./refusal.js";
 import { Skb } from "./skb.js";
 import { Sleeper } from "./sleeper.js";
-import { burstOf, isArray, type Packets, type SkbArray, stage, unload, unstage } from "./staging.js";
+import {
+  burstOf,
+  checkOut,
+  checkScratch,
+  isArray,
+  type Packets,
+  read,
+  type SkbArray,
+  stage,
+  unload,
+  unstage,
+} from "./staging.js";
 import { checkEngineToken, type EngineToken, layoutError } from "./token.js";
 import type { Leak, Tracker } from "./tracker.js";
 import { atOnce } from "./turns.js";
@@ -83,6 +94,8 @@ export class Engine {
   readonly _debug: Tracker | null;
   /** ubufs that may complete: while it is 0, no operation need look. @internal */
   _lent = 0;
+  /** Whether an array is being filled from the scratch: its accessors must not use that. @internal */
+  _filling = false;
   /** @internal */
   readonly _regions = new Set<UserRegion>();
   /** What is made of it and ends with it: rings, which it need not know. @internal */
@@ -219,6 +232,8 @@ export class Engine {
       return burst._alloc(size, burst._more(count), headroom);
     }
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    checkOut(out, wanted);
+    checkScratch(this);
     let done = 0;
     while (done < wanted) {
       const ask = Math.min(wanted - done, BURST_MOST);
@@ -246,28 +261,29 @@ export class Engine {
       return;
     }
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    const own = read(skbs, total);
     if (total > BURST_MOST) {
-      this.#releaseMany(skbs, total);
+      this.#releaseMany(own, total);
       return;
     }
-    const error = stage(this, skbs, 0, total, RELEASED);
+    const error = stage(this, own, 0, total, RELEASED);
     if (error !== null) throw error;
     this._core.releaseBurst(this._scratch, total);
     if (this._lent !== 0) this._deliver();
   }
 
   /** More than fit one burst: all are looked at before the first is released. */
-  #releaseMany(skbs: SkbArray, total: number): void {
+  #releaseMany(own: readonly Skb[], total: number): void {
     const { handles } = this._heap;
     const scratch = this._scratch >>> 2;
     const bursts: Int32Array[] = [];
     for (let at = 0; at < total; at += BURST_MOST) {
       const n = Math.min(total - at, BURST_MOST);
-      const error = stage(this, skbs, at, n, RELEASED);
+      const error = stage(this, own, at, n, RELEASED);
       if (error !== null) {
         for (const [i, burst] of bursts.entries()) {
           handles.set(burst, scratch);
-          unstage(this, skbs, i * BURST_MOST, BURST_MOST, 0);
+          unstage(this, own, i * BURST_MOST, BURST_MOST, 0);
         }
         throw error;
       }
@@ -552,7 +568,7 @@ export class Engine {
   /** The handle of a live skb of this engine. @internal */
   _own(what: string, skb: Skb): number {
     this._open();
-    if (!(skb instanceof Skb)) throw new ArgumentTypeError(what, "an Skb", skb);
+    if (!Skb._is(skb)) throw new ArgumentTypeError(what, "an Skb", skb);
     if (skb._engine !== this) throw new ForeignSkbError(what);
     return skb._live();
   }
@@ -560,7 +576,7 @@ export class Engine {
   /** What is wrong with a packet that is to be given away; null if nothing. @internal */
   _refusal(what: string, skb: Skb): Error | null {
     if (this.#closed) return new EngineClosedError();
-    if (!(skb instanceof Skb)) return new ArgumentTypeError(what, "an Skb", skb);
+    if (!Skb._is(skb)) return new ArgumentTypeError(what, "an Skb", skb);
     if (skb._engine !== this) return new ForeignSkbError(what);
     if (skb._node !== null) return new QueuedSkbError();
     return skb._handle < ERROR_LIMIT ? staleError(skb) : null;

@@ -196,8 +196,12 @@ export class SkbQueue {
   purge(reason: DropReason = DropReason.consumed): number {
     this.#engine._open();
     checkReason(reason);
-    const n = this.#length;
-    for (let skb = this.popHead(); skb !== null; skb = this.popHead()) skb.release(reason);
+    let n = 0;
+    // A completion may close the engine.
+    while (this.#head !== null && !this.#engine.closed) {
+      this.popHead()?.release(reason);
+      n++;
+    }
     return n;
   }
 

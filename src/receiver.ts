@@ -9,7 +9,7 @@ import { ArgumentTypeError } from "./errors.js";
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import type { DequeueOptions, Ring } from "./ring.js";
 import type { Skb } from "./skb.js";
-import { burstOf, type Packets } from "./staging.js";
+import { burstOf, checkOut, type Packets } from "./staging.js";
 import { checkWait, countdown, type End, type WaitOptions, type Wakeup } from "./wait.js";
 
 /**
@@ -80,6 +80,7 @@ export class Receiver {
     const wanted = isBurst
       ? burstOf(this.#engine, "out", out)._more(count)
       : checkInteger("count", count ?? out.length, 0, U32_MOST);
+    if (!isBurst) checkOut(out, wanted);
     const share = Math.ceil(wanted / this.#rings.length);
     let done = 0;
     // Twice around: first everybody's share, then what others left of theirs.

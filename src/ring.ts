@@ -23,7 +23,18 @@ import { EngineClosedError, PoolExhaustedError, RingClosedError, RingRoleError }
 import { type PacketsOptions, packetsOf } from "./iteration.js";
 import { refusal } from "./refusal.js";
 import type { Skb } from "./skb.js";
-import { burstOf, isArray, type Packets, type SkbArray, stage, unload, unstage } from "./staging.js";
+import {
+  burstOf,
+  checkOut,
+  checkScratch,
+  isArray,
+  type Packets,
+  read,
+  type SkbArray,
+  stage,
+  unload,
+  unstage,
+} from "./staging.js";
 import { checkToken, type RingToken } from "./token.js";
 import { checkWait, type End, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
@@ -166,12 +177,14 @@ export class Ring {
   enqueueBurst(skbs: SkbArray | Burst, count?: number): number {
     if (!isArray(skbs)) return this.#enqueue(burstOf(this._engine, "skbs", skbs), count);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    // What is read before may run code of the user's, which may release the ring.
+    const own = read(skbs, total);
     const ring = this._use(PRODUCES);
     const engine = this._engine;
     let done = 0;
     while (done < total) {
       const some = Math.min(total - done, BURST_MOST);
-      const taken = this.#some(engine, ring, skbs, done, some);
+      const taken = this.#some(engine, ring, own, done, some);
       done += taken;
       if (taken !== some) break;
     }
@@ -187,15 +200,9 @@ export class Ring {
     return result;
   }
 
-  #some(
-    engine: Engine,
-    ring: number,
-    skbs: readonly (Skb | null | undefined)[],
-    at: number,
-    n: number,
-  ): number {
+  #some(engine: Engine, ring: number, own: readonly Skb[], at: number, n: number): number {
     // What the burst before this one took is gone, so a bad packet in this one is the next call's to report.
-    const error = stage(engine, skbs, at, n, GIVEN_AWAY);
+    const error = stage(engine, own, at, n, GIVEN_AWAY);
     if (error !== null) {
       if (at === 0) throw error;
       return 0;
@@ -203,9 +210,9 @@ export class Ring {
     const result = engine._core.enqueueBurst(ring, engine._scratch, n);
     if (result === n) return n;
     const taken = result < BURST_FAILED ? result : 0;
-    unstage(engine, skbs, at + taken, n - taken, taken);
+    unstage(engine, own, at + taken, n - taken, taken);
     if (result >= BURST_FAILED && at === 0)
-      throw this._refusal(result - BURST_FAILED, "producer", heldOf(skbs, at, n));
+      throw this._refusal(result - BURST_FAILED, "producer", heldOf(own, at, n));
     return taken;
   }
 
@@ -251,7 +258,9 @@ export class Ring {
       const burst = burstOf(this._engine, "out", out);
       return this._dequeueInto(burst, burst._more(count));
     }
-    return this._dequeue(out, 0, checkInteger("count", count ?? out.length, 0, U32_MOST), reuse);
+    const most = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    checkOut(out, most);
+    return this._dequeue(out, 0, most, reuse);
   }
 
   /** As dequeueBurst, into `out[at]` and on. @internal */
@@ -259,7 +268,8 @@ export class Ring {
     const engine = this._engine;
     const ring = this._use(CONSUMES);
     let done = 0;
-    while (done < count) {
+    // A setter of `out` may have released the ring.
+    while (done < count && this._address === ring) {
       const ask = Math.min(count - done, BURST_MOST);
       const n = engine._core.dequeueBurst(ring, engine._scratch, ask);
       if (n >= BURST_FAILED) {
@@ -419,7 +429,12 @@ export class Ring {
     this._engine._waiter.forget(this, reason);
     this.close();
     if (!this._has(CONSUMES)) return;
-    for (let skb = this.dequeue(); skb !== null; skb = this.dequeue()) skb.release();
+    // A completion may release the ring, or close the engine.
+    while (this._address !== 0 && !this._engine.closed) {
+      const skb = this.dequeue();
+      if (skb === null) return;
+      skb.release();
+    }
   }
 
   /**
@@ -491,6 +506,7 @@ export class Ring {
   /** Its address, for something that takes an end of it, or tries to. @internal */
   _use(end: number): number {
     const address = this._live();
+    checkScratch(this._engine);
     if ((this._ends & end) === 0) {
       this._ends |= end;
       const users = endsOf(this._engine);
@@ -590,7 +606,7 @@ function leaveRing(engine: Engine, ring: Ring, address: number): void {
 }
 
 /** The packet for which a burst was refused: the first that somebody else holds. */
-export function heldOf(skbs: readonly (Skb | null | undefined)[], at: number, n: number): Skb | null {
+export function heldOf(skbs: readonly Skb[], at: number, n: number): Skb | null {
   for (let i = at; i < at + n; i++) {
     if ((skbs[i]?.users ?? 0) > 1) return skbs[i] ?? null;
   }

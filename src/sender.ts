@@ -7,9 +7,10 @@ import { checkInteger } from "./check.js";
 import { describes } from "./describe.js";
 import { GIVEN_AWAY } from "./ended.js";
 import type { Engine } from "./engine.js";
+import { ArgumentTypeError } from "./errors.js";
 import { heldOf, type Ring } from "./ring.js";
 import type { Skb } from "./skb.js";
-import { burstOf, type Packets, stage, unstage } from "./staging.js";
+import { burstOf, checkScratch, type Packets, read, stage, unstage } from "./staging.js";
 import { checkWait, countdown, type Wait, type WaitOptions, type Wakeup, type Woken } from "./wait.js";
 
 /**
@@ -53,12 +54,12 @@ export class Sender {
    * mesh.sender(0).enqueue(skb); // → true
    */
   enqueue(skb: Skb): boolean {
-    return this.enqueueBurst([skb], 1) === 1;
+    return this.#give([skb]) === 0;
   }
 
   /**
    * Gives `skbs[0]` to `skbs[count - 1]` to their receivers, as many as there is room for. Takes those, and returns how
-   * many. The others stay yours and are then the first of the array, in the order they had.
+   * many. The others stay yours and are then the first of the array, in the order they had: so it must not be frozen.
    *
    * @throws as `ring.enqueueBurst`; all packets stay yours. What is wrong behind the first 256 is thrown by the next call
    * @example
@@ -70,32 +71,48 @@ export class Sender {
   enqueueBurst(skbs: Packets, count?: number): number {
     if (!Array.isArray(skbs)) return this.#enqueue(burstOf(this.#engine, "skbs", skbs), count);
     const total = checkInteger("count", count ?? skbs.length, 0, skbs.length);
+    if (total > 0 && Object.isFrozen(skbs)) throw unwritable(skbs);
+    const own = read(skbs, total);
+    const left = this.#give(own);
+    if (left > 0 && left < total) {
+      try {
+        for (let i = 0; i < total; i++) skbs[i] = own[i];
+      } catch {
+        throw unwritable(skbs);
+      }
+    }
+    return total - left;
+  }
+
+  /** Gives what `read` has returned. Returns how many were refused: those are the first of it then. */
+  #give(own: Skb[]): number {
+    const total = own.length;
     this.#use();
     if (this.#full.length > 0) this.#full = [];
     let left = 0; // [0, left) were refused; [left, at) were taken
     for (let at = 0; at < total; at += BURST_MOST) {
       const n = Math.min(total - at, BURST_MOST);
-      const error = stage(this.#engine, skbs, at, n, GIVEN_AWAY);
+      const error = stage(this.#engine, own, at, n, GIVEN_AWAY);
       if (error !== null) {
         if (at === 0) throw error;
-        left = this.#keep(skbs, left, at, total);
+        left = keep(own, left, at, total);
         break;
       }
       // Behind one that was refused, no packet of the same flow may overtake it.
       if (left > 0 && !this.#inTurn) {
-        unstage(this.#engine, skbs, at, n, 0);
-        left = this.#keep(skbs, left, at, total);
+        unstage(this.#engine, own, at, n, 0);
+        left = keep(own, left, at, total);
         break;
       }
-      const kept = this.#scatter(skbs, left, at, n);
+      const kept = this.#scatter(own, left, at, n);
       if (kept === null) {
-        left = this.#keep(skbs, left, at, total);
+        left = keep(own, left, at, total);
         break;
       }
       left = kept;
     }
     if (!this.#engine.shared) this.#engine._waiter.kick();
-    return total - left;
+    return left;
   }
 
   /** The handles go through the scratch, where the core says which it took. */
@@ -115,12 +132,12 @@ export class Sender {
   }
 
   /** Sends those in [at, at + n); returns where those that were refused now end, or null if something is wrong with one. */
-  #scatter(skbs: (Skb | null | undefined)[], left: number, at: number, n: number): number | null {
+  #scatter(own: Skb[], left: number, at: number, n: number): number | null {
     const { _core: core, _heap: heap, _scratch: scratch } = this.#engine;
     const result = core.scatter(n, this.#rings.length, this.#turn);
     if (result >= BURST_FAILED) {
-      unstage(this.#engine, skbs, at, n, 0);
-      if (at === 0) throw this.#refusal(result - BURST_FAILED, heldOf(skbs, at, n));
+      unstage(this.#engine, own, at, n, 0);
+      if (at === 0) throw this.#refusal(result - BURST_FAILED, heldOf(own, at, n));
       // Nothing behind it is sent either, so that the next call finds it, and says what is wrong.
       return null;
     }
@@ -129,10 +146,11 @@ export class Sender {
     for (let i = 0; i < n; i++) {
       const handle = heap.handles[(scratch >>> 2) + i] as number;
       if (handle === 0) continue;
-      (skbs[at + i] as Skb)._handle = handle;
-      this.#engine._debug?.revived(skbs[at + i] as Skb);
-      if (!this.#inTurn) this.#refusedBy((skbs[at + i] as Skb).hash);
-      swap(skbs, left++, at + i);
+      const skb = own[at + i] as Skb;
+      skb._handle = handle;
+      this.#engine._debug?.revived(skb);
+      if (!this.#inTurn) this.#refusedBy(skb.hash);
+      swap(own, left++, at + i);
     }
     return left;
   }
@@ -143,14 +161,9 @@ export class Sender {
     if (!this.#full.includes(ring)) this.#full.push(ring);
   }
 
-  /** Moves those in [at, end), which stay the caller's, in front of those that were taken. */
-  #keep(skbs: (Skb | null | undefined)[], left: number, at: number, end: number): number {
-    for (let i = at; i < end; i++) swap(skbs, left++, i);
-    return left;
-  }
-
   /** Tells the core whose rings it is to choose from. */
   #use(): void {
+    checkScratch(this.#engine);
     if (this.#engine._targets === this) return;
     for (const [i, ring] of this.#rings.entries()) this.#engine._core.setTarget(i, ring._use(PRODUCES));
     this.#engine._targets = this;
@@ -268,6 +281,17 @@ export class Sender {
     if (this.#rings.some((ring) => ring._address !== 0) && !this.#engine.closed) this.close();
     this.release();
   }
+}
+
+/** Moves those in [at, end), which stay the caller's, in front of those that were taken. */
+function keep(own: Skb[], left: number, at: number, end: number): number {
+  let to = left;
+  for (let i = at; i < end; i++) swap(own, to++, i);
+  return to;
+}
+
+function unwritable(skbs: unknown): Error {
+  return new ArgumentTypeError("skbs", "an array that can be written", skbs);
 }
 
 function swap<T>(array: T[], i: number, j: number): void {

@@ -39,11 +39,19 @@ export interface Skb extends SkbLinear {}
  * skb.release();
  */
 export class Skb {
+  /** What has it was made here: no proxy of a packet has it, and no object that inherits from one. */
+  readonly #made = true;
+
   /** @internal */
   constructor(engine: Engine, handle: number) {
     this._engine = engine;
     this._handle = handle;
     this._node = null;
+  }
+
+  /** Whether it is an Skb itself, so that what is ended by way of it has ended for all. @internal */
+  static _is(one: unknown): one is Skb {
+    return typeof one === "object" && one !== null && #made in one;
   }
 
   // ─── References ──────────────────────────────────────────────────────────────────────────────────────

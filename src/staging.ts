@@ -65,6 +65,7 @@ export function putEach(
   const most = isBurst
     ? burstOf(engine, "out", out)._more(count)
     : checkInteger("count", count ?? out.length, 0, U32_MOST);
+  if (!isBurst) checkOut(out, most);
   let done = 0;
   while (done < most && (done === 0 || more())) {
     const skb = next();
@@ -75,54 +76,88 @@ export function putEach(
     } catch (error) {
       skb.release();
       if (isBurst) throw error;
-      // A frozen array, say. What this call has put into it goes back.
-      for (let i = 0; i < done; i++) (out[i] as Skb)[Symbol.dispose]();
-      throw new ArgumentTypeError("out", "an array that takes packets", out);
+      // What this call has put into it goes back.
+      takeBack(out, done);
+      throw outError(out);
     }
     done++;
   }
   return done;
 }
 
+const { slice } = Array.prototype;
+
 /**
- * Puts the handles of `n` packets, from `skbs[at]` on, into the scratch, and ends the objects as `how` says. Returns the
- * error for the first that is no live packet of the engine's, and then nothing has ended; else null.
+ * The first `n` of an array that a user gives, in one of our own. Whatever code of the user's runs when it is read, an accessor's or
+ * a proxy's, has run then: from here on nobody comes between, neither to what is in the scratch nor to what has been looked at.
  */
-export function stage(engine: Engine, skbs: SkbArray, at: number, n: number, how: number): Error | null {
+export function read(skbs: SkbArray, n: number): Skb[] {
+  // Three times as fast; but of a class of somebody's it would make one of those.
+  if (skbs.constructor === Array) return slice.call(skbs, 0, n) as Skb[];
+  const own = new Array<Skb>(n);
+  for (let i = 0; i < n; i++) own[i] = skbs[i] as Skb;
+  return own;
+}
+
+/**
+ * Puts the handles of `n` packets, from `own[at]` on, into the scratch, and ends the objects as `how` says. `own` is what `read` has
+ * returned. Returns the error for the first that is no live packet of the engine's, and then nothing has ended; else null.
+ */
+export function stage(engine: Engine, own: readonly Skb[], at: number, n: number, how: number): Error | null {
+  checkScratch(engine);
   const { handles } = engine._heap;
   const first = engine._scratch >>> 2;
   for (let i = 0; i < n; i++) {
-    const skb = skbs[at + i] as Skb;
-    // Only an Skb has all three; a look at them costs less than instanceof.
-    if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT) {
-      const error = twice(skbs, at + i)
+    const skb = own[at + i] as Skb;
+    // The first three first: they tell most of what is wrong, and that the last one may be asked.
+    if (skb?._engine !== engine || skb._node !== null || skb._handle < ERROR_LIMIT || !Skb._is(skb)) {
+      const error = twice(own, at + i)
         ? staleError(skb, "one that is there twice")
         : engine._refusal("skb", skb);
-      for (let j = 0; j < i; j++) (skbs[at + j] as Skb)._handle = handles[first + j] as number;
+      for (let j = 0; j < i; j++) (own[at + j] as Skb)._handle = handles[first + j] as number;
       return error;
     }
     handles[first + i] = skb._handle;
     // Ending each reference as it is met finds one that is there twice.
     skb._handle = how;
   }
-  if (engine._debug !== null) for (let i = 0; i < n; i++) engine._debug.died(skbs[at + i] as Skb);
+  if (engine._debug !== null) for (let i = 0; i < n; i++) engine._debug.died(own[at + i] as Skb);
   return null;
 }
 
 /** Whether the packet is there before: then this call has ended it. */
-function twice(skbs: SkbArray, at: number): boolean {
-  return skbs[at] instanceof Skb && skbs.indexOf(skbs[at]) < at;
+function twice(own: readonly Skb[], at: number): boolean {
+  return Skb._is(own[at]) && own.indexOf(own[at] as Skb) < at;
 }
 
-/** Undoes `stage` for `n` packets from `skbs[at]` on, whose handles are in the scratch from the `from`th on. */
-export function unstage(engine: Engine, skbs: SkbArray, at: number, n: number, from: number): void {
+/** Undoes `stage` for `n` packets from `own[at]` on, whose handles are in the scratch from the `from`th on. */
+export function unstage(engine: Engine, own: readonly Skb[], at: number, n: number, from: number): void {
   const { handles } = engine._heap;
   const first = (engine._scratch >>> 2) + from;
   for (let i = 0; i < n; i++) {
-    const skb = skbs[at + i] as Skb;
+    const skb = own[at + i] as Skb;
     skb._handle = handles[first + i] as number;
     if (engine._debug !== null) engine._debug.revived(skb);
   }
+}
+
+/**
+ * Before packets are taken that `count` of are to go into `out`: refuses an array that does not take them. So one that is frozen
+ * loses none.
+ *
+ * @throws ArgumentTypeError
+ */
+export function checkOut(out: (Skb | null | undefined)[], count: number): void {
+  // Of all but the few that are not, this is all: 10 ns, whatever the burst.
+  if (Object.isExtensible(out)) return;
+  for (let i = 0; i < count; i++) {
+    const place = Object.getOwnPropertyDescriptor(out, i);
+    if (place?.writable !== true && place?.set === undefined) throw outError(out);
+  }
+}
+
+function outError(out: unknown): Error {
+  return new ArgumentTypeError("out", "an array that takes packets", out);
 }
 
 /**
@@ -140,22 +175,45 @@ export function unload(
 ): void {
   const { handles } = engine._heap;
   const first = engine._scratch >>> 2;
+  // An accessor or a proxy runs code of the user's, which must not use the scratch.
+  engine._filling = true;
   let i = 0;
   try {
     for (; i < n; i++) {
       const handle = handles[first + i] as number;
       const old = reuse ? out[at + i] : undefined;
-      // Only an Skb has all three: a Ubuf that has completed must not be taken for one.
+      // Only an Skb has all of it: a Ubuf that has completed must not be taken for one.
       if (old?._engine === engine && old._node === null && old._handle < ERROR_LIMIT) {
         old._handle = handle;
         if (engine._debug !== null) engine._debug.born(old, handle);
       } else out[at + i] = engine._wrap(handle);
     }
   } catch {
-    // A frozen array, say. What this call has put into it goes back, and so does what it did not take.
+    // What this call has put into it goes back, and so does what it did not take.
     const taken = at + i;
     for (; i < n; i++) engine._core.release(handles[first + i] as number, DropReason.consumed);
-    for (let j = 0; j < taken; j++) (out[j] as Skb)[Symbol.dispose]();
-    throw new ArgumentTypeError("out", "an array that takes packets", out);
+    engine._filling = false;
+    takeBack(out, taken);
+    throw outError(out);
+  } finally {
+    engine._filling = false;
+  }
+}
+
+/** Before something uses the scratch. @throws ArgumentTypeError within a call that fills an array, whose handles are there */
+export function checkScratch(engine: Engine): void {
+  if (engine._filling)
+    throw new ArgumentTypeError("out", "an array that calls nothing while it is filled", "another call");
+}
+
+/** Releases the first `n` of an array that has been filled, as far as they are there. */
+export function takeBack(out: (Skb | null | undefined)[], n: number): void {
+  for (let i = 0; i < n; i++) {
+    try {
+      const skb = out[i];
+      if (Skb._is(skb)) skb[Symbol.dispose]();
+    } catch {
+      // An accessor's error. What it was given is its own.
+    }
   }
 }

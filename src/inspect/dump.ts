@@ -2,7 +2,8 @@
 
 import { MAX_LENGTH } from "../../assembly/layout.js";
 import { checkInteger, checkOptions, type Names } from "../check.js";
-import type { Skb } from "../skb.js";
+import { ArgumentTypeError } from "../errors.js";
+import { Skb } from "../skb.js";
 
 /** How much of a packet `dump` prints. */
 export interface DumpOptions {
@@ -31,6 +32,7 @@ const GRAPHIC_LAST = 0x7e;
  * hello.release();
  */
 export function dump(skb: Skb, options?: DumpOptions): string {
+  if (!Skb._is(skb)) throw new ArgumentTypeError("skb", "an Skb", skb);
   const { bytes = BYTES } = checkOptions(options, OPTIONS);
   checkInteger("bytes", bytes, 0, MAX_LENGTH);
   const shown = Math.min(bytes, skb.length);

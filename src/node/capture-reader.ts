@@ -5,7 +5,7 @@ import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
 import { describes } from "../describe.js";
-import { blockOn, checkEngine, checkOpen, deliver } from "../driver.js";
+import { blockOn, checkEngine, checkOpen, checkOut, deliver, takeBack } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
 import { EventWaiter } from "../io/event-waiter.js";
@@ -249,6 +249,7 @@ export class CaptureReader {
   readBurst(out: (Skb | null | undefined)[], count?: number): number {
     if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
     const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
+    checkOut(out, wanted);
     this.#enter();
     let done = 0;
     try {
@@ -511,7 +512,7 @@ function put(out: (Skb | null | undefined)[], at: number, skb: Skb): void {
     out[at] = skb;
   } catch {
     skb.release();
-    for (let i = 0; i < at; i++) (out[i] as Skb)[Symbol.dispose]();
+    takeBack(out, at);
     throw new ArgumentTypeError("out", "an array that takes packets", out);
   }
 }
