@@ -6,6 +6,8 @@ import page from "./page/case.mjs";
 import pageChromium from "./page-chromium/case.mjs";
 import relay from "./relay/case.mjs";
 import secureRelay from "./secure-relay/case.mjs";
+import tunnelFar from "./tunnel-far/case.mjs";
+import tunnelNear from "./tunnel-near/case.mjs";
 
 /**
  * Each case has
@@ -23,6 +25,13 @@ import secureRelay from "./secure-relay/case.mjs";
  *   available        whether this machine has what it takes. Default: true
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */
-export const CASES = [relay, secureRelay, captureAnalysis, logPipe, page, pageChromium].filter(
-  ({ available = true }) => available,
-);
+export const CASES = [
+  relay,
+  secureRelay,
+  tunnelNear,
+  tunnelFar,
+  captureAnalysis,
+  page,
+  pageChromium,
+  logPipe,
+].filter(({ available = true }) => available);

@@ -25,8 +25,11 @@ interface Pending {
 /** Groups that are kept when they are empty, so that who waits again and again makes none. Senders wait for few kinds of room. */
 const GROUPS_KEPT = 4;
 
+/** What a wait without options is. */
+const FOREVER = checkWait(undefined, []);
 const nothing = (): void => {};
-const itself = (wakeup: Wakeup): Wakeup => wakeup;
+/** Has those who are woken go on at once. */
+export const itself = (wakeup: Wakeup): Wakeup => wakeup;
 
 /** The waits for one socket or stream. */
 export class EventWaiter {
@@ -36,6 +39,8 @@ export class EventWaiter {
   readonly #groups = new Map<number, Set<Pending>>();
   /** How many there are in all of them. */
   #waiting = 0;
+  /** When the last of them came. */
+  #since = 0;
   #again = false;
 
   /**
@@ -68,13 +73,14 @@ export class EventWaiter {
 
   #wait(look: Look, need: number, options: WaitOptions | undefined): Promise<Wakeup> {
     checkOpen(this.#engine);
-    const { timeout, signal, completions } = checkWait(options, []);
+    const { timeout, signal, completions } = options === undefined ? FOREVER : checkWait(options, []);
     if (completions && deliver(this.#engine) > 0) return atOnce("completed");
     const now = look();
     if (now !== null) return atOnce(now);
     if (timeout === 0) return atOnce("timed-out");
     return new Promise((resolve, reject) => {
-      const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : performance.now() + timeout;
+      this.#since = performance.now();
+      const deadline = this.#since + timeout;
       const one: Pending = {
         look,
         need,
@@ -100,8 +106,13 @@ export class EventWaiter {
     });
   }
 
+  /** For how many milliseconds somebody has waited; -1 if nobody does. */
+  get waited(): number {
+    return this.#waiting > 0 ? performance.now() - this.#since : -1;
+  }
+
   /**
-   * Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. `as` is another
+   * Ends the waits that have taken long enough. To be called after everything that somebody may be waiting for. `as` is `itself`
    * where the event loop has just turned.
    */
   wake(as: (wakeup: Wakeup) => Wakeup | Promise<Wakeup> = soon): void {
@@ -121,15 +132,7 @@ export class EventWaiter {
     }
   }
 
-  /**
-   * `wake()` with the next turn, once for all that came in this one: who is woken for the first of them has all others to take,
-   * and need not wait for each.
-   */
-  wakeLater(): void {
-    if (this.#waiting > 0) this.#wakeAgain();
-  }
-
-  /** Also: who was woken need not take what there is, and then it is for others. */
+  /** Who was woken need not take what there is: then it is for others. */
   #wakeAgain(): void {
     if (this.#again) return;
     this.#again = true;

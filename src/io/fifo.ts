@@ -4,6 +4,8 @@
 const LEAST = 16;
 /** A ring is halved when so small a part of it is in use, and doubled when all of it is: so that it seldom does either. */
 const SPARSE = 8;
+/** Rings that are no larger stay as they are: what fills and empties one with each turn would do both each time. */
+const KEPT = 1024;
 
 export class Fifo<T> {
   #items: (T | undefined)[] = new Array(LEAST).fill(undefined);
@@ -42,7 +44,7 @@ export class Fifo<T> {
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#length--;
     const { length } = this.#items;
-    if (length > LEAST && this.#length < length / SPARSE) this.#resize(length / 2);
+    if (length > KEPT && this.#length < length / SPARSE) this.#resize(length / 2);
     return item;
   }
 

@@ -12,9 +12,12 @@ import type { Skb } from "../skb.js";
 import type { Packets } from "../staging.js";
 import type { WaitOptions, Wakeup } from "../wait.js";
 import { TransportError } from "./errors.js";
-import { EventWaiter, type Look } from "./event-waiter.js";
+import { EventWaiter, itself, type Look } from "./event-waiter.js";
 import { Fifo } from "./fifo.js";
 import { letGo } from "./packets.js";
+
+/** Milliseconds between packets that come close one behind the other: more than the system takes for one, far less than a turn. */
+const CLOSE_MS = 0.05;
 
 /**
  * The part of `UdpReceiver`, `StreamReceiver`, `WebSocketReceiver` and `WebStreamReceiver` that is the same: what came in waits
@@ -65,10 +68,21 @@ export abstract class Inbox {
     this.#waiters.wake();
   }
 
-  /** The same of one of several that come in this turn, each by an event of its own. @internal */
-  _putOne(skb: Skb): void {
+  /**
+   * The same of a packet that an event of its own brings. Who waits is woken now; or, if they had only just taken one, with the end
+   * of the event loop's turn, so that they have all to take that come in it. Returns whether `_turned` is to be called then: to be
+   * told of a turn costs as much as some packets, so that it is worth it only for more than one. @internal
+   */
+  _putOne(skb: Skb): boolean {
     this.#queue.push(skb);
-    this.#waiters.wakeLater();
+    const { waited } = this.#waiters;
+    if (waited > CLOSE_MS) this.#waiters.wake(itself);
+    return waited >= 0 && waited <= CLOSE_MS;
+  }
+
+  /** Wakes who waits. @internal */
+  _turned(): void {
+    this.#waiters.wake(itself);
   }
 
   /** Nothing comes any more. Whoever has taken all out is told the error, if there is one. @internal */

@@ -92,6 +92,12 @@ export class UdpReceiver extends Inbox {
   #exhausted = 0;
   #errors = 0;
   #closed: Promise<void> | undefined;
+  /** Whether who waits is to be woken with the end of this turn. */
+  #turns = false;
+  readonly #turned = (): void => {
+    this.#turns = false;
+    this._turned();
+  };
 
   private constructor(engine: Engine, socket: Socket, options: Partial<UdpReceiverOptions>) {
     super(engine);
@@ -186,7 +192,9 @@ export class UdpReceiver extends Inbox {
     if (this.#source) keepSource(skb, address, port);
     this.#received++;
     this.#bytes += bytes.length;
-    this._putOne(skb);
+    if (!this._putOne(skb) || this.#turns) return;
+    this.#turns = true;
+    setImmediate(this.#turned);
   }
 }
 

@@ -114,7 +114,7 @@ export interface UdpSocketStats {
  * Receives and sends datagrams by one port. Each packet received knows its source (`sourceOf`); each packet sent goes to the
  * destination that it names (`setDestination`, `answerTo`), or to the connected peer. Both stand in the packet, so that other
  * threads can read and write them. Node has each datagram in a buffer of its own, which is copied once; what is sent is not
- * copied.
+ * copied, as with a `UdpSender`.
  *
  * @example
  * const server = await UdpSocket.open(engine, { host: "127.0.0.1" });

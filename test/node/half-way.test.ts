@@ -336,7 +336,7 @@ describe("sending, without memory for a copy", () => {
       onError: ({ message }) => told.push(message),
     });
     const skb = engine.alloc(0);
-    for (let i = 0; i < 1100; i++) skb.addFragList(engine.alloc(1).putZeros(1));
+    for (let i = 0; i < 1100; i++) skb.addFragList(engine.alloc(2).putZeros(2));
     await withoutBuffers(async () => {
       expect(sender.enqueue(skb)).toBe(true);
       await turn();

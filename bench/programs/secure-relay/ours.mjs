@@ -70,8 +70,16 @@ async function send() {
       if (history.length > options.history) history.popHead().release();
     }
     meter.units += n / options.receivers;
-    const taken = over ? 0 : socket.enqueueBurst(out, n);
-    for (let i = taken; i < n; i++) out[i].release(DropReason.full);
+    for (let left = n; left > 0; ) {
+      if (over) {
+        engine.releaseBurst(out, left);
+        break;
+      }
+      const taken = socket.enqueueBurst(out, left);
+      out.copyWithin(0, taken, left);
+      left -= taken;
+      if (left > 0) await socket.waitWritableAsync();
+    }
   }
 }
 
