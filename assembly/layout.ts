@@ -18,7 +18,7 @@
 /** Says that a memory holds an arena: "SKBF", little-endian. */
 export const MAGIC: u32 = 0x46424b53;
 /** Bumped whenever a field moves, so that two builds never share an arena they read differently. */
-export const LAYOUT_VERSION: u32 = 7;
+export const LAYOUT_VERSION: u32 = 8;
 
 // ─── Results ───────────────────────────────────────────────────────────────────────────────────────────
 // What a core operation returns below ERROR_LIMIT is a status; at or above it, an address or a handle.
@@ -170,7 +170,7 @@ export const DEPOT_BLOCKS: u32 = 0;
 export const DEPOT_CHAINS: u32 = 8;
 
 // ─── Thread block, 6 pages ─────────────────────────────────────────────────────────────────────────────
-//    0 state  4 number  8 ubufs that whoever had it before has left to it: packets carry them
+//    0 state  4 number  8 ubufs that whoever had it before has left to it: packets carry them  12 1 while the thread spins
 //   64 remote completions: ubufs let go by other threads
 //   68 wake: 1 while the thread sleeps, or is about to
 //   72 1 if it wants to be woken for a remote completion  76 1 if for memory
@@ -187,6 +187,7 @@ export const MAX_THREADS: u32 = 64;
 export const THREAD_STATE: u32 = 0;
 export const THREAD_NUMBER: u32 = 4;
 export const THREAD_LEFT: u32 = 8;
+export const THREAD_SPINS: u32 = 12;
 export const THREAD_REMOTE: u32 = 64;
 export const THREAD_WAKE: u32 = 68;
 export const THREAD_WANTS_COMPLETIONS: u32 = 72;

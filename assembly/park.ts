@@ -1,13 +1,15 @@
 // Sleeping until a ring end is ready, or memory free. The protocol is drawn in wake.ts; sleeping itself (Atomics.wait and waitAsync) is
 // the face's matter: it needs what `park` returns, and calls `unpark`.
 
-import { thread } from "./arena";
+import { thread, threadBlocks, threadCount } from "./arena";
 import {
   ASLEEP,
   AWAKE,
   COUNT_PARKS,
   MEMORY,
+  THREAD_BYTES,
   THREAD_REMOTE,
+  THREAD_SPINS,
   THREAD_WAKE,
   THREAD_WANTS_COMPLETIONS,
 } from "./layout";
@@ -57,10 +59,39 @@ function anyReady(n: u32): bool {
   return false;
 }
 
-/** Looks up to `times` times whether one of the ends in the scratch is ready, as for `park`. Returns how often it did not look. */
-export function spin(n: u32, completions: u32, times: u32): u32 {
-  for (let left = times; left !== 0; left--) {
-    if (anyReady(n) || (completions !== 0 && atomicLoad32(thread + THREAD_REMOTE) !== 0)) return left;
-  }
-  return 0;
+/**
+ * Looks up to `times` times whether one of the ends in the scratch is ready, as for `park`; only once while `most` other threads
+ * look for longer. Returns how often it did not look.
+ */
+export function spin(n: u32, completions: u32, times: u32, most: u32): u32 {
+  if (isThere(n, completions)) return times;
+  if (times === 1 || !takeSpin(most)) return 0;
+  let left = times - 1;
+  while (left !== 0 && !isThere(n, completions)) left -= 1;
+  leaveSpin();
+  return left;
+}
+
+function isThere(n: u32, completions: u32): bool {
+  return anyReady(n) || (completions !== 0 && atomicLoad32(thread + THREAD_REMOTE) !== 0);
+}
+
+/**
+ * Whether this thread may spin, so that no more than `most` do: then `leaveSpin` ends it. A thread that spins keeps a core from whoever
+ * would bring what it spins for.
+ */
+export function takeSpin(most: u32): bool {
+  // (P) First the own flag, then the others': of two that begin at once at least one sees the other. Then neither may spin, which
+  // costs them a sleep.
+  atomicStore32(thread + THREAD_SPINS, 1);
+  let others: u32 = 0;
+  for (let i: u32 = 0; i < threadCount; i++)
+    others += atomicLoad32(threadBlocks + i * THREAD_BYTES + THREAD_SPINS);
+  if (others <= most) return true;
+  leaveSpin();
+  return false;
+}
+
+export function leaveSpin(): void {
+  atomicStore32(thread + THREAD_SPINS, 0);
 }

@@ -19,6 +19,7 @@ import {
   THREAD_MAGAZINES,
   THREAD_NUMBER,
   THREAD_SCRATCH,
+  THREAD_SPINS,
   THREAD_STATE,
   THREAD_WAKE,
 } from "./layout";
@@ -56,8 +57,9 @@ export function inherited(): u32 {
 export function freeThread(left: u32): void {
   if (DEBUG) assert(hasJoined() && isEmpty(), "nothing is in the block");
   store32(thread + THREAD_LEFT, left);
-  // It may have been about to sleep; whoever has the block next is awake.
+  // It may have been about to sleep, or stopped while it spun; whoever has the block next is awake.
   atomicStore32(thread + THREAD_WAKE, AWAKE);
+  atomicStore32(thread + THREAD_SPINS, 0);
   // (T) Publishes what this thread has left: the CAS of whoever claims the block synchronises with it.
   atomicStore32(thread + THREAD_STATE, THREAD_FREE);
   joinAs(0, 0);

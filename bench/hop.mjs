@@ -1,18 +1,20 @@
 // npm run bench:hop: what it costs to pass packets to another thread, beside postMessage, other rings, bare Atomics and
 // native DPDK.
 //
-// Rounds over all cases, each in a process of its own, and of each figure the best round, of latencies the middle one: what
-// disturbs the machine for a while disturbs all alike, and no ratio is taken between two invocations.
+// Rounds over all cases, each in a process of its own. One way, figures are grouped by how far apart the two threads' cores were
+// (hop/distance.mjs), and of each group the best round counts: ratios are taken within a state, between rounds of one invocation. Of
+// latencies it is the middle round, of meshes the best.
 
 import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { STATES, stateOf } from "./hop/distance.mjs";
 import { LATENCIES } from "./hop/latency.mjs";
 import { MESHES } from "./hop/mesh.mjs";
 import { PIPES } from "./hop/pipe.mjs";
-import { latencyTable, markTable, meshTable, pipeTable } from "./hop/report.mjs";
+import { cpuTable, DPDK, latencyTable, markTable, meshTable, pipeTable } from "./hop/report.mjs";
 import { buildDpdk } from "./native/build.mjs";
 
 const USAGE = `node bench/hop.mjs [--quick]
@@ -28,6 +30,8 @@ const ROUNDS = 5;
 const COUNTS = {
   pipe: {
     default: 200_000,
+    handles: 8_000_000,
+    handled: 4_000_000,
     skbuff: 8_000_000,
     fresh: 8_000_000,
     touched: 4_000_000,
@@ -49,6 +53,20 @@ async function measure({ kind, id }, quick) {
     timeout: TIMEOUT,
   });
   return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+/** Of each state the best round, and how many there were. */
+function byState(rounds) {
+  const found = {};
+  for (const { id } of STATES) {
+    const those = rounds.filter(({ trips }) => stateOf(trips) === id);
+    if (those.length > 0) found[id] = { ...best(those), rounds: those.length, worst: worst(those) };
+  }
+  return found;
+}
+
+function worst(rounds) {
+  return Math.max(...rounds.map(({ ns }) => ns));
 }
 
 /** The round with the least time: its other figures belong to it. */
@@ -76,16 +94,20 @@ async function measureAll(rounds, quick) {
         found[one.kind][one.id] ??= [];
         found[one.kind][one.id].push(await measure(one, quick));
       }
-      if (dpdk !== null) native.push(await dpdk.measure());
+      if (dpdk !== null) native.push(...(await dpdk.measure()));
     }
   } finally {
     await dpdk?.remove();
     progress("");
   }
+  const summary = { pipe: byState, latency: middle, mesh: best };
   for (const [kind, ids] of Object.entries(found))
-    for (const id of Object.keys(ids)) ids[id] = kind === "latency" ? middle(ids[id]) : best(ids[id]);
-  const least = (op) => Math.min(...native.map((ns) => ns[op]));
-  const figures = dpdk && { version: dpdk.version, hop: least("hop"), touched: least("touched") };
+    for (const id of Object.keys(ids)) ids[id] = summary[kind](ids[id]);
+  const dpdkOf = (op) => byState(native.filter((one) => one.op === op));
+  const figures = dpdk && {
+    version: dpdk.version,
+    ...Object.fromEntries(DPDK.map(({ id }) => [id, dpdkOf(id)])),
+  };
   return { ...found, dpdk: figures };
 }
 
@@ -109,7 +131,8 @@ async function main() {
     ...(await measureAll(values.quick ? 1 : ROUNDS, values.quick)),
   };
   console.log(`skbuff on Node ${results.node}, ${results.cores} cores of ${results.cpu}. Nanoseconds.`);
-  for (const table of [pipeTable, latencyTable, meshTable, markTable]) console.log(`\n${table(results)}`);
+  for (const table of [pipeTable, cpuTable, latencyTable, meshTable, markTable])
+    console.log(`\n${table(results)}`);
   if (values.quick) return;
   await mkdir(RESULTS, { recursive: true });
   await writeFile(new URL("hop.json", RESULTS), `${JSON.stringify(results, null, 2)}\n`);

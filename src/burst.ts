@@ -259,6 +259,22 @@ export class Burst {
   }
 
   /**
+   * Adds `n` bytes at the tail of packet `i`, contents undefined, as `skb.put` without the view.
+   *
+   * @throws RoomError, SharedDataError, ArgumentRangeError, ArgumentTypeError
+   * @example
+   * const burst = new Burst(engine);
+   * engine.allocBurst(burst, 1500);
+   * burst.put(0, 4);
+   * burst.writeU32(0, 0, 7);
+   * burst.lengthOf(0); // → 4
+   */
+  put(i: number, n: number): void {
+    const handle = this.#handle(i);
+    if (this._heap.put(handle, n) === 0) this.#skb(handle)._put(n, "n");
+  }
+
+  /**
    * Copies bytes to the tail of packet `i`, as `skb.putData`. Borrows `bytes`.
    *
    * @throws RoomError, SharedDataError, ArgumentRangeError, ArgumentTypeError

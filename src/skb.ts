@@ -42,7 +42,6 @@ export class Skb {
   /** @internal */
   constructor(engine: Engine, handle: number) {
     this._engine = engine;
-    this._heap = engine._heap;
     this._handle = handle;
     this._node = null;
   }

@@ -1,6 +1,7 @@
 // Sleeper: waits that block the thread. It looks for a while, which finds what comes soon, then sleeps; assembly/wake.ts draws
 // the protocol.
 
+import { MAX_THREADS } from "../assembly/layout.js";
 import type { Engine } from "./engine.js";
 import { UnsupportedError } from "./errors.js";
 import { putEnds, type Wait, type Woken } from "./wait.js";
@@ -10,6 +11,12 @@ import { putEnds, type Wait, type Woken } from "./wait.js";
 // sleep; after a long sleep it halves.
 const SPIN_MOST = 16384;
 const SPIN_LEAST = 256;
+/**
+ * Threads that may spin at a time: one core is for whoever brings what they spin for. Where nobody tells how many cores there are,
+ * all may.
+ */
+const SPINNERS_MOST = coresKnown() - 1;
+
 /** Milliseconds: whoever slept less would rather have spun. */
 const SHORT_SLEEP_MS = 0.2;
 
@@ -43,13 +50,14 @@ export class Sleeper {
   }
 
   #spin(wait: Wait, times: number): boolean {
-    const found = this.#engine._core.spin(this.#put(wait), wait.completions ? 1 : 0, times) !== 0;
+    const found =
+      this.#engine._core.spin(this.#put(wait), wait.completions ? 1 : 0, times, SPINNERS_MOST) !== 0;
     if (found && times !== 1) this.#spins = Math.min(times * 2, SPIN_MOST);
     return found;
   }
 
   #isReady(wait: Wait): boolean {
-    return this.#engine._core.spin(this.#put(wait), 0, 1) !== 0;
+    return this.#engine._core.spin(this.#put(wait), 0, 1, 0) !== 0;
   }
 
   #sleep(wait: Wait, ms: number): void {
@@ -77,4 +85,17 @@ export class Sleeper {
   #put({ ends }: Wait): number {
     return putEnds(this.#engine._heap, this.#pairs, ends);
   }
+}
+
+function coresKnown(): number {
+  const { navigator, process } = globalThis as {
+    navigator?: { hardwareConcurrency?: number };
+    process?: { getBuiltinModule?(id: string): { availableParallelism(): number } };
+  };
+  // Node has a navigator from 21 on.
+  return (
+    navigator?.hardwareConcurrency ??
+    process?.getBuiltinModule?.("node:os").availableParallelism() ??
+    MAX_THREADS + 1
+  );
 }

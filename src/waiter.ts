@@ -297,7 +297,7 @@ export class Waiter {
   }
 
   #isReady({ ends }: Wait): boolean {
-    return this.#engine._core.spin(putEnds(this.#engine._heap, this.#pairs, ends), 0, 1) !== 0;
+    return this.#engine._core.spin(putEnds(this.#engine._heap, this.#pairs, ends), 0, 1, 0) !== 0;
   }
 }
 

@@ -239,6 +239,7 @@ export const BURST: Record<string, Call<Burst>> = {
   writeU8: (burst) => burst.writeU8(0, 0, 1),
   writeU16: (burst) => burst.writeU16(0, 0, 1),
   writeU32: (burst) => burst.writeU32(0, 0, 1),
+  put: (burst) => burst.put(0, 1),
   putData: (burst) => burst.putData(0, bytes(1)),
   copyBits: (burst) => burst.copyBits(0, 0, bytes(1)),
   at: (burst) => burst.at(0).length,

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
-import { Engine, Ring } from "skbuff";
+import { Burst, Engine, Ring } from "skbuff";
 import "skbuff/js";
 import ThreadStream from "thread-stream";
 import { cpuTime, say, start } from "./thread.mjs";
@@ -17,10 +17,19 @@ const RINGBUF_BYTES = 1 << 20;
 
 /** Of each way: how a packet is filled and looked at; or how a message is sent and received. */
 export const PIPES = [
-  { id: "skbuff", title: "skbuff, 256 bytes, in bursts of 32", core: "wasm", size: SMALL },
+  { id: "handles", title: "skbuff, 256 bytes, in a Burst of 32", core: "wasm", size: SMALL, handles: true },
+  {
+    id: "handled",
+    title: "the same, 4 bytes written and read",
+    core: "wasm",
+    size: SMALL,
+    handles: true,
+    touch: true,
+  },
+  { id: "skbuff", title: "in arrays of 32 Skb objects, reused", core: "wasm", size: SMALL },
   { id: "touched", title: "the same, 4 bytes written and read", core: "wasm", size: SMALL, touch: true },
-  { id: "fresh", title: "the same, untouched, new Skb objects", core: "wasm", size: SMALL, fresh: true },
-  { id: "js", title: "the same, untouched, JS core", core: "js", size: SMALL },
+  { id: "fresh", title: "in arrays, untouched, new Skb objects", core: "wasm", size: SMALL, fresh: true },
+  { id: "js", title: "in arrays, untouched, JS core", core: "js", size: SMALL },
   { id: "bytes", title: "skbuff, 1500 bytes copied in", core: "wasm", size: MESSAGE, copy: true },
   { id: "ringbuf", title: "ringbuf.js, 1500 bytes in and out" },
   { id: "stream", title: "thread-stream, 1500 bytes" },
@@ -43,7 +52,7 @@ const senders = {
       engine: engine.share(),
       ring: ring.share(),
     });
-    return { other, send: () => pump(engine, ring, pipe, n) };
+    return { other, send: () => (pipe.handles ? pour : pump)(engine, ring, pipe, n) };
   },
   async ringbuf(pipe, n) {
     const memory = RingBuffer.getStorageForCapacity(RINGBUF_BYTES, Uint8Array);
@@ -100,6 +109,24 @@ function pump(engine, ring, { size, touch, copy, fresh }, n) {
   }
 }
 
+/** As pump, without objects. */
+function pour(engine, ring, { size, touch }, n) {
+  const burst = new Burst(engine, { capacity: BURST });
+  for (let sent = 0; sent < n; ) {
+    const got = engine.allocBurst(burst, size, Math.min(BURST, n - sent));
+    for (let i = 0; touch && i < got; i++) {
+      burst.put(i, 4);
+      burst.writeU32(i, 0, sent + i);
+    }
+    ring.enqueueBurst(burst);
+    while (burst.length > 0) {
+      ring.waitWritable();
+      ring.enqueueBurst(burst);
+    }
+    sent += got;
+  }
+}
+
 /** A stream's worker is not ours to write: it counts bytes, and says so at the end. */
 async function throughStream(n) {
   const stream = new ThreadStream({
@@ -139,7 +166,7 @@ async function receive({ pipe, n, engine: token, ring: ringToken, memory }) {
     const ring = Ring.attach(engine, ringToken);
     say("ready");
     const cpu = cpuTime();
-    drain(engine, ring, pipe, n);
+    (pipe.handles ? empty : drain)(engine, ring, pipe, n);
     say({ receiver: cpuTime() - cpu });
   } else if (pipe.id === "ringbuf") {
     const ring = new RingBuffer(memory, Uint8Array);
@@ -176,4 +203,21 @@ function drain(engine, ring, { touch, fresh }, n) {
   return sum;
 }
 
-if (!isMainThread) await receive(workerData);
+/** As drain, without objects. */
+function empty(engine, ring, { touch }, n) {
+  const burst = new Burst(engine, { capacity: BURST });
+  let sum = 0;
+  for (let got = 0; got < n; ) {
+    const some = ring.dequeueBurst(burst);
+    if (some === 0) {
+      ring.wait();
+      continue;
+    }
+    for (let i = 0; touch && i < some; i++) sum += burst.readU32(i, 0);
+    engine.releaseBurst(burst);
+    got += some;
+  }
+  return sum;
+}
+
+if (!isMainThread && workerData?.pipe !== undefined) await receive(workerData);

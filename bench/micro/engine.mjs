@@ -6,7 +6,7 @@ import { do_not_optimize } from "mitata";
 import { BURST, FRAG_BYTES, payload, pieces } from "./ops.mjs";
 
 export async function make({ engine: options }) {
-  const { Engine } = await import("skbuff");
+  const { Burst, Engine } = await import("skbuff");
   await import("skbuff/js");
   const engine = await Engine.create(options);
 
@@ -63,6 +63,19 @@ export async function make({ engine: options }) {
           engine.releaseBurst(out);
         },
       };
+    },
+
+    *handles(state) {
+      const size = state.get("size");
+      const burst = new Burst(engine, { capacity: BURST });
+      yield {
+        0: () => size,
+        bench(n) {
+          do_not_optimize(engine.allocBurst(burst, n));
+          engine.releaseBurst(burst);
+        },
+      };
+      burst.release();
     },
 
     *twin(state) {

@@ -29,6 +29,7 @@ export const OPS = [
   { id: "alloc", title: "alloc + release" },
   { id: "burst", title: `alloc + release in bursts of ${BURST}, a packet`, per: BURST },
   { id: "reuse", title: "the same, Skb objects reused", per: BURST },
+  { id: "handles", title: "the same, in a Burst without objects", per: BURST },
   { id: "twin", title: "alloc + clone + release x 2" },
   { id: "clone", title: "clone + release" },
   { id: "copy", title: "copy + release" },

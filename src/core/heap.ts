@@ -9,6 +9,7 @@ import {
   PAGE_BYTES,
   SKB_DATA,
   SKB_DATA_LEN,
+  SKB_END,
   SKB_HANDLE,
   SKB_LEN,
   SKB_SHARES,
@@ -119,6 +120,25 @@ export class Heap implements Words {
   writable(handle: number, offset: number, n: number): number {
     const at = this._table + ((handle & this._mask) << (SKB_SHIFT - 2));
     return this._structs[at + (SKB_SHARES >>> 2)] === 0 ? this.linear(handle, offset, n) : 0;
+  }
+
+  /** Makes a packet `n` bytes longer at its tail, if its head has room and is nobody else's. Returns their address; 0 if not. */
+  put(handle: number, n: number): number {
+    const structs = this._structs;
+    const at = this._table + ((handle & this._mask) << (SKB_SHIFT - 2));
+    if (structs[at + (SKB_HANDLE >>> 2)] !== handle) return 0;
+    const length = structs[at + (SKB_LEN >>> 2)] as number;
+    // Differences of addresses: those do not have the sign that the addresses may have.
+    const room = ((structs[at + (SKB_END >>> 2)] as number) - (structs[at + (SKB_DATA >>> 2)] as number)) | 0;
+    if (
+      typeof n !== "number" ||
+      n >>> 0 !== n ||
+      n > room - length ||
+      ((structs[at + (SKB_SHARES >>> 2)] as number) | (structs[at + (SKB_DATA_LEN >>> 2)] as number)) !== 0
+    )
+      return 0;
+    structs[at + (SKB_LEN >>> 2)] = length + n;
+    return ((structs[at + (SKB_DATA >>> 2)] as number) + length) >>> 0;
   }
 
   /** The engine is closed: from here on no packet is found. */

@@ -30,8 +30,7 @@ export abstract class SkbLinear extends SkbBytes {
    * skb.length; // → 104
    */
   put(n: number): Uint8Array {
-    this._count("n", n);
-    return this._heap.view(this._address(this._engine._core.put(this._handle, n), "n", n), n);
+    return this._heap.view(this._put(n, "n"), n);
   }
 
   /**
@@ -43,7 +42,7 @@ export abstract class SkbLinear extends SkbBytes {
    */
   putData(bytes: Uint8Array): this {
     const n = checkBytes("bytes", bytes);
-    this._heap.write(this._address(this._engine._core.put(this._handle, n), "bytes", n), bytes, n);
+    this._heap.write(this._put(n, "bytes"), bytes, n);
     return this;
   }
 
@@ -55,8 +54,7 @@ export abstract class SkbLinear extends SkbBytes {
    * skb.putZeros(20).length; // → 120
    */
   putZeros(n: number): this {
-    this._count("n", n);
-    this._engine._core.fill(this._address(this._engine._core.put(this._handle, n), "n", n), 0, n);
+    this._engine._core.fill(this._put(n, "n"), 0, n);
     return this;
   }
 
@@ -130,6 +128,14 @@ export abstract class SkbLinear extends SkbBytes {
     const handle = this._live();
     const n = core.length(handle) - core.dataLength(handle);
     return this._heap.view(core.dataAddress(handle) >>> 0, n);
+  }
+
+  /** Makes the packet `n` bytes longer. Returns their address. @internal */
+  _put(n: number, what: string): number {
+    const at = this._heap.put(this._handle, n);
+    if (at !== 0) return at;
+    this._count(what, n);
+    return this._address(this._engine._core.put(this._handle, n), what, n);
   }
 
   /** @internal */

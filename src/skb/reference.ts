@@ -17,7 +17,9 @@ export abstract class SkbReference {
   /** @internal */
   declare _engine: Engine;
   /** @internal */
-  declare _heap: Heap;
+  get _heap(): Heap {
+    return this._engine._heap;
+  }
   /** @internal */
   declare _handle: number;
   /** @internal */

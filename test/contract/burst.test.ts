@@ -271,12 +271,38 @@ forEachEngine((_name, make) => {
         () => burst.writeU16(0, 0, 1),
         () => burst.writeU32(0, 0, 1),
         () => burst.putData(0, new Uint8Array(1)),
+        () => burst.put(0, 1),
       ])
         expect(codeOf(write)).toBe("ERR_SKB_SHARED");
       expect(twin.toBytes()).toEqual(bytesAt(0, 40));
       twin.release();
       burst.writeU8(0, 0, 0xee);
       expect(burst.readU8(0, 0)).toBe(0xee);
+      burst.release();
+      w.clean();
+    });
+
+    it("grows at its tail as far as there is room", async () => {
+      const engine = await make();
+      const w = new World(engine);
+      const burst = new Burst(engine);
+      engine.allocBurst(burst, 100, 1, { headroom: 28 });
+      const { tailroom } = burst.at(0);
+      burst.put(0, 0);
+      burst.put(0, tailroom - 1);
+      burst.writeU8(0, tailroom - 2, 7);
+      expect([burst.lengthOf(0), burst.at(0).tailroom]).toEqual([tailroom - 1, 1]);
+      expect(codeOf(() => burst.put(0, 2))).toBe("ERR_SKB_ROOM");
+      for (const n of [-1, 0.5, Number.NaN, 2 ** 32, "1", Symbol("s"), null])
+        expect(
+          codeOf(() => burst.put(0, n as number)),
+          String(n),
+        ).toMatch(ARGUMENT);
+      burst.put(0, 1);
+      expect(burst.at(0).toBytes().length).toBe(tailroom);
+      // Behind frags there is no room.
+      burst.push(w.grow(w.linear(10, { room: 50 }), 10));
+      expect(codeOf(() => burst.put(1, 1))).toBe("ERR_SKB_ROOM");
       burst.release();
       w.clean();
     });

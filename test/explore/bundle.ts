@@ -14,6 +14,7 @@ export interface Core extends Exports {
   readonly heads: typeof import("../../assembly/head");
   readonly magazines: typeof import("../../assembly/magazine");
   readonly pages: typeof import("../../assembly/page");
+  readonly parks: typeof import("../../assembly/park");
   readonly pools: typeof import("../../assembly/pool");
   readonly shinfos: typeof import("../../assembly/shinfo");
   readonly skbs: typeof import("../../assembly/skb");
@@ -35,6 +36,7 @@ const MODULES = {
   heads: "head",
   magazines: "magazine",
   pages: "page",
+  parks: "park",
   pools: "pool",
   shinfos: "shinfo",
   skbs: "skb",

@@ -385,6 +385,19 @@ export const BLUNDERS: readonly Blunder[] = [
     },
   },
   {
+    name: "who begins to spin looks at the others before it says so",
+    scenario: "spinning: 2 threads, of which 1 may",
+    mistake: [
+      { file: PARK, find: "  atomicStore32(thread + THREAD_SPINS, 1);\n", replace: "" },
+      {
+        file: PARK,
+        find: "  if (others <= most) return true;\n",
+        replace:
+          "  if (others < most) {\n    atomicStore32(thread + THREAD_SPINS, 1);\n    return true;\n  }\n",
+      },
+    ],
+  },
+  {
     name: "a search for a run believes its hint",
     scenario: "running out: a run lies above where the last one was found",
     mistake: {

@@ -8,6 +8,7 @@ import { parking } from "./parking.js";
 import { rings } from "./rings.js";
 import { running } from "./running.js";
 import { slabs } from "./slabs.js";
+import { spinning } from "./spinning.js";
 import { wanted } from "./wanted.js";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -20,5 +21,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...completion,
   ...rings,
   ...parking,
+  ...spinning,
   ...running,
 ];

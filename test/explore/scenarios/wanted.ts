@@ -32,7 +32,7 @@ const FLUSHED = 52;
 
 /** What a wait that blocks does: looks, and sleeps if there is nothing new. */
 const wait: Operation = (core) => {
-  if (core.spin(pass(core, [MEMORY, 0]) / 2, 0, 1) !== 0) return READY;
+  if (core.spin(pass(core, [MEMORY, 0]) / 2, 0, 1, 0) !== 0) return READY;
   const word = ask(core);
   if (word !== 0) {
     core.memory.sleep(word, ASLEEP);
