@@ -17,9 +17,10 @@ import { PIPES } from "./hop/pipe.mjs";
 import { cpuTable, DPDK, latencyTable, markTable, meshTable, pipeTable } from "./hop/report.mjs";
 import { buildDpdk } from "./native/build.mjs";
 
-const USAGE = `node bench/hop.mjs [--quick]
+const USAGE = `node bench/hop.mjs [--quick] [--rounds <n>]
 
-  --quick  one short round (about 20 s); writes no results`;
+  --quick   one short round (about 20 s); writes no results
+  --rounds  rounds over all cases. Default: 5`;
 
 const RESULTS = new URL("./results/", import.meta.url);
 const CASE = fileURLToPath(new URL("./hop/case.mjs", import.meta.url));
@@ -115,6 +116,7 @@ async function main() {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      rounds: { type: "string", default: String(ROUNDS) },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -128,7 +130,7 @@ async function main() {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     // nanoseconds
-    ...(await measureAll(values.quick ? 1 : ROUNDS, values.quick)),
+    ...(await measureAll(values.quick ? 1 : Number(values.rounds), values.quick)),
   };
   console.log(`skbuff on Node ${results.node}, ${results.cores} cores of ${results.cpu}. Nanoseconds.`);
   for (const table of [pipeTable, cpuTable, latencyTable, meshTable, markTable])

@@ -14,13 +14,15 @@ import { OPS, SIZES, SUBJECTS } from "./micro/ops.mjs";
 import { buildDpdk } from "./native/build.mjs";
 import { densityTable, lossList, markTable, opTable } from "./report.mjs";
 
-const USAGE = `node bench/micro.mjs [--quick] [--op <id>]...
-
-  --quick  one short round (about 30 s); writes no results
-  --op     only this operation; writes no results. Operations:
-           ${OPS.map(({ id }) => id).join(" ")}`;
-
 const ROUNDS = 8;
+
+const USAGE = `node bench/micro.mjs [--quick] [--rounds <n>] [--op <id>]...
+
+  --quick   one short round (about 30 s); writes no results
+  --rounds  rounds over all subjects. Default: ${ROUNDS}
+  --op      only this operation; writes no results. Operations:
+            ${OPS.map(({ id }) => id).join(" ")}`;
+
 const DENSITY_SIZES = [64, 1500, 65536];
 const RESULTS = new URL("./results/", import.meta.url);
 const WASM = new URL("../build/core.wasm", import.meta.url);
@@ -97,6 +99,7 @@ async function main() {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      rounds: { type: "string", default: String(ROUNDS) },
       op: { type: "string", multiple: true, default: [] },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -108,7 +111,7 @@ async function main() {
     return;
   }
   const ops = values.op.length > 0 ? values.op : OPS.map(({ id }) => id);
-  const { ns, dpdk } = await measureAll(ops, values.quick ? 1 : ROUNDS, values.quick);
+  const { ns, dpdk } = await measureAll(ops, values.quick ? 1 : Number(values.rounds), values.quick);
   const results = {
     date: new Date().toISOString(),
     node: process.version,
