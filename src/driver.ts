@@ -15,7 +15,7 @@ import type { Wait, Woken } from "./wait.js";
 export { provideJs } from "./core/load-js.js";
 export { checkEngine } from "./engine.js";
 export { refusal } from "./refusal.js";
-export { eachTaken, putEach } from "./staging.js";
+export { eachTaken, type Packets, putEach } from "./staging.js";
 
 // ─── Engines ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -97,6 +97,19 @@ export function releaseHandle(engine: Engine, handle: number, reason: DropReason
 /** The object for a reference that the core has just given out. */
 export function wrap(engine: Engine, handle: number): Skb {
   return engine._wrap(handle);
+}
+
+/**
+ * As `wrap`; if `old` is an object of this engine that has ended, it is that. For objects that are nowhere else, or whose owner said
+ * so.
+ */
+export function wrapAs(engine: Engine, old: Skb | null | undefined, handle: number): Skb {
+  // Only an Skb has all three.
+  if (old?._engine !== engine || old._node !== null || old._handle >= ERROR_LIMIT)
+    return engine._wrap(handle);
+  old._handle = handle;
+  if (engine._debug !== null) engine._debug.born(old, handle);
+  return old;
 }
 
 /** Takes a packet: its object has ended, the reference is the driver's by its handle, which it returns. */

@@ -22,6 +22,7 @@ import tunnelNear from "./tunnel-near/case.mjs";
  *                    all of them. Default: against `plain`
  *   shares           whether the main thread's share of the CPU time is a figure. Default: false
  *   options          what the programs and the traffic are told, as they like
+ *   notes            where the time goes, in Markdown, if that needs to be said. Default: none
  *   available        whether this machine has what it takes. Default: true
  *   check, measure   functions instead of those of lib/run.mjs, for what is measured in another way
  */

@@ -85,12 +85,15 @@ export class CaptureFeed {
 
   // ─── Packets ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The next packet, reading more of the file if that is allowed; null at the end, or without one if it is not. */
-  next(mayFill: boolean): Skb | null {
+  /**
+   * The next packet, reading more of the file if that is allowed; null at the end, or without one if it is not. `old`: an object
+   * to use again.
+   */
+  next(mayFill: boolean, old: Skb | null = null): Skb | null {
     for (;;) {
       if (this.failed !== null) throw this.failed;
       const need = this.#find();
-      if (need === 0) return this.#make(this.format as CaptureFormat);
+      if (need === 0) return this.#make(this.format as CaptureFormat, old);
       if (this.#compression !== null && mayFill) throw this.#compressed(this.#compression);
       if (this.ended) {
         this.#checkEnd();
@@ -129,10 +132,10 @@ export class CaptureFeed {
   }
 
   /** Makes the packet that was found. */
-  #make({ packet }: CaptureFormat): Skb {
+  #make({ packet }: CaptureFormat, old: Skb | null): Skb {
     this.#needsRoom = false;
     const { captured, offset, after, linkType, originalLength, time, timed } = packet;
-    const skb = this.#stream.take(captured, offset);
+    const skb = this.#stream.take(captured, offset, old);
     const struct =
       writeNote(this.#engine, handleOf(skb), linkType, packet.interface, originalLength, timed) - SKB_CB;
     const heap = heapOf(this.#engine);

@@ -3,13 +3,14 @@
 
 import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import type { AbortSignalLike } from "../abort.js";
-import { checkInteger, checkOptions, type Names, U32_MOST } from "../check.js";
+import { checkInteger, checkOptions, checkReuse, type Names } from "../check.js";
 import { describes } from "../describe.js";
-import { blockOn, checkEngine, checkOpen, deliver } from "../driver.js";
+import { blockOn, checkEngine, checkOpen, deliver, type Packets, putEach } from "../driver.js";
 import type { Engine } from "../engine.js";
-import { ArgumentTypeError, PoolExhaustedError, UnsupportedError } from "../errors.js";
+import { PoolExhaustedError, UnsupportedError } from "../errors.js";
 import { EventWaiter } from "../io/event-waiter.js";
 import { checkPackets, noPacket, type PacketsOptions } from "../iteration.js";
+import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
 import {
   checkTimeout,
@@ -106,6 +107,8 @@ export class CaptureReader {
   readonly #patience: number;
   /** Those who wait for the read that is under way. */
   readonly #waiter: EventWaiter;
+  /** The object by which packets get into a burst, one after the other. */
+  #carrier: Skb | null = null;
   /** Whether a call is under way, which a callback of somebody's ubuf must not repeat. */
   #busy = false;
   #closed = false;
@@ -234,36 +237,42 @@ export class CaptureReader {
   }
 
   /**
-   * The next packets, up to `count`, into `out[0]` and on. Returns how many, 0 at the end; the rest of `out` stays as it is.
-   * Default: `count` is `out.length`. Of a pipe those that have come, at least one.
+   * The next packets, up to `count`, into `out[0]` and on, or into a `Burst`, which makes no objects for them. Returns how many, 0 at
+   * the end; the rest of an array stays as it is. Of a pipe those that have come, at least one. `reuse` uses `Skb` objects
+   * in the array that have ended again. Default: `count` is `out.length`, or what the burst has room for.
    *
-   * @throws as `read`, if it happens at the first packet; else the next call does
+   * @throws as `read`, if it happens at the first packet; else the next call does; ForeignSkbError, StaleRegionError for a burst
    * @example
    * const reader = CaptureReader.open(engine, capture);
-   * const burst = new Array(32);
-   * const n = reader.readBurst(burst);
-   * n; // → 3
-   * engine.releaseBurst(burst, n);
+   * const burst = new Burst(engine);
+   * reader.readBurst(burst); // → 3
+   * burst.lengthOf(0); // → 60
+   * burst.release();
    * reader.close();
    */
-  readBurst(out: (Skb | null | undefined)[], count?: number): number {
-    if (!Array.isArray(out)) throw new ArgumentTypeError("out", "an array", out);
-    const wanted = checkInteger("count", count ?? out.length, 0, U32_MOST);
-    this.#enter();
+  readBurst(out: Packets, count?: number, options?: DequeueOptions): number {
+    const reuse = checkReuse(options);
+    const array = Array.isArray(out) ? out : null;
     let done = 0;
-    try {
-      while (done < wanted) {
-        const skb = this.#feed.next(done === 0 || this.#file.regular);
-        if (skb === null) break;
-        put(out, done, skb);
-        done++;
+    const next = (): Skb | null => {
+      const old = array === null ? this.#carrier : reuse ? (array[done] ?? null) : null;
+      let skb: Skb | null;
+      try {
+        skb = this.#feed.next(done === 0 || this.#file.regular, old);
+      } catch (error) {
+        if (done > 0 && (error instanceof PoolExhaustedError || error === this.#feed.failed)) return null;
+        throw error;
       }
-    } catch (error) {
-      if (done === 0 || !(error instanceof PoolExhaustedError || error === this.#feed.failed)) throw error;
+      if (array === null) this.#carrier = skb;
+      done++;
+      return skb;
+    };
+    this.#enter();
+    try {
+      return putEach(this.#engine, out, count, next, always);
     } finally {
       this.#leave();
     }
-    return done;
   }
 
   /**
@@ -505,13 +514,6 @@ function checkAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
 }
 
-/** Gives a packet to a user's array; if that does not take it, it is released, and so are those that were put before. */
-function put(out: (Skb | null | undefined)[], at: number, skb: Skb): void {
-  try {
-    out[at] = skb;
-  } catch {
-    skb.release();
-    for (let i = 0; i < at; i++) (out[i] as Skb)[Symbol.dispose]();
-    throw new ArgumentTypeError("out", "an array that takes packets", out);
-  }
+function always(): boolean {
+  return true;
 }

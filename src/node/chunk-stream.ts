@@ -11,7 +11,7 @@
 // Every chunk but the last is full. Nothing in here runs callbacks, so nobody finds the stream half changed.
 
 import { ERROR_LIMIT, OK } from "../../assembly/layout.js";
-import { coreOf, refusal, wrap } from "../driver.js";
+import { coreOf, refusal, wrapAs } from "../driver.js";
 import type { Engine } from "../engine.js";
 import type { Skb } from "../skb.js";
 import type { Chunk, ChunkSource } from "./chunks.js";
@@ -123,11 +123,11 @@ export class ChunkStream {
 
   /**
    * A packet of the `n` bytes from `offset` on, without a copy; what lies before them is skipped. Returns an owned one. The
-   * bytes must be available.
+   * bytes must be available. `old`: an object to use again.
    *
    * @throws PoolExhaustedError, nothing changed
    */
-  take(n: number, offset = 0): Skb {
+  take(n: number, offset = 0, old: Skb | null = null): Skb {
     const at = this.#at + offset;
     let handle: number;
     if (n === 0) handle = coreOf(this.#engine).alloc(0, this.#source.headroom);
@@ -135,7 +135,7 @@ export class ChunkStream {
     else handle = this.#join(at, n);
     if (handle < ERROR_LIMIT) throw refusal(this.#engine, handle, null);
     this.skip(offset + n);
-    return wrap(this.#engine, handle);
+    return wrapAs(this.#engine, old, handle);
   }
 
   /**

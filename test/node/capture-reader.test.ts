@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import {
+  Burst,
   type Engine,
   type EngineOptions,
   PoolExhaustedError,
@@ -328,6 +329,49 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
         expect(reader.stats().out).toBe(0);
       });
     }
+  });
+
+  it("fills a Burst as far as there is room, without objects", async () => {
+    await withEngine(small, (engine) => {
+      const reader = CaptureReader.open(engine, some.path);
+      const burst = new Burst(engine, { capacity: 250 });
+      const frames: ReturnType<typeof frameOf>[] = [];
+      for (let n = reader.readBurst(burst, 7); n !== 0; n = reader.readBurst(burst)) {
+        expect(burst.length).toBe(n);
+        for (let i = 0; i < n; i++) frames.push(frameOf(burst.at(i)));
+        expect(originalLengthOf(burst.at(0))).toBe(burst.lengthOf(0));
+        engine.releaseBurst(burst);
+      }
+      expectFrames(frames, some.frames, "all");
+      reader.rewind();
+      expect(reader.readBurst(burst, 249)).toBe(249);
+      expect(reader.readBurst(burst)).toBe(1);
+      expect(reader.readBurst(burst)).toBe(0);
+      expect(codeOf(() => reader.readBurst(burst, 1))).toBe("ERR_SKB_RANGE");
+      burst.release();
+      expect(codeOf(() => reader.readBurst(burst))).toBe("ERR_SKB_REGION");
+      reader.close();
+    });
+  });
+
+  it("uses objects of an array that have ended again, if it is told to", async () => {
+    await withEngine(small, (engine) => {
+      const reader = CaptureReader.open(engine, some.path);
+      const out: Skb[] = new Array(2);
+      reader.readBurst(out, 2, { reuse: true });
+      const [first, second] = out as [Skb, Skb];
+      first.release();
+      reader.readBurst(out, 2, { reuse: true });
+      expect(out[0]).toBe(first);
+      expect(out[1]).not.toBe(second);
+      expectFrames(
+        [...out, second].map(frameOf),
+        [2, 3, 1].map((i) => some.frames[i] as (typeof some.frames)[0]),
+        "three",
+      );
+      engine.releaseBurst([...out, second]);
+      reader.close();
+    });
   });
 
   it("reads bursts: as many as are asked for, the rest with the next", async () => {

@@ -3,7 +3,7 @@
 // frames as short as these, handing over is what costs.
 
 import { Worker } from "node:worker_threads";
-import { Engine, Ring } from "skbuff";
+import { Burst, Engine, Ring } from "skbuff";
 import { CaptureReader } from "skbuff/node";
 import { options, work } from "../lib/program.mjs";
 import { captureOf } from "./file.mjs";
@@ -22,29 +22,22 @@ const places = Array.from({ length: WORKERS }, () => {
   return { ring, worker };
 });
 
-function send({ ring }, burst, n) {
-  for (let sent = ring.enqueueBurst(burst, n); sent < n; ) {
-    ring.waitWritable(undefined, { spin: false });
-    const left = burst.slice(sent, n);
-    sent += ring.enqueueBurst(left);
-  }
+function send({ ring }, burst) {
+  while (burst.length > 0) if (ring.enqueueBurst(burst) === 0) ring.waitWritable(undefined, { spin: false });
 }
 
 async function analyse(file) {
   const results = places.map(({ worker }) => new Promise((resolve) => worker.once("message", resolve)));
   const reader = CaptureReader.open(engine, file);
-  const burst = new Array(BURST);
-  let turn = 0;
-  for (let n = reader.readBurst(burst); n > 0; n = reader.readBurst(burst)) {
-    send(places[turn], burst, n);
-    turn = (turn + 1) % WORKERS;
-  }
+  const burst = new Burst(engine, { capacity: BURST });
+  for (let turn = 0; reader.readBurst(burst) > 0; turn = (turn + 1) % WORKERS) send(places[turn], burst);
   reader.close();
   for (const place of places) {
-    const end = engine.alloc(0);
-    end.mark = LAST;
-    send(place, [end], 1);
+    engine.allocBurst(burst, 0, 1);
+    burst.setMark(0, LAST);
+    send(place, burst);
   }
+  burst.release();
   return reportOf(await Promise.all(results));
 }
 

@@ -97,6 +97,7 @@ export function markdown({ cases: measured }, cases) {
         losses.length === 0 ? "Ours loses nowhere by more than 5%." : `Ours loses:\n\n${losses.join("\n")}`,
         `Marks:\n\n${marks.join("\n")}`,
         table,
+        ...(known.notes === undefined ? [] : [known.notes]),
       ].join("\n\n");
     })
     .join("\n\n");
