@@ -191,9 +191,9 @@ export const BLUNDERS: readonly Blunder[] = [
     mistake: [
       {
         file: BURST,
-        find: "  const from = scratch();\n  for (let i: u32 = 0; i < some; i++) {\n    const status = place",
+        find: "  for (let i: u32 = 0; i < some; i++) {\n    const status = place",
         replace:
-          "  const from = scratch();\n  if (some !== 0 && publish(ring, tail, some) !== OK) return BURST_FAILED | E_CLOSED;\n  for (let i: u32 = 0; i < some; i++) {\n    const status = place",
+          "  if (some !== 0 && publish(ring, tail, some) !== OK) return BURST_FAILED | E_CLOSED;\n  for (let i: u32 = 0; i < some; i++) {\n    const status = place",
       },
       {
         file: BURST,
