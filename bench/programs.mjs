@@ -99,6 +99,7 @@ async function main() {
   const rounds = Number(values.rounds ?? (quick ? 1 : ROUNDS));
   const cases = CASES.filter(({ name }) => new RegExp(only).test(name));
   if (cases.length === 0) throw new Error(`No program is called like ${only}`);
+  const keeps = !quick && profile === undefined && wanted === "";
   const measured = [];
   for (const one of cases) {
     const checked = await checkCase(one);
@@ -109,17 +110,23 @@ async function main() {
       loads: quick ? loads.slice(0, 1) : loads,
       profile,
     };
-    measured.push({ name: one.name, ...machine(), rounds, checked, loads: await measureCase(one, setting) });
+    const found = { name: one.name, ...machine(), rounds, checked, loads: await measureCase(one, setting) };
+    measured.push(found);
+    console.log(`${text([found], CASES)}\n`);
+    // At once: the next one takes minutes, and may fail.
+    if (keeps) await store(found);
   }
-  console.log(text(measured, CASES));
   if (values.json !== undefined) await writeFile(values.json, JSON.stringify({ cases: measured }));
-  if (quick || profile !== undefined || wanted !== "") return;
-  const kept = (await stored()).filter(({ name }) => !measured.some((one) => one.name === name));
+  if (keeps) console.log("Written: bench/results/programs.json");
+}
+
+/** Puts the figures of a case in the place of its last ones. */
+async function store(found) {
   const order = CASES.map(({ name }) => name);
-  const all = [...kept, ...measured].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  const all = [...(await stored()).filter(({ name }) => name !== found.name), found];
+  all.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   await mkdir(new URL(".", RESULTS), { recursive: true });
   await writeFile(RESULTS, `${JSON.stringify({ cases: all }, rounded, 1)}\n`);
-  console.log("\nWritten: bench/results/programs.json");
 }
 
 /** Five digits are more than a figure has. */

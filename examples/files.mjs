@@ -10,8 +10,7 @@ const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: 9 });
 const tap = await Tap.open(engine, "sent.pcapng", { capacity: 4096 });
 const out = tap.on(sender);
 
-// A packet is the pages that the file was read into; the socket reads them there, and the tap shares them. Only small packets that
-// lie in two pieces are put together for the socket: that is cheaper than a list of pieces.
+// A packet is the pages that the file was read into; the socket reads them there, and the tap shares them.
 for await (const skb of reader) {
   while (!out.enqueue(skb)) await out.waitWritableAsync();
 }

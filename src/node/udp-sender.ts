@@ -298,16 +298,23 @@ export class UdpSender extends Outbox {
   /** Gives a packet's bytes to Node. */
   #hand(handle: number, n: number): void {
     const [core, heap] = [coreOf(this._engine), heapOf(this._engine)];
-    let address = core.spanOf(handle, 0, n) >>> 0;
-    if (address === 0 && n <= JOINED_MOST && core.zeroCopy(handle) === 0 && core.linearize(handle) === OK)
-      address = core.spanOf(handle, 0, n) >>> 0;
-    // Node copies an array, so that one view is better without.
-    const bytes = address === 0 ? this.#pieces(handle, n) : heap.view(address, n);
+    const address = core.spanOf(handle, 0, n) >>> 0;
+    const bytes = address === 0 ? this.#outside(handle, n) : heap.view(address, n);
     if (this.#peer !== null) this.socket.send(bytes, this.#told);
     else {
       const cb = core.cbAddress(handle) >>> 0;
       this.socket.send(bytes, portAt(heap, cb), textAt(heap, cb), this.#told);
     }
+  }
+
+  /** What is given to Node of a packet that is not all in its head. */
+  #outside(handle: number, n: number): Uint8Array | Uint8Array[] {
+    const core = coreOf(this._engine);
+    const pieces = this.#pieces(handle, n);
+    // Node copies an array, so that one view is better without.
+    if (pieces.length === 1) return pieces[0] as Uint8Array;
+    if (n > JOINED_MOST || core.zeroCopy(handle) !== 0 || core.linearize(handle) !== OK) return pieces;
+    return heapOf(this._engine).view(core.spanOf(handle, 0, n) >>> 0, n);
   }
 
   /** Views of all pieces; of a copy, if there are too many. */

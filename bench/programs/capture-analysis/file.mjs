@@ -2,11 +2,10 @@
 // is what all readers read. Made once, and the same wherever it is made.
 
 import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SOURCE = fileURLToPath(new URL("../../../captures/two-hosts.pcap", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../../../build/captures/", import.meta.url));
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MICROSECONDS = 0xa1b2c3d4;
@@ -15,8 +14,9 @@ const PERIOD = 8_000_000;
 
 /** The path of one of at least so many bytes, made if it is not there. */
 export function captureOf(bytes) {
-  const file = join(tmpdir(), `skbuff-capture-${bytes}.pcap`);
+  const file = `${FOLDER}${bytes}.pcap`;
   if (fs.existsSync(file)) return file;
+  fs.mkdirSync(FOLDER, { recursive: true });
   // Whoever finds it there finds the whole of it.
   const unfinished = `${file}.${process.pid}`;
   make(unfinished, bytes);

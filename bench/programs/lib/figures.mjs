@@ -20,9 +20,13 @@ export function spread(values) {
   return { median, least: sorted[0], most: sorted.at(-1) };
 }
 
+/** Of all figures; what could not be measured in a run is none of that one's. */
 function spreads(runs) {
-  const names = Object.keys(runs[0] ?? {}).filter((name) => Number.isFinite(runs[0][name]));
-  return Object.fromEntries(names.map((name) => [name, spread(runs.map((run) => run[name]))]));
+  const names = new Set(runs.flatMap(Object.keys));
+  const known = [...names].map((name) => [name, runs.map((run) => run[name]).filter(Number.isFinite)]);
+  return Object.fromEntries(
+    known.filter(([, all]) => all.length > 0).map(([name, all]) => [name, spread(all)]),
+  );
 }
 
 /** Of a load: the figures of each side, and the ratios of ours to each of the others. */

@@ -45,6 +45,14 @@ function lossesOf({ loads }) {
   return found.sort((a, b) => b.worse - a.worse);
 }
 
+/** How far apart the cores were, over all runs; two threads of one core take some 70 to 120 ns. */
+function distanceText({ loads }) {
+  const all = loads.flatMap(({ sides }) => Object.values(sides).flatMap(({ apart }) => apart ?? []));
+  if (all.length === 0) return "";
+  const [least, most] = [Math.min(...all.map((one) => one.least)), Math.max(...all.map((one) => one.most))];
+  return ` A word went there and back between two threads in ${least.toFixed(0)} to ${most.toFixed(0)} ns.`;
+}
+
 const lossText = ({ title, side, figure, worse }) =>
   `${FIGURES[figure].title.split(",")[0]} against ${side}, ${title}: ${worse.toFixed(2)} times`;
 
@@ -93,7 +101,7 @@ export function markdown({ cases: measured }, cases) {
       );
       return [
         `### ${known.title}`,
-        `Node ${one.node}, ${one.cores} cores of ${one.cpu}, ${one.date.slice(0, 10)}; medians of ${one.rounds} rounds, least and most in brackets; CPU is that of a ${known.unit}, of the whole process.`,
+        `Node ${one.node}, ${one.cores} cores of ${one.cpu}, ${one.date.slice(0, 10)}; medians of ${one.rounds} rounds, least and most in brackets; CPU is that of a ${known.unit}, of the whole process.${distanceText(one)}`,
         losses.length === 0 ? "Ours loses nowhere by more than 5%." : `Ours loses:\n\n${losses.join("\n")}`,
         `Marks:\n\n${marks.join("\n")}`,
         table,

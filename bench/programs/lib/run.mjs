@@ -3,6 +3,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { apart } from "./apart.mjs";
 
 const TIMEOUT_MS = 120_000;
 
@@ -115,18 +116,19 @@ async function running(one, side, data, profile, use) {
 
 /**
  * The figures of a run: nanoseconds of CPU a unit and how much of it was the system's, units a second, latencies in
- * nanoseconds, bytes of memory at most, units that were lost.
+ * nanoseconds, bytes of memory at most, units that went in, and how far apart the cores were when it began.
  */
 export async function measure(one, side, load, { profile, ...times }) {
   if (one.measure !== undefined) return one.measure(side, load, times);
+  const distance = await apart();
   return running(one, side, { load, times }, profile, async (program, traffic) => {
-    if (traffic === undefined) return figuresOf(one, await program.hear("ended"));
+    if (traffic === undefined) return { ...figuresOf(one, await program.hear("ended")), apart: distance };
     await traffic.hear("steady");
     await program.ask("begin", "began");
     const { report } = await traffic.ask("measure", "measured");
     const { p50, p99, p999, sent } = report;
     const figures = figuresOf(one, await program.ask("end", "ended"));
-    return { ...figures, p50, p99, p999, offered: (sent / times.ms) * 1000 };
+    return { ...figures, p50, p99, p999, offered: (sent / times.ms) * 1000, apart: distance };
   });
 }
 

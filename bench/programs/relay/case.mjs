@@ -6,6 +6,16 @@ const BYTES = 1200;
 const RECEIVERS = 5;
 const HISTORY = 200;
 
+const NOTES = `Where the time goes, CPU microseconds by samples of all threads, in one run of each, at 20,000 in a second:
+
+| | the system | Node, V8, libc | collector | JS and Wasm |
+| --- | --: | --: | --: | --: |
+| ours | 9.2 | 5.4 | 0.2 | 4.7 |
+| plain | 8.3 | 5.3 | 0.3 | 2.2 |
+
+What the system and Node take for six datagrams is 85% of the relay without the package. The package cannot make that less: it
+goes through the same \`dgram\`. What is left to gain is the last column.`;
+
 export default {
   name: "relay",
   title: "RTP relay: header rewritten, to 5 receivers, 200 packets of history for each; one thread",
@@ -23,4 +33,5 @@ export default {
     { figure: "p999", most: 1 },
     { figure: "memory", most: 1 },
   ],
+  notes: NOTES,
 };

@@ -38,11 +38,13 @@ let coming = 0;
 let scheduled = false;
 let frames = 0;
 let peer;
+let over = false;
 
 const reply = Buffer.alloc(4);
 
 function flush() {
   scheduled = false;
+  if (over) return;
   fs.writeSync(fd, out, 0, end);
   // What is there of a frame is its beginning.
   out.copyWithin(0, end, end + coming);
@@ -78,6 +80,7 @@ socket.on("message", (bytes, from) => {
 
 ready({ port: socket.address().port, file });
 await stopped;
+over = true;
 socket.close();
 fs.closeSync(fd);
 fs.rmSync(join(file, ".."), { recursive: true });
