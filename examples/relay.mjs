@@ -9,10 +9,17 @@ import { setDestination, sourceOf, UdpSocket } from "skbuff/node";
 const HISTORY = 100;
 const JOIN = 0x6a6f696e;
 
+const [text = "5000"] = process.argv.slice(2);
+const port = Number(text);
+if (!/^\d{1,5}$/.test(text) || port > 65535) {
+  console.error("usage: node relay.mjs [PORT]");
+  process.exit(2);
+}
+
 const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
 const socket = await UdpSocket.open(engine, {
   host: "127.0.0.1",
-  port: Number(process.argv[2] ?? 5000),
+  port,
   inFlight: 4096,
 });
 const history = new SkbQueue(engine);

@@ -12,8 +12,16 @@ import { StreamReceiver, StreamSender, UdpSocket } from "skbuff/node";
 const HEADER = 4;
 const framing = "length16";
 
-const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
 const [end, from, to, host = "127.0.0.1"] = process.argv.slice(2);
+const isPort = (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65535;
+if (!["in", "out"].includes(end) || !isPort(from) || !isPort(to)) {
+  console.error(
+    "usage: node tunnel.mjs out TCP_PORT UDP_PORT\n       node tunnel.mjs in UDP_PORT TCP_PORT [HOST]",
+  );
+  process.exit(2);
+}
+
+const engine = await Engine.create({ memory: 16 * 1024 * 1024 });
 await (end === "in" ? near() : far());
 engine.close();
 

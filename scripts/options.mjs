@@ -58,10 +58,16 @@ function describe(checker, option) {
   ];
   return {
     name: option.name,
-    type: node.type?.getText() ?? checker.typeToString(checker.getTypeOfSymbol(option)),
+    type: typeOf(node) ?? checker.typeToString(checker.getTypeOfSymbol(option)),
     text: text.replace(sentence, "").replace(/ +/g, " ").trim(),
     standard,
   };
+}
+
+/** As the source has it, but for what a table has no room for: comments, and that nobody writes to it. */
+function typeOf(node) {
+  const text = node.type?.getText().replace(/\/\*\*.*?\*\/|\breadonly (?=\w+\??:)/gs, "");
+  return text?.replace(/\s+/g, " ").replace("; }", " }");
 }
 
 const cell = (text) => text.replaceAll("|", "\\|").replace(/\s+/g, " ");

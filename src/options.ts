@@ -16,9 +16,9 @@ export interface EngineOptions {
   core?: "auto" | "wasm" | "js";
   /** Whether the arena can be shared with other threads; `auto` shares where that is possible. Default: `auto`. */
   shared?: "auto" | boolean;
-  /** Packets that can exist at a time, rounded up to a power of two. Default: one for each 2 KiB of memory. */
+  /** Packets that can exist at a time, 1..2^20, rounded up to a power of two. Default: one for each 2 KiB of memory. */
   skbs?: number;
-  /** ubufs that can exist at a time, rounded up to a power of two. Default: one for each 16 KiB of memory. */
+  /** ubufs that can exist at a time, 1..65536, rounded up to a power of two. Default: one for each 16 KiB of memory. */
   ubufs?: number;
   /**
    * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
@@ -83,7 +83,7 @@ export interface DetachOptions {
 
 /** How a packet is made. */
 export interface AllocOptions {
-  /** Bytes in front of the packet for headers to come. Default: 0. */
+  /** Bytes in front of the packet for headers to come, 0..131072. Default: 0. */
   headroom?: number;
 }
 

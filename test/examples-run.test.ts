@@ -1,6 +1,6 @@
 // The programs in examples/ that run until they are told to end, as a user runs them.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -85,4 +85,20 @@ it("tunnel: what goes in comes out", async () => {
   near.child.kill("SIGINT");
   expect(await near.ended).toMatchObject({ code: 0, lines: [expect.anything(), "50 datagrams sent"] });
   expect(await far.ended).toMatchObject({ code: 0, lines: [expect.anything(), "50 datagrams received"] });
+});
+
+it.each([
+  ["tunnel"],
+  ["tunnel", "out", "1"],
+  ["tunnel", "in", "1", "x"],
+  ["tunnel", "up", "1", "2"],
+  ["relay", "x"],
+  ["relay", "70000"],
+])("%s with %s %s %s says how it is used", (name, ...args) => {
+  const file = fileURLToPath(new URL(`../examples/${name}.mjs`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args.filter(Boolean)], {
+    encoding: "utf8",
+  });
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(new RegExp(`^usage: node ${name}\\.mjs .*\n(?: {7}node ${name}\\.mjs .*\n)?$`));
 });

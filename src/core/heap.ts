@@ -20,6 +20,7 @@ import {
   THREAD_SCRATCH,
 } from "../../assembly/layout.js";
 import { bufferOf, checkBytes, offsetOf } from "../check.js";
+import { bufferCopy, type Crossing, makeCrossing } from "./crossing.js";
 import type { Core, Loaded } from "./load.js";
 import type { Words } from "./words.js";
 
@@ -27,11 +28,25 @@ import type { Words } from "./words.js";
 const LOOP_WRITE_MOST = 24;
 const LOOP_READ_MOST = 96;
 
-// Between JS and shared memory, bulk copies take words only if both ends have the same place within a word; else they
-// go byte by byte, eight times slower. So the bytes go through the staging, at the right place in it, and from or to
-// there by the core, which does not care.
+// Between JS and shared memory, bulk copies of JS take words only if both ends have the same place within a word; else they go
+// byte by byte, eight times slower. What is long is left to Buffer.copy, where that is quicker. The rest goes by way of a memory
+// that JS copies to and from quickly, and code in Wasm that copies between that and the arena: see crossing.ts. Without
+// that, by way of the staging, which lies in the arena: JS copies at the right place within a word, and the core, which does
+// not care, the rest.
 const WORD_MASK = 7;
 const STAGED_MOST = STAGING_BYTES - WORD_MASK - 1;
+
+/** Up to here even what comes from the arena goes across: to ask each time whether it does takes 8 ns, a fifth of putData. */
+const ACROSS_MOST = 512;
+
+/** From so many bytes on Buffer.copy is quicker than crossing, by measurement. */
+const BUFFER_COPY_LEAST = 4097;
+
+/** Views that are kept, a power of two. To make one takes as long as to copy 1500 bytes, and most lengths come again. */
+const VIEWS = 16;
+
+// Taken when this is loaded, so that no subclass of a caller's is handed a view of the arena.
+const { set } = Uint8Array.prototype;
 
 /** Milliseconds between looks, where Atomics.waitAsync is missing. */
 const POLL_MS = 4;
@@ -61,13 +76,16 @@ export class Heap implements Words {
   /** Index of the word in which the table of skbs begins, and what its slots' numbers have of a handle. */
   readonly _table: number;
   readonly _mask: number;
-  /** Address of the staging, or 0 where it saves nothing. */
-  readonly #staging: number;
+  /** How bytes get to and from shared memory. undefined until the first of them do, null where JS copies as well itself. */
+  _crossing: Crossing | null | undefined;
+  readonly #memory: Loaded["memory"];
+  _bufferCopyLeast: number;
+  readonly #views: Uint8Array[] = [];
   /** Index of the word in which this thread, and no other, counts the bytes that it copies. */
   readonly #copied: number;
 
   /** Of the memory that has an arena at `base`. */
-  constructor({ buffer, core, kind, shared }: Loaded, base: number) {
+  constructor({ buffer, core, kind, memory, shared }: Loaded, base: number) {
     this.buffer = buffer;
     this.#shared = shared;
     this.#core = core;
@@ -79,7 +97,9 @@ export class Heap implements Words {
     this._table = this.word(base + HEADER_SKB_TABLE) >>> 2;
     this._mask = this.word(base + HEADER_SKBS) - 1;
     const scratch = core.scratch() >>> 0;
-    this.#staging = kind === "wasm" && shared ? scratch + STAGING : 0;
+    this.#memory = memory;
+    this._crossing = kind === "wasm" && shared ? undefined : null;
+    this._bufferCopyLeast = shared && bufferCopy !== undefined ? BUFFER_COPY_LEAST : Infinity;
     this.#copied = ((scratch - THREAD_SCRATCH + THREAD_COUNTERS) >>> 2) + COUNT_BYTES_COPIED;
   }
 
@@ -188,18 +208,40 @@ export class Heap implements Words {
       return;
     }
     const offset = offsetOf(from);
-    if (bufferOf(from) === this.buffer) this.#core.copy(address, offset, n);
-    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0) this._bytes.set(from, address);
-    else this.#writeStaged(address, from, offset, n);
+    if (n > ACROSS_MOST && bufferOf(from) === this.buffer) this.#core.copy(address, offset, n);
+    else if (
+      n < this._bufferCopyLeast ||
+      bufferCopy?.call(part(from, 0, n), this.handles, address, 0, n) !== n
+    )
+      this.#writeAcross(address, from, offset, n);
   }
 
-  #writeStaged(address: number, from: Uint8Array, offset: number, n: number): void {
-    const staged = this.#staging + (offset & WORD_MASK);
-    for (let done = 0; done < n; done += STAGED_MOST) {
-      const some = Math.min(n - done, STAGED_MOST);
-      this._bytes.set(some === n ? from : part(from, done, some), staged);
-      this.#core.copy(address + done, staged, some);
+  #writeAcross(address: number, from: Uint8Array, offset: number, n: number): void {
+    const crossing = this.#cross(address, offset);
+    if (crossing === null) {
+      set.call(this._bytes, from, address);
+      return;
     }
+    const { bytes, most } = crossing;
+    const at = crossing.at + (offset & WORD_MASK);
+    for (let done = 0; done < n; done += most) {
+      const some = Math.min(n - done, most);
+      set.call(bytes, some === n ? from : part(from, done, some), at);
+      crossing.into(address + done, at, some);
+    }
+  }
+
+  /** How bytes get from one place to another, one of them in the arena. null if JS copies as well itself. */
+  #cross(address: number, offset: number): Crossing | null {
+    if (this._crossing === undefined) {
+      const core = this.#core;
+      const copy = core.copy;
+      const at = (core.scratch() >>> 0) + STAGING;
+      const staging = { bytes: this._bytes, at, most: STAGED_MOST, into: copy, out: copy };
+      this._crossing = makeCrossing(this.#memory as WebAssembly.Memory) ?? staging;
+    }
+    const crossing = this._crossing;
+    return crossing?.bytes === this._bytes && ((address ^ offset) & WORD_MASK) === 0 ? null : crossing;
   }
 
   /** Copies bytes [start, start + n) of `from` to an address. */
@@ -215,19 +257,38 @@ export class Heap implements Words {
       return;
     }
     const offset = offsetOf(into) + start;
-    if (bufferOf(into) === this.buffer) this.#core.copy(offset, address, n);
-    else if (this.#staging === 0 || ((address ^ offset) & WORD_MASK) === 0)
-      into.set(this.view(address, n), start);
-    else this.#readStaged(address, into, offset, start, n);
+    if (n > ACROSS_MOST && bufferOf(into) === this.buffer) this.#core.copy(offset, address, n);
+    else if (
+      n < this._bufferCopyLeast ||
+      bufferCopy?.call(this._bytes, part(into, start, n), 0, address, address + n) !== n
+    )
+      this.#readAcross(address, into, offset, start, n);
   }
 
-  #readStaged(address: number, into: Uint8Array, offset: number, start: number, n: number): void {
-    const staged = this.#staging + (offset & WORD_MASK);
-    for (let done = 0; done < n; done += STAGED_MOST) {
-      const some = Math.min(n - done, STAGED_MOST);
-      this.#core.copy(staged, address + done, some);
-      into.set(this.view(staged, some), start + done);
+  #readAcross(address: number, into: Uint8Array, offset: number, start: number, n: number): void {
+    const crossing = this.#cross(address, offset);
+    if (crossing === null) {
+      set.call(into, this.view(address, n), start);
+      return;
     }
+    const { most } = crossing;
+    const at = crossing.at + (offset & WORD_MASK);
+    for (let done = 0; done < n; done += most) {
+      const some = Math.min(n - done, most);
+      crossing.out(at, address + done, some);
+      set.call(into, this.#viewOf(crossing.bytes, at, some), start + done);
+    }
+  }
+
+  /** A view of `n` bytes of the crossing, from `at` on. */
+  #viewOf({ buffer }: Uint8Array, at: number, n: number): Uint8Array {
+    const kept = n & (VIEWS - 1);
+    let view = this.#views[kept];
+    if (view?.length !== n || view.byteOffset !== at) {
+      view = new Uint8Array(buffer, at, n);
+      this.#views[kept] = view;
+    }
+    return view;
   }
 }
 

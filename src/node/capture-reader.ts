@@ -49,7 +49,7 @@ export interface CaptureReaderOptions {
    * the packets of its last filling have let go of it; a clone of one of them is a copy (`sharing: "copy"`). Default: fresh pages.
    */
   lend?: number;
-  /** Bytes in front of each packet for headers to come. Default: 64. */
+  /** Bytes in front of each packet for headers to come, 0..131072. Default: 64. */
   headroom?: number;
   /**
    * Bytes that a packet may have; longer ones are passed over, and counted (`stats().skipped`). Default: 1 MiB. With
@@ -87,7 +87,9 @@ export interface CaptureReaderStats {
 /**
  * Reads a capture, pcap or pcapng, from a file or pipe. Its packets share the memory that the file was read into; nothing is
  * copied. Each has its time (`timestamp`) and a note of what else the capture says: `originalLengthOf(skb)`,
- * `linkTypeOf(skb)`, `interfaceOf(skb)`.
+ * `linkTypeOf(skb)`, `interfaceOf(skb)`. The head of each is empty but for its headroom; all bytes are in frags. What works on the
+ * head alone (`pull`, `bytes`, `networkHeader` and its like) needs `mayPull(n)` first, which copies `n` bytes there; `readU16` and
+ * its like do not.
  *
  * One that is compressed with gzip, or with zstd where Node can inflate it (from 22.15 on), is read by `for await` alone, because
  * Node inflates only meanwhile. Positions and bytes are then those of the capture.

@@ -39,8 +39,8 @@ export interface CaptureWriterOptions {
   /** Link type of packets without a note (see `noteCapture`). Default: 1, Ethernet. */
   linkType?: number;
   /**
-   * Bytes of a packet that are written at most; its original length stays what it is. Default: 262144, which is what
-   * tcpdump reads.
+   * Bytes of a packet that are written at most, 1..2^31-1; its original length stays what it is. Default: 262144, which is
+   * what tcpdump reads.
    */
   snapLength?: number;
   /** How exactly times are written. Default: `ns`. */

@@ -21,9 +21,12 @@ import { Tapped } from "./tapped.js";
 
 /** What a tap is made with. */
 export interface TapOptions {
-  /** Packets that may wait for the tap's worker, rounded up to a power of two; what comes on top is dropped. Default: 1024. */
+  /**
+   * Packets that may wait for the tap's worker, 1..2^20, rounded up to a power of two; what comes on top is dropped. Default:
+   * 1024.
+   */
   capacity?: number;
-  /** Bytes of a packet that are written at most. Default: 262144, which is what tcpdump reads. */
+  /** Bytes of a packet that are written at most, 1..2^31-1. Default: 262144, which is what tcpdump reads. */
   snapLength?: number;
 }
 

@@ -32,7 +32,7 @@ export interface UdpSocketOptions {
   type?: UdpType;
   /**
    * Connects the socket (connect(2)): packets that name no destination go there, others are refused, and only what comes from
-   * there is received. Default: none.
+   * there is received. `host` is a name, which is looked up once, or an address; `port` is 1..65535. Default: none.
    */
   peer?: {
     /** A name, which is looked up once, or an address. */

@@ -12,7 +12,13 @@ export class PipelineError extends SkbuffError {
 
   /** @internal */
   constructor(part: string, got: string, cause?: unknown) {
-    super("PipelineError", "ERR_SKB_PIPELINE", expected(part, "one that goes on", got));
+    const why = cause instanceof Error ? cause.message : String(cause);
+    // What somebody threw is quoted: it is no phrase of ours.
+    super(
+      "PipelineError",
+      "ERR_SKB_PIPELINE",
+      expected(part, "no error", got === why ? JSON.stringify(got) : got),
+    );
     this.part = part;
     if (cause !== undefined) this.cause = cause;
   }

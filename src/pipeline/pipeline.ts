@@ -265,7 +265,7 @@ export class Pipeline {
   #end(): void {
     if (this.#cut && !this.#failed) {
       this.#failed = true;
-      this.#reason = new PipelineError("sink", "a closed one");
+      this.#reason = new PipelineError("sink", "a sink that was closed");
     }
     this.#over = true;
     clearTimeout(this.#timer);

@@ -393,6 +393,11 @@ describe.each(KINDS)("on $name", ({ core, shared }) => {
       engine.releaseBurst(more);
       expect(codeOf(() => reader.readBurst([], -1))).toBe("ERR_SKB_RANGE");
       expect(codeOf(() => reader.readBurst({} as never))).toBe("ERR_SKB_TYPE");
+      expect(codeOf(() => reader.readBurst([], 1, { reuse: 1 } as never))).toBe("ERR_SKB_TYPE");
+      expect(caught(() => reader.readBurst([], 1, { reus: true } as never))).toMatchObject({
+        code: "ERR_SKB_TYPE",
+        message: expect.stringContaining('"reus"'),
+      });
       expect(codeOf(() => reader.readBurst(Object.freeze([]) as never, 1))).toBe("ERR_SKB_TYPE");
       reader.close();
     });

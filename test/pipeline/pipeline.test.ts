@@ -217,9 +217,12 @@ describe.each([
       };
       const sums = new Int32Array(new SharedArrayBuffer(8));
       const elsewhere = { module: new URL("./sink.mjs", import.meta.url), data: { sums, throwsAt: 100 } };
-      for (const sink of [own, elsewhere]) {
+      for (const [sink, said] of [
+        [own, "full up"],
+        [elsewhere, "enough"],
+      ] as const) {
         const error = await failure(engine, { source: source(engine), stages: [part("mark")], sink });
-        expect(error).toMatchObject({ part: "sink" });
+        expect(error).toMatchObject({ part: "sink", message: `"sink" expected no error, got "${said}"` });
       }
     });
 
@@ -233,7 +236,10 @@ describe.each([
       });
       await ring.waitAsync();
       ring.close();
-      await expect(pipeline.done).rejects.toMatchObject({ part: "sink" });
+      await expect(pipeline.done).rejects.toMatchObject({
+        part: "sink",
+        message: '"sink" expected no error, got a sink that was closed',
+      });
       ring.release();
     });
 
