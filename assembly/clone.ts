@@ -31,7 +31,6 @@ import { copy, load32, store32 } from "./memory";
 import { freeSkb, injecting, takeSkb } from "./pool";
 import {
   allocForList,
-  copyReserved,
   keptHeadroom,
   ownHead,
   replaceHead,
@@ -40,7 +39,7 @@ import {
   shareFrags,
   twinHeadroom,
 } from "./rehead";
-import { fragList, headroomOf, linearLength, markShares, shinfoOf, tailSpace } from "./shinfo";
+import { fragList, hasGso, headroomOf, linearLength, markShares, shinfoOf, tailSpace } from "./shinfo";
 import { newSkb, releaseData, releaseSkb, skbOf } from "./skb";
 import { count } from "./thread";
 import { copyOut } from "./walk";
@@ -70,7 +69,7 @@ export function clone(handle: u32): u32 {
   return load32(twin + SKB_HANDLE);
 }
 
-/** Copies what describes a packet; header offsets as they are with its headroom. */
+/** Copies what describes a packet; header offsets, and the headroom asked for, as they are with its headroom. */
 function copyMetadata(to: u32, from: u32): void {
   copy(to + SKB_SECOND, from + SKB_SECOND, SKB_BYTES - SKB_SECOND);
 }
@@ -96,6 +95,7 @@ export function copySkb(handle: u32): u32 {
   copyMetadata(twin, skb);
   setHeadroom(twin, before, headroom);
   copyInfo(shinfoOf(twin), shinfoOf(skb));
+  if (hasGso(shinfoOf(twin))) markShares(twin);
   count(COUNT_COPIES, 1);
   count(COUNT_BYTES_COPIED, n);
   return load32(twin + SKB_HANDLE);
@@ -104,7 +104,6 @@ export function copySkb(handle: u32): u32 {
 /** What the shared info says of the packet, without what hangs on it. */
 function copyInfo(to: u32, from: u32): void {
   copy(to + SHINFO_GSO_SIZE, from + SHINFO_GSO_SIZE, SHINFO_CLEARED - SHINFO_GSO_SIZE);
-  copyReserved(to, from);
 }
 
 /** pskb_copy: a head of its own, everything behind it shared. Returns the handle, E_STALE or E_EXHAUSTED. */
@@ -139,7 +138,7 @@ export function copyHead(handle: u32): u32 {
   copyMetadata(twin, skb);
   setHeadroom(twin, headroomOf(skb), headroom);
   shareFrags(shinfoOf(twin), shinfo, spare);
-  copyReserved(shinfoOf(twin), shinfo);
+  if (hasGso(shinfoOf(twin))) markShares(twin);
   count(COUNT_COPIES, 1);
   count(COUNT_BYTES_COPIED, linear);
   return load32(twin + SKB_HANDLE);

@@ -32,6 +32,7 @@ import {
   fragList,
   fragSize,
   linearLength,
+  markSecond,
   markShares,
   pushFrag,
   pushList,
@@ -64,9 +65,9 @@ export function extract(handle: u32, offset: u32, n: u32, headroom: u32): u32 {
     return makeEntries(skb) ? extract(handle, offset, n, headroom) : E_EXHAUSTED;
   }
   copy(part + SKB_PROTOCOL, skb + SKB_PROTOCOL, SKB_MAC_HEADER - SKB_PROTOCOL);
-  if (load32(skb + SKB_SECOND) !== 0) {
+  if ((load32(skb + SKB_SECOND) & 1) !== 0) {
     copy(part + SKB_CB, skb + SKB_CB, SKB_BYTES - SKB_CB);
-    store32(part + SKB_SECOND, 1);
+    markSecond(part);
   }
   takeRange(skb, part, offset, overlap(offset, n, 0, mine));
   let at = mine;

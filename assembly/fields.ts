@@ -24,7 +24,6 @@ import {
   SKB_NEXT,
   SKB_PROTOCOL,
   SKB_QUEUE,
-  SKB_SECOND,
   SKB_SECOND_LINE,
   SKB_TRANSPORT_HEADER,
   SKB_USERS,
@@ -39,6 +38,8 @@ import {
   headBytes,
   headroomOf,
   isShared,
+  markSecond,
+  markShares,
   shinfoOf,
   tailSpace,
 } from "./shinfo";
@@ -138,7 +139,7 @@ export function setField(handle: u32, offset: u32, value: u32): u32 {
     );
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
-  if (offset >= SKB_SECOND_LINE) store32(skb + SKB_SECOND, 1);
+  if (offset >= SKB_SECOND_LINE) markSecond(skb);
   store32(skb + offset, value);
   return OK;
 }
@@ -173,6 +174,7 @@ export function setInfoField(handle: u32, offset: u32, value: u32): u32 {
   if (skb === 0) return E_STALE;
   if (isShared(skb)) return E_SHARED;
   store32(shinfoOf(skb) + offset, value);
+  markShares(skb);
   return OK;
 }
 
@@ -185,7 +187,7 @@ export function skbAddress(handle: u32): u32 {
 export function cbAddress(handle: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return 0;
-  store32(skb + SKB_SECOND, 1);
+  markSecond(skb);
   return skb + SKB_CB;
 }
 
@@ -195,7 +197,7 @@ export function setHeader(handle: u32, offset: u32, fromHead: u32): u32 {
   const skb = skbOf(handle);
   if (skb === 0) return E_STALE;
   if (fromHead > load32(skb + SKB_END) - load32(skb + SKB_HEAD)) return E_RANGE;
-  store32(skb + SKB_SECOND, 1);
+  markSecond(skb);
   store32(skb + offset, fromHead + 1);
   return OK;
 }

@@ -5,14 +5,18 @@
 // gathered: each goes back to its slab's `slots`, and a slab that has all of its heads again is a page again.
 
 import { arena, exchange, pageCount } from "./arena";
+import { undressHead, undressToDrain } from "./dress";
 import {
+  CLASS_DRESSED,
   CLASS_HEADS,
+  CLASS_SKB,
   HEAD_CLASS_SHIFT,
   HEAD_CLASSES,
   HEADER_SLAB_FREE,
   KIND_HEAD,
   KIND_SLAB,
   LINK_SHINFO,
+  LINK_SKB,
   PAGE_BYTES,
   PAGE_KIND,
   PAGE_SHIFT,
@@ -26,7 +30,7 @@ import {
   SMALLEST_HEAD,
 } from "./layout";
 import { classBytes, headLink } from "./link";
-import { give, take, takeToDrain } from "./magazine";
+import { flush, give, take, takeToDrain } from "./magazine";
 import {
   atomicAdd32,
   atomicCas32,
@@ -70,6 +74,11 @@ export function classOf(bytes: u32): u32 {
   return CLASS_HEADS + 31 - leadingZeros(bytes) - HEAD_CLASS_SHIFT;
 }
 
+/** The pool class of a dressed skb with a head of up to a page. */
+export function dressedClassOf(bytes: u32): u32 {
+  return classOf(bytes) - CLASS_HEADS + CLASS_DRESSED;
+}
+
 function headsPerSlab(headClass: u32): u32 {
   return quotient(PAGE_BYTES, classBytes(headClass));
 }
@@ -84,6 +93,7 @@ export function takeHead(bytes: u32): u32 {
   if (bytes <= PAGE_BYTES) {
     const link = bytes - SHINFO_BYTES + LINK_SHINFO;
     head = take(classOf(bytes), link);
+    if (head === 0) head = undressHead(classOf(bytes) - CLASS_HEADS);
     if (head === 0) head = takeFromSlabs(classOf(bytes) - CLASS_HEADS, bytes);
     if (head === 0) return 0;
   } else {
@@ -218,5 +228,9 @@ export function drainHeads(): void {
     const link = headLink(headClass);
     for (let head = takeToDrain(kind, link); head !== 0; head = takeToDrain(kind, link))
       putSlot(headClass, head);
+    for (let head = undressToDrain(headClass); head !== 0; head = undressToDrain(headClass))
+      putSlot(headClass, head);
   }
+  // The structs of those that were dressed.
+  flush(CLASS_SKB, LINK_SKB);
 }

@@ -3,7 +3,7 @@
 //
 // ╒═════════════════ The arena (one WebAssembly.Memory, from `base` on) ═════════════════╕
 // │ header        1 page   identity, table addresses, depots, carve cursors              │
-// │ thread blocks 6 pages each: magazines, completion lists, counters, journal, scratch  │
+// │ thread blocks 8 pages each: magazines, completion lists, counters, journal, scratch  │
 // │ skb table     128 B each                                                             │
 // │ ubuf table     32 B each                                                             │
 // │ ring table    256 B each                                                             │
@@ -95,6 +95,10 @@ export const HEAD_CLASS_SHIFT: u32 = 8;
 export const CLASS_PAGE: u32 = 5;
 export const CLASS_SKB: u32 = 6;
 export const CLASS_UBUF: u32 = 7;
+/** Dressed skbs: free structs that keep a free head, of each head class one class (dress.ts). */
+export const CLASS_DRESSED: u32 = 8;
+/** Classes of all. */
+export const CLASSES: u32 = 13;
 
 // ─── Links ─────────────────────────────────────────────────────────────────────────────────────────────
 // Every pooled object has these three words somewhere (LINK_* below says where), used only while it is free:
@@ -125,10 +129,10 @@ export const EXCHANGE_MOST: u32 = 255;
 //  256 free heads that lie in slab bitmaps, one word for each head class
 //  384 empty blocks: top | tag
 //  512 depots, one cache line for each class: blocks top | tag | chains top | tag
-// 1024 returns: pages and heads that were put where everybody finds them, outside of the depots
-// 1028 1 if a thread may be waiting for memory
-// 1088 run claims in progress that take more than one word of the bitmap
-// 1152 hints where to look for a run: below the end of one that was freed, 0 if none was | pages at the high end to pass over
+// 1408 returns: pages and heads that were put where everybody finds them, outside of the depots
+// 1412 1 if a thread may be waiting for memory
+// 1472 run claims in progress that take more than one word of the bitmap
+// 1536 hints where to look for a run: below the end of one that was freed, 0 if none was | pages at the high end to pass over
 
 export const HEADER_MAGIC: u32 = 0;
 export const HEADER_VERSION: u32 = 4;
@@ -153,12 +157,12 @@ export const HEADER_SLAB_FREE: u32 = 256;
 export const HEADER_CARVED_BLOCKS: u32 = 320;
 export const HEADER_EMPTY_BLOCKS: u32 = 384;
 export const HEADER_DEPOTS: u32 = 512;
-export const HEADER_RETURNS: u32 = 1024;
+export const HEADER_RETURNS: u32 = 1408;
 /** On the line of the returns, which whoever frees something has just written. */
-export const HEADER_MEMORY_WANTED: u32 = 1028;
-export const HEADER_CLAIMS: u32 = 1088;
-export const HEADER_RUN_FREED: u32 = 1152;
-export const HEADER_RUNS_PASSED: u32 = 1156;
+export const HEADER_MEMORY_WANTED: u32 = 1412;
+export const HEADER_CLAIMS: u32 = 1472;
+export const HEADER_RUN_FREED: u32 = 1536;
+export const HEADER_RUNS_PASSED: u32 = 1540;
 export const HEADER_BYTES: u32 = 4096;
 
 /** A stack that several threads push to and pop from: the address on top, and a tag that changes with each. */
@@ -169,7 +173,7 @@ export const DEPOT_SHIFT: u32 = 6;
 export const DEPOT_BLOCKS: u32 = 0;
 export const DEPOT_CHAINS: u32 = 8;
 
-// ─── Thread block, 6 pages ─────────────────────────────────────────────────────────────────────────────
+// ─── Thread block, 8 pages ─────────────────────────────────────────────────────────────────────────────
 //    0 state  4 number  8 ubufs that whoever had it before has left to it: packets carry them  12 1 while the thread spins
 //   64 remote completions: ubufs let go by other threads
 //   68 wake: 1 while the thread sleeps, or is about to
@@ -178,11 +182,11 @@ export const DEPOT_CHAINS: u32 = 8;
 //  192 journal of the operation in flight
 //  512 counters, 64 words
 //  768 targets: the rings among which a scatter chooses, 64 words
-// 4096 scratch: lists that one call passes in or out, meaningless between calls
-// 6144 staging: bytes on their way between JS and a packet
-// 8192 magazines, 2 KiB for each class:  count | asked | addresses of free objects, the last given on top
+// 2048 scratch: lists that one call passes in or out, meaningless between calls
+// 4096 staging: bytes on their way between JS and a packet
+// 6144 magazines, 2 KiB for each class:  count | asked | addresses of free objects, the last given on top
 
-export const THREAD_BYTES: u32 = 24576;
+export const THREAD_BYTES: u32 = 32768;
 export const MAX_THREADS: u32 = 64;
 export const THREAD_STATE: u32 = 0;
 export const THREAD_NUMBER: u32 = 4;
@@ -196,8 +200,8 @@ export const THREAD_LOCAL: u32 = 128;
 export const THREAD_JOURNAL: u32 = 192;
 export const THREAD_COUNTERS: u32 = 512;
 export const THREAD_TARGETS: u32 = 768;
-export const THREAD_SCRATCH: u32 = 4096;
-export const THREAD_MAGAZINES: u32 = 8192;
+export const THREAD_SCRATCH: u32 = 2048;
+export const THREAD_MAGAZINES: u32 = 6144;
 
 export const THREAD_FREE: u32 = 0;
 export const THREAD_LIVE: u32 = 1;
@@ -246,12 +250,12 @@ export const COUNT_REASONS: u32 = 16;
 export const REASONS: u32 = 16;
 /** Objects that the thread gave to the depot of each class, and took from it. What a depot has is the sum of all. */
 export const COUNT_GIVEN: u32 = 32;
-export const COUNT_TAKEN: u32 = 40;
+export const COUNT_TAKEN: u32 = 48;
 
 // ─── skb, 128 B: two cache lines, everything hot on the first ──────────────────────────────────────────
 //    0 handle    4 owner     8 users    12 shares
-//   16 next     20 head     24 end      28 data        (free: 16 next, 20 chain, 24 count)
-//   32 len      36 dataLen  40 second   44 protocol u16 | queue u16
+//   16 next     20 head     24 end      28 data        (free: 16 next, 20 chain, 24 count; dressed: 28, 32, 36)
+//   32 len      36 dataLen  40 second, reserved   44 protocol u16 | queue u16
 //   48 mark     52 priority 56 hash     60 timestamp, low
 //   64 timestamp, high      68 macHeader  72 networkHeader  76 transportHeader
 //   80 cb, 48 B for the layer that holds the packet
@@ -268,9 +272,9 @@ export const SKB_HANDLE: u32 = 0;
 export const SKB_OWNER: u32 = 4;
 export const SKB_USERS: u32 = 8;
 /**
- * 1 from when another skb came to share the data, or a frag list to hang on it (skb->cloned). While it is 0, and dataLen
- * too, the shared info says nothing but dataref 1: who lets go of the packet need not fetch it from the core of the
- * thread that filled the head.
+ * 1 from when another skb came to share the data, a frag list to hang on it (skb->cloned), or a GSO field was set. While it
+ * is 0, and dataLen too, the shared info says nothing but dataref 1, as a new packet wants it: who lets go of the packet
+ * need not fetch it from the core of the thread that filled the head.
  */
 export const SKB_SHARES: u32 = 12;
 export const SKB_NEXT: u32 = 16;
@@ -279,8 +283,12 @@ export const SKB_END: u32 = 24;
 export const SKB_DATA: u32 = 28;
 export const SKB_LEN: u32 = 32;
 export const SKB_DATA_LEN: u32 = 36;
-/** 1 if anything was written to the second line: who allocates the skb next leaves that line alone if not. */
+/**
+ * Bit 0: 1 if anything was written to the second line: who allocates the skb next leaves that line alone if not. Above it:
+ * headroom that was asked for, by alloc, reserve or expandHead; what there is beyond it was made by pulling.
+ */
 export const SKB_SECOND: u32 = 40;
+export const SKB_RESERVED_SHIFT: u32 = 1;
 export const SKB_PROTOCOL: u32 = 44;
 export const SKB_QUEUE: u32 = 46;
 export const SKB_MARK: u32 = 48;
@@ -295,6 +303,8 @@ export const SKB_SECOND_LINE: u32 = 64;
 export const SKB_CB: u32 = 80;
 export const CB_BYTES: u32 = 48;
 export const LINK_SKB: u32 = SKB_NEXT;
+/** Where a dressed skb has its links: it keeps `head` and `end`. */
+export const LINK_DRESSED: u32 = SKB_DATA;
 
 /** Owner words: 0 nobody (free), 1..64 a thread, OWNER_LIST the head whose frag list holds the skb. */
 export const OWNER_LIST: u32 = 0xffff;
@@ -306,7 +316,7 @@ export const HANDLE_MASK: u32 = 0x3fffffff;
 
 // ─── Shared info, 192 B at the end of every head ───────────────────────────────────────────────────────
 //    0 dataref   4 fragCount  8 fragList  12 fragListTail  16 ubuf   (free: 8 next, 12 chain, 16 count)
-//   20 gsoSize  24 gsoSegs   28 gsoType   32 reserved   36 spare, 20 B
+//   20 gsoSize  24 gsoSegs   28 gsoType   32 spare, 24 B
 //   56 frags: 17 × ( address | size )
 // A frag names its first byte; the page, and the run it belongs to, follow from the address. That makes an
 // entry 8 bytes where Linux has (page, offset, size), and the whole three cache lines.
@@ -320,11 +330,9 @@ export const SHINFO_UBUF: u32 = 16;
 export const SHINFO_GSO_SIZE: u32 = 20;
 export const SHINFO_GSO_SEGS: u32 = 24;
 export const SHINFO_GSO_TYPE: u32 = 28;
-/** Headroom that was asked for: by alloc, reserve or expandHead. What there is beyond it was made by pulling. */
-export const SHINFO_RESERVED: u32 = 32;
 export const SHINFO_FRAGS: u32 = 56;
 export const LINK_SHINFO: u32 = SHINFO_FRAG_LIST;
-/** What must be cleared when a head is taken: what is before the frags and neither spare nor written anyway. */
+/** What must be cleared when a head is taken: what is before the frags and not spare. */
 export const SHINFO_CLEARED: u32 = 32;
 export const FRAG_SHIFT: u32 = 3;
 export const FRAG_ADDRESS: u32 = 0;

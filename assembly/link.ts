@@ -1,10 +1,12 @@
 // Where the links of a free object are, by its class.
 
 import {
+  CLASS_DRESSED,
   CLASS_HEADS,
   CLASS_PAGE,
   CLASS_SKB,
   HEAD_CLASS_SHIFT,
+  LINK_DRESSED,
   LINK_PAGE,
   LINK_SHINFO,
   LINK_SKB,
@@ -25,5 +27,6 @@ export function headLink(headClass: u32): u32 {
 /** The same for any class. */
 export function linkOf(kind: u32): u32 {
   if (kind < CLASS_PAGE) return headLink(kind - CLASS_HEADS);
+  if (kind >= CLASS_DRESSED) return LINK_DRESSED;
   return kind === CLASS_PAGE ? LINK_PAGE : kind === CLASS_SKB ? LINK_SKB : LINK_UBUF;
 }

@@ -19,8 +19,7 @@ import { arena, blockCount, blockShift, blockTable, depots, exchange, magazineMo
 import {
   BLOCK_NEXT,
   BLOCK_OBJECTS,
-  CLASS_HEADS,
-  CLASS_UBUF,
+  CLASSES,
   COUNT_EXCHANGES,
   COUNT_GIVEN,
   COUNT_TAKEN,
@@ -91,20 +90,25 @@ function shareRest(m: u32, n: u32, kind: u32, link: u32): u32 {
 
 /** Gives an object back. Takes ownership of it; its link words may be overwritten. */
 export function give(kind: u32, link: u32, object: u32): void {
-  const m = magazineOf(kind);
-  let n = load32(m + MAGAZINE_COUNT);
-  const asked = atomicLoad32(m + MAGAZINE_ASKS) !== 0;
-  if (n >= magazineMost) n = send(m, kind, link);
-  store32(m + MAGAZINE_OBJECTS + (n << 2), object);
-  store32(m + MAGAZINE_COUNT, n + 1);
+  const asked = atomicLoad32(magazineOf(kind) + MAGAZINE_ASKS) !== 0;
+  giveToDrain(kind, link, object);
   if (!asked) return;
   flushMagazines();
   settleMagazines();
 }
 
+/** As `give`, for who flushes in the end what it gives, whether anybody waits or not. */
+export function giveToDrain(kind: u32, link: u32, object: u32): void {
+  const m = magazineOf(kind);
+  let n = load32(m + MAGAZINE_COUNT);
+  if (n >= magazineMost) n = send(m, kind, link);
+  store32(m + MAGAZINE_OBJECTS + (n << 2), object);
+  store32(m + MAGAZINE_COUNT, n + 1);
+}
+
 /** Gives everything in this thread's magazines to the depots, where every thread finds it. */
 export function flushMagazines(): void {
-  for (let kind = CLASS_HEADS; kind <= CLASS_UBUF; kind++) flush(kind, linkOf(kind));
+  for (let kind: u32 = 0; kind < CLASSES; kind++) flush(kind, linkOf(kind));
 }
 
 // The same in two steps, for the hot paths: a look whether the magazine serves, then an access that trusts it. Both
@@ -149,13 +153,18 @@ export function takeMany(kind: u32, n: u32): u32 {
   return m + MAGAZINE_OBJECTS + (left << 2);
 }
 
-/** Gives `n` objects back, whose addresses are at `from`. Trusts that `spaceFor` is at least that. */
-export function giveMany(kind: u32, from: u32, n: u32): void {
+/** Where the addresses of objects go that `giveMany` then gives: as many as `spaceFor` says. */
+export function roomAt(kind: u32): u32 {
   const m = magazineOf(kind);
-  const count = load32(m + MAGAZINE_COUNT);
-  if (DEBUG) assert(count + n <= magazineMost, "the magazine has room");
-  copy(m + MAGAZINE_OBJECTS + (count << 2), from, n << 2);
-  store32(m + MAGAZINE_COUNT, count + n);
+  return m + MAGAZINE_OBJECTS + (load32(m + MAGAZINE_COUNT) << 2);
+}
+
+/** Gives `n` objects back, whose addresses have been written at `roomAt`. Trusts that they are no more than fit. */
+export function giveMany(kind: u32, n: u32): void {
+  const m = magazineOf(kind);
+  const count = load32(m + MAGAZINE_COUNT) + n;
+  if (DEBUG) assert(count <= magazineMost, "the magazine has room");
+  store32(m + MAGAZINE_COUNT, count);
 }
 
 /** Gives all of this thread's magazine to the depot, where every thread finds it. */

@@ -2,12 +2,15 @@
 // thread's hidden objects, and those of all depots, have been put back where anybody can use them.
 
 import { arena, exchange, pageCount, skbCount, skbTable, ubufCount, ubufTable } from "./arena";
+import { undressSkb } from "./dress";
 import { drainHeads, takeHead } from "./head";
 import {
+  CLASS_DRESSED,
   CLASS_HEADS,
   CLASS_PAGE,
   CLASS_SKB,
   CLASS_UBUF,
+  CLASSES,
   COUNT_ALLOCS,
   COUNT_EXHAUSTED,
   COUNT_RECLAIMS,
@@ -28,17 +31,17 @@ import {
   UBUF_SHIFT,
   UBUF_STATE,
 } from "./layout";
-import { changes, give, giveHeld, giveMany, spaceFor, take } from "./magazine";
+import { changes, give, take } from "./magazine";
 import { atomicCas32, atomicLoad32, atomicStore32, load32, store32, storeFour, wrapAdd } from "./memory";
 import { awaitClaims, drainPages, putPage, takePage, takeRun } from "./page";
 import { count } from "./thread";
 import { isSkb, isUbuf } from "./trust";
 
 /** What the last failed allocation wanted: a class, or SHORT_OF_RUN. */
-let wanted: u32 = 9;
-export const SHORT_OF_RUN: u32 = 8;
+let wanted: u32 = 14;
+export const SHORT_OF_RUN: u32 = 13;
 /** No allocation has failed yet. */
-const SHORT_OF_NOTHING: u32 = 9;
+const SHORT_OF_NOTHING: u32 = 14;
 /** What `changes` or `returned` said before that allocation looked for the last time. */
 let noted: u32 = 0;
 
@@ -91,13 +94,26 @@ function reclaimPages(): void {
 function returned(): u32 {
   let sum = atomicLoad32(arena + HEADER_RETURNS);
   for (let kind = CLASS_HEADS; kind <= CLASS_PAGE; kind++) sum = wrapAdd(sum, changes(kind));
+  return wrapAdd(sum, dressed());
+}
+
+/** Changes when dressed skbs are put where every thread finds them. */
+function dressed(): u32 {
+  let sum: u32 = 0;
+  for (let kind = CLASS_DRESSED; kind < CLASSES; kind++) sum = wrapAdd(sum, changes(kind));
   return sum;
+}
+
+/** Changes when an skb is. */
+function returnedSkbs(): u32 {
+  return wrapAdd(changes(CLASS_SKB), dressed());
 }
 
 /** Whether the last allocation that failed may succeed now: what it was short of was freed, or moved, since it looked. */
 export function mayAllocate(): bool {
   if (wanted === SHORT_OF_NOTHING) return true;
-  return (wanted === CLASS_SKB || wanted === CLASS_UBUF ? changes(wanted) : returned()) !== noted;
+  if (wanted === CLASS_SKB) return returnedSkbs() !== noted;
+  return (wanted === CLASS_UBUF ? changes(wanted) : returned()) !== noted;
 }
 
 /** What `returned` says at a moment when nobody has pages in hand for a run that it may not get. */
@@ -214,13 +230,13 @@ export function freeSkb(skb: u32): void {
 /** As allocSkb; counting is the caller's matter. */
 export function takeSkb(): u32 {
   if (mustFail()) return exhausted(CLASS_SKB);
-  let skb = take(CLASS_SKB, LINK_SKB);
+  let skb = takeFree();
   while (skb === 0) {
-    const before = changes(CLASS_SKB);
+    const before = returnedSkbs();
     const first = carve(HEADER_CARVED_SKBS, skbCount);
     if (first === 0) {
-      skb = take(CLASS_SKB, LINK_SKB);
-      if (skb === 0 && changes(CLASS_SKB) === before) {
+      skb = takeFree();
+      if (skb === 0 && returnedSkbs() === before) {
         noted = before;
         return exhausted(CLASS_SKB);
       }
@@ -236,11 +252,16 @@ export function takeSkb(): u32 {
   return skb;
 }
 
+/** Takes an skb struct that is free, one with a head if there is no other. */
+function takeFree(): u32 {
+  const skb = take(CLASS_SKB, LINK_SKB);
+  return skb !== 0 ? skb : undressSkb();
+}
+
 /** As freeSkb; counting is the caller's matter. */
 export function giveSkb(skb: u32): void {
   retire(skb);
-  if (spaceFor(CLASS_SKB) !== 0) giveHeld(CLASS_SKB, skb);
-  else give(CLASS_SKB, LINK_SKB, skb);
+  give(CLASS_SKB, LINK_SKB, skb);
 }
 
 /** Ends the life of an skb struct, short of putting it where free ones are. Trusts the address. */
@@ -248,22 +269,6 @@ export function retire(skb: u32): void {
   if (DEBUG) assert(isSkb(skb), "the address is an skb's");
   // The next generation of this slot: the handle that was given out matches nothing from here on.
   storeFour(skb + SKB_HANDLE, (load32(skb + SKB_HANDLE) + skbCount) & HANDLE_MASK, 0, 0, 0);
-}
-
-/** Puts `n` retired skbs, whose addresses are at `from`, where free ones are. */
-export function giveSkbs(from: u32, n: u32): void {
-  let done: u32 = 0;
-  while (done < n) {
-    const room = spaceFor(CLASS_SKB);
-    if (room === 0) {
-      give(CLASS_SKB, LINK_SKB, load32(from + (done << 2)));
-      done += 1;
-    } else {
-      const some = room < n - done ? room : n - done;
-      giveMany(CLASS_SKB, from + (done << 2), some);
-      done += some;
-    }
-  }
 }
 
 /** Returns the address of a ubuf, its handle set; or 0. */

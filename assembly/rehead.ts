@@ -14,7 +14,6 @@ import {
   SHINFO_DATAREF,
   SHINFO_FRAGS,
   SHINFO_GSO_SIZE,
-  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_DATA,
   SKB_END,
@@ -40,6 +39,8 @@ import {
   linearLength,
   markShares,
   pushList,
+  reservedOf,
+  setReserved,
   shinfoOf,
   tailSpace,
 } from "./shinfo";
@@ -117,7 +118,7 @@ export function shareFrags(to: u32, from: u32, spare: u32): void {
 export function keptHeadroom(skb: u32): u32 {
   const headroom = headroomOf(skb);
   if (headroom <= PULLED_KEPT) return headroom;
-  const reserved = load32(shinfoOf(skb) + SHINFO_RESERVED);
+  const reserved = reservedOf(skb);
   const kept = reserved > PULLED_KEPT ? reserved : PULLED_KEPT;
   return headroom < kept ? headroom : kept;
 }
@@ -127,11 +128,6 @@ export function twinHeadroom(skb: u32, n: u32): u32 {
   const headroom = headroomOf(skb);
   const kept = keptHeadroom(skb);
   return headroom - kept >= kept + n ? kept : headroom;
-}
-
-/** Says of a head with the same headroom how much of it was asked for. */
-export function copyReserved(to: u32, from: u32): void {
-  store32(to + SHINFO_RESERVED, load32(from + SHINFO_RESERVED));
 }
 
 /**
@@ -160,7 +156,6 @@ export function replaceHead(skb: u32, headroom: u32, tail: u32): u32 {
   copy(head + headroom - kept, load32(skb + SKB_DATA) - kept, kept + linear);
   count(COUNT_BYTES_COPIED, kept + linear);
   const shinfo = head + bytes - SHINFO_BYTES;
-  const reserved = load32(old + SHINFO_RESERVED);
   if (shared) {
     shareFrags(shinfo, old, spare);
     releaseData(skb, false);
@@ -170,7 +165,7 @@ export function replaceHead(skb: u32, headroom: u32, tail: u32): u32 {
     copy(shinfo + SHINFO_FRAGS, old + SHINFO_FRAGS, SHINFO_BYTES - SHINFO_FRAGS);
     giveHead(load32(skb + SKB_HEAD), headBytes(skb));
   }
-  store32(shinfo + SHINFO_RESERVED, headroom > before ? reserved + headroom - before : reserved);
+  if (headroom > before) setReserved(skb, reservedOf(skb) + headroom - before);
   store32(skb + SKB_HEAD, head);
   store32(skb + SKB_END, shinfo);
   setHeadroom(skb, before, headroom);

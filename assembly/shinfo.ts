@@ -17,12 +17,17 @@ import {
   SHINFO_FRAG_LIST,
   SHINFO_FRAG_LIST_TAIL,
   SHINFO_FRAGS,
+  SHINFO_GSO_SEGS,
+  SHINFO_GSO_SIZE,
+  SHINFO_GSO_TYPE,
   SKB_DATA,
   SKB_DATA_LEN,
   SKB_END,
   SKB_HEAD,
   SKB_LEN,
   SKB_NEXT,
+  SKB_RESERVED_SHIFT,
+  SKB_SECOND,
   SKB_SHARES,
 } from "./layout";
 import { atomicAdd32, atomicLoad32, atomicSub32, copy, load32, store32 } from "./memory";
@@ -34,9 +39,24 @@ export function shinfoOf(skb: u32): u32 {
   return load32(skb + SKB_END);
 }
 
+/** Says that the second line of the struct is written to. */
+export function markSecond(skb: u32): void {
+  store32(skb + SKB_SECOND, (load32(skb + SKB_SECOND) | 1) >>> 0);
+}
+
 /** Says that from here on the shared info must be looked at. */
 export function markShares(skb: u32): void {
   store32(skb + SKB_SHARES, 1);
+}
+
+/** Whether a GSO field is set, so that the shared info must be looked at. */
+export function hasGso(shinfo: u32): bool {
+  return (
+    (load32(shinfo + SHINFO_GSO_SIZE) |
+      load32(shinfo + SHINFO_GSO_SEGS) |
+      load32(shinfo + SHINFO_GSO_TYPE)) !==
+    0
+  );
 }
 
 /** skb_cloned: another skb refers to the same head. */
@@ -87,6 +107,15 @@ export function headroomOf(skb: u32): u32 {
 /** Bytes between tail and end, also where frags follow. */
 export function tailSpace(skb: u32): u32 {
   return load32(skb + SKB_END) - tailOf(skb);
+}
+
+/** Headroom that was asked for. */
+export function reservedOf(skb: u32): u32 {
+  return load32(skb + SKB_SECOND) >>> SKB_RESERVED_SHIFT;
+}
+
+export function setReserved(skb: u32, n: u32): void {
+  store32(skb + SKB_SECOND, ((n << SKB_RESERVED_SHIFT) | (load32(skb + SKB_SECOND) & 1)) >>> 0);
 }
 
 /** Bytes of the head with its shared info: what was asked of `takeHead`. */

@@ -1,9 +1,10 @@
 // skbs: allocation, reference counts, release, and the linear part.
 
 import { skbMask, skbTable, threadNumber } from "./arena";
-import { classOf, clearShinfo, giveHead, headBytesFor } from "./head";
+import { classOf, clearShinfo, dressedClassOf, giveHead, headBytesFor } from "./head";
 import {
   BURST_MOST,
+  CLASS_DRESSED,
   CLASS_SKB,
   COUNT_ALLOCS,
   COUNT_REASONS,
@@ -13,29 +14,31 @@ import {
   E_ROOM,
   E_SHARED,
   E_STALE,
+  LINK_DRESSED,
   MAX_LENGTH,
   MAX_LINEAR,
   OK,
   PAGE_BYTES,
   REASONS,
   SHINFO_BYTES,
-  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_DATA,
   SKB_DATA_LEN,
   SKB_HANDLE,
   SKB_HEAD,
   SKB_LEN,
+  SKB_MARK,
   SKB_NEXT,
   SKB_OWNER,
+  SKB_RESERVED_SHIFT,
   SKB_SECOND,
   SKB_SECOND_LINE,
   SKB_SHIFT,
   SKB_USERS,
 } from "./layout";
-import { giveHeld, held, spaceFor, takeHeld, takeMany } from "./magazine";
+import { give, giveHeld, giveMany, held, roomAt, spaceFor, take, takeHeld, takeMany } from "./magazine";
 import { clear32, load32, store32, storeFour } from "./memory";
-import { allocHead, freeSkb, giveSkb, giveSkbs, injecting, retire, takeSkb } from "./pool";
+import { allocHead, giveSkb, injecting, retire, takeSkb } from "./pool";
 import {
   dropFragsTo,
   fragList,
@@ -45,7 +48,9 @@ import {
   isShared,
   linearLength,
   putData,
+  reservedOf,
   setList,
+  setReserved,
   shinfoOf,
   tailOf,
   tailSpace,
@@ -69,6 +74,14 @@ export function newSkb(size: u32, headroom: u32): u32 {
 
 /** An skb with a head of `bytes`; counting is the caller's matter. Returns its address, or 0. */
 function makeSkb(bytes: u32, headroom: u32): u32 {
+  // What the thread has comes first, both halves of it or a dressed one; then what the depots have.
+  if (bytes <= PAGE_BYTES && !injecting() && (held(CLASS_SKB) === 0 || held(classOf(bytes)) === 0)) {
+    const dressed = take(dressedClassOf(bytes), LINK_DRESSED);
+    if (dressed !== 0) {
+      initSkb(dressed, load32(dressed + SKB_HEAD), bytes, headroom);
+      return dressed;
+    }
+  }
   const skb = takeSkb();
   if (skb === 0) return 0;
   const head = allocHead(bytes);
@@ -80,24 +93,22 @@ function makeSkb(bytes: u32, headroom: u32): u32 {
   return skb;
 }
 
-/** The same from the magazines alone, if they serve. Without a call in it, so that it is inlined. */
+/** A dressed one of this thread's magazine, if there is one. Without a call in it, so that it is inlined. */
 function quickSkb(bytes: u32, headroom: u32): u32 {
-  if (bytes > PAGE_BYTES || held(CLASS_SKB) === 0 || held(classOf(bytes)) === 0 || injecting()) return 0;
-  const skb = takeHeld(CLASS_SKB);
-  const head = takeHeld(classOf(bytes));
-  clearShinfo(head, bytes);
-  initSkb(skb, head, bytes, headroom);
+  if (bytes > PAGE_BYTES || held(dressedClassOf(bytes)) === 0 || injecting()) return 0;
+  const skb = takeHeld(dressedClassOf(bytes));
+  initSkb(skb, load32(skb + SKB_HEAD), bytes, headroom);
   return skb;
 }
 
-/** Makes a free skb and a free head an empty packet. */
+/** Makes a free skb and a head, free too and clear, an empty packet. */
 function initSkb(skb: u32, head: u32, bytes: u32, headroom: u32): void {
-  const second = load32(skb + SKB_SECOND);
+  const second = load32(skb + SKB_SECOND) & 1;
   // In the order of the fields: handle, owner, users, shares; next, head, end, data. The rest begins as 0.
   storeFour(skb + SKB_HANDLE, load32(skb + SKB_HANDLE), threadNumber, 1, 0);
   storeFour(skb + SKB_NEXT, 0, head, head + bytes - SHINFO_BYTES, head + headroom);
-  store32(head + bytes - SHINFO_BYTES + SHINFO_RESERVED, headroom);
-  clear32(skb + SKB_LEN);
+  storeFour(skb + SKB_LEN, 0, 0, headroom << SKB_RESERVED_SHIFT, 0);
+  storeFour(skb + SKB_MARK, 0, 0, 0, 0);
   if (second === 0) return;
   clear32(skb + SKB_SECOND_LINE);
   clear32(skb + SKB_SECOND_LINE + 32);
@@ -119,12 +130,13 @@ export function allocBurst(out: u32, n: u32, size: u32, headroom: u32): u32 {
   if (DEBUG) assert(isList(out, n), "the handles lie in the scratch or in pages");
   if (n > BURST_MOST || size > MAX_LINEAR || headroom > MAX_LINEAR - size) return 0;
   const bytes = headBytesFor(size + headroom);
-  const kind = bytes <= PAGE_BYTES ? classOf(bytes) : CLASS_SKB;
+  const quick = bytes <= PAGE_BYTES && !injecting();
+  const kind = quick ? dressedClassOf(bytes) : CLASS_SKB;
   let done: u32 = 0;
   while (done < n) {
-    let ready = held(CLASS_SKB) < held(kind) ? held(CLASS_SKB) : held(kind);
-    if (ready === 0 || bytes > PAGE_BYTES || injecting()) {
-      // One the long way, which fills the magazines, or fails.
+    let ready = quick ? held(kind) : 0;
+    if (ready === 0) {
+      // One the long way, which fills the magazine, or fails.
       const skb = makeSkb(bytes, headroom);
       if (skb === 0) break;
       store32(out + (done << 2), load32(skb + SKB_HANDLE));
@@ -132,16 +144,13 @@ export function allocBurst(out: u32, n: u32, size: u32, headroom: u32): u32 {
       continue;
     }
     if (ready > n - done) ready = n - done;
-    const skbs = takeMany(CLASS_SKB, ready);
-    const heads = takeMany(kind, ready);
+    const skbs = takeMany(kind, ready);
     // The thread that freed them has their cache lines, so each is asked for before the first is needed: some 5% of
     // what it costs to pass a packet to another thread and get its memory back.
     for (let i: u32 = 0; i < ready; i++) store32(load32(skbs + (i << 2)) + SKB_OWNER, threadNumber);
     for (let i: u32 = 0; i < ready; i++) {
       const skb = load32(skbs + (i << 2));
-      const head = load32(heads + (i << 2));
-      clearShinfo(head, bytes);
-      initSkb(skb, head, bytes, headroom);
+      initSkb(skb, load32(skb + SKB_HEAD), bytes, headroom);
       store32(out + ((done + i) << 2), load32(skb + SKB_HANDLE));
     }
     done += ready;
@@ -168,24 +177,31 @@ export function release(handle: u32, reason: u32): u32 {
     return OK;
   }
   if (reason !== 0 && reason < REASONS) count(COUNT_REASONS + reason, 1);
-  if (isPlain(skb)) giveHeld(classOf(headBytes(skb)), load32(skb + SKB_HEAD));
-  else if (putData(shinfoOf(skb))) freeData(skb, false);
   count(COUNT_RELEASES, 1);
-  if (spaceFor(CLASS_SKB) === 0) {
-    giveSkb(skb);
+  const bytes = headBytes(skb);
+  if (bytes > PAGE_BYTES || !isBare(skb) || spaceFor(dressedClassOf(bytes)) === 0) {
+    letGo(skb, false);
     return OK;
   }
+  // No more than putting it, with its head, into the magazine.
   retire(skb);
-  giveHeld(CLASS_SKB, skb);
+  giveHeld(dressedClassOf(bytes), skb);
   return OK;
 }
 
-/** Releases the `n` handles at `from`, whose place it uses; stale ones are passed over. Returns how many were good. Trusts the address. */
+/** Releases the `n` handles at `from`; stale ones are passed over. Returns how many were good. Trusts the address. */
 export function releaseBurst(from: u32, n: u32): u32 {
   if (DEBUG) assert(isList(from, n), "the handles lie in the scratch or in pages");
   if (n > BURST_MOST) return 0;
   let good: u32 = 0;
   let freed: u32 = 0;
+  // Of the bare ones that follow each other with heads of one size: that size, their class, where in its magazine they go,
+  // how many fit there, and how many are there already.
+  let bytes: u32 = 0;
+  let kind = CLASS_DRESSED;
+  let at: u32 = 0;
+  let room: u32 = 0;
+  let ready: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const skb = skbOf(load32(from + (i << 2)));
     if (skb === 0) continue;
@@ -195,45 +211,63 @@ export function releaseBurst(from: u32, n: u32): u32 {
       store32(skb + SKB_USERS, users - 1);
       continue;
     }
-    if (isPlain(skb)) giveHeld(classOf(headBytes(skb)), load32(skb + SKB_HEAD));
-    else releaseData(skb, false);
-    retire(skb);
-    // Where the handle was, now that it has been read: the skbs go back together.
-    store32(from + (freed << 2), skb);
     freed += 1;
+    if (headBytes(skb) !== bytes) {
+      giveMany(kind, ready);
+      ready = 0;
+      bytes = headBytes(skb);
+      kind = bytes <= PAGE_BYTES ? dressedClassOf(bytes) : CLASS_DRESSED;
+      room = bytes <= PAGE_BYTES ? spaceFor(kind) : 0;
+      at = roomAt(kind);
+    }
+    if (ready < room && isBare(skb)) {
+      retire(skb);
+      store32(at + (ready << 2), skb);
+      ready += 1;
+      continue;
+    }
+    // May give to the same magazine, so it is looked at anew.
+    giveMany(kind, ready);
+    ready = 0;
+    bytes = 0;
+    letGo(skb, false);
   }
-  giveSkbs(from, freed);
+  giveMany(kind, ready);
   count(COUNT_RELEASES, freed);
   return good;
 }
 
 /** Frees an skb and its hold on its data. Takes ownership of it. */
 export function releaseSkb(skb: u32): void {
-  releaseData(skb, false);
-  freeSkb(skb);
+  count(COUNT_RELEASES, 1);
+  letGo(skb, false);
 }
 
 /** releaseSkb after its bytes were copied elsewhere: that is what its ubufs will say. */
 export function releaseCopied(skb: u32): void {
-  releaseData(skb, true);
-  freeSkb(skb);
+  count(COUNT_RELEASES, 1);
+  letGo(skb, true);
 }
 
 /** skb_release_data: lets go of the head; the last skb to do so frees it and all that hangs on it. */
 export function releaseData(skb: u32, copied: bool): void {
-  if (putData(shinfoOf(skb))) freeData(skb, copied);
-}
-
-/** Frees a head that nobody shares any more, and all that hangs on it. */
-function freeData(skb: u32, copied: bool): void {
+  if (!putData(shinfoOf(skb))) return;
   releaseAll(shinfoOf(skb), copied);
   giveHead(load32(skb + SKB_HEAD), headBytes(skb));
 }
 
-/** Whether letting go of the data is no more than putting the head into the magazine, which has room for it. */
-function isPlain(skb: u32): bool {
+/** Frees an skb. The last one to let go of a head frees all that hangs on it, and keeps it. */
+function letGo(skb: u32, copied: bool): void {
   const bytes = headBytes(skb);
-  return bytes <= PAGE_BYTES && isBare(skb) && spaceFor(classOf(bytes)) !== 0;
+  if (bytes > PAGE_BYTES) releaseData(skb, copied);
+  else if (putData(shinfoOf(skb))) {
+    releaseAll(shinfoOf(skb), copied);
+    clearShinfo(load32(skb + SKB_HEAD), bytes);
+    retire(skb);
+    give(dressedClassOf(bytes), LINK_DRESSED, skb);
+    return;
+  }
+  giveSkb(skb);
 }
 
 /** Lets go of what hangs on a head. */
@@ -244,8 +278,8 @@ function releaseAll(shinfo: u32, copied: bool): void {
   setList(shinfo, 0, 0);
   while (member !== 0) {
     const next = load32(member + SKB_NEXT);
-    releaseData(member, copied);
-    freeSkb(member);
+    count(COUNT_RELEASES, 1);
+    letGo(member, copied);
     member = next;
   }
   const ubuf = load32(shinfo + SHINFO_UBUF);
@@ -262,9 +296,7 @@ export function reserve(handle: u32, n: u32): u32 {
   if (n === 0) return OK;
   if (load32(skb + SKB_LEN) !== 0 || n > tailSpace(skb)) return E_ROOM;
   store32(skb + SKB_DATA, load32(skb + SKB_DATA) + n);
-  // A head that others share says what they know; this packet gets its own before it needs room.
-  const shinfo = shinfoOf(skb);
-  if (!isShared(skb)) store32(shinfo + SHINFO_RESERVED, load32(shinfo + SHINFO_RESERVED) + n);
+  setReserved(skb, reservedOf(skb) + n);
   return OK;
 }
 

@@ -17,7 +17,6 @@ import {
   SHINFO_DATAREF,
   SHINFO_FRAG_COUNT,
   SHINFO_FRAG_LIST_TAIL,
-  SHINFO_RESERVED,
   SHINFO_UBUF,
   SKB_BYTES,
   SKB_CB,
@@ -35,7 +34,7 @@ import {
 } from "./layout";
 import { atomicStore32, copy, fill, load32, store32 } from "./memory";
 import { entryOf, getPage, putPage } from "./page";
-import { copyReserved, moveDown, ownHead, twinHeadroom } from "./rehead";
+import { moveDown, ownHead, twinHeadroom } from "./rehead";
 import {
   addData,
   copyFrags,
@@ -54,6 +53,7 @@ import {
   removeFrags,
   setFrag,
   setList,
+  setReserved,
   shinfoOf,
   tailOf,
   tailSpace,
@@ -96,7 +96,6 @@ function splitSkb(skb: u32, at: u32): u32 {
   copy(rest + SKB_PROTOCOL, skb + SKB_PROTOCOL, SKB_MAC_HEADER - SKB_PROTOCOL);
   copy(rest + SKB_CB, skb + SKB_CB, SKB_BYTES - SKB_CB);
   store32(rest + SKB_SECOND, load32(skb + SKB_SECOND));
-  copyReserved(shinfoOf(rest), shinfoOf(skb));
   return rest;
 }
 
@@ -332,7 +331,7 @@ export function recycle(handle: u32, size: u32): u32 {
   if (load32(skb + SKB_DATA_LEN) !== 0 || fragList(shinfo) !== 0) return NOT_DONE;
   fill(shinfo, 0, SHINFO_CLEARED);
   atomicStore32(shinfo + SHINFO_DATAREF, 1);
-  store32(shinfo + SHINFO_RESERVED, 0);
+  setReserved(skb, 0);
   store32(skb + SKB_DATA, load32(skb + SKB_HEAD));
   store32(skb + SKB_LEN, 0);
   fill(skb + SKB_PROTOCOL, 0, SKB_BYTES - SKB_PROTOCOL);

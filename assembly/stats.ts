@@ -12,6 +12,11 @@ import {
   ubufCount,
 } from "./arena";
 import {
+  CLASS_DRESSED,
+  CLASS_HEADS,
+  CLASS_PAGE,
+  CLASS_SKB,
+  CLASSES,
   COUNT_GIVEN,
   COUNT_TAKEN,
   ERROR_LIMIT,
@@ -48,12 +53,29 @@ export function threadAsleep(number: u32): u32 {
 export function counter(number: u32, which: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_COUNTERS + (which << 2));
 }
-/** Objects of a class in the magazine of thread `number`. */
+/** Objects of a class in the magazines of thread `number`. A dressed skb counts as a struct, and as a head of its class. */
 export function inMagazine(number: u32, kind: u32): u32 {
+  let sum = countIn(number, kind);
+  if (kind < CLASS_PAGE) sum += countIn(number, CLASS_DRESSED + kind - CLASS_HEADS);
+  else if (kind === CLASS_SKB) {
+    for (let dressed = CLASS_DRESSED; dressed < CLASSES; dressed++) sum += countIn(number, dressed);
+  }
+  return sum;
+}
+function countIn(number: u32, kind: u32): u32 {
   return atomicLoad32(blockOf(number) + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_COUNT);
 }
-/** Objects of a class in the depot; while others exchange, a moment ago, and off by what is in their hands. */
+/** Objects of a class in the depots; while others exchange, a moment ago, and off by what is in their hands. */
 export function inDepot(kind: u32): u32 {
+  let sum = putIn(kind);
+  if (kind < CLASS_PAGE) sum = wrapAdd(sum, putIn(CLASS_DRESSED + kind - CLASS_HEADS));
+  else if (kind === CLASS_SKB) {
+    for (let dressed = CLASS_DRESSED; dressed < CLASSES; dressed++) sum = wrapAdd(sum, putIn(dressed));
+  }
+  return sum;
+}
+/** What was put into one depot, less what was taken. */
+function putIn(kind: u32): u32 {
   let sum: u32 = 0;
   for (let number: u32 = 1; number <= threadCount; number++) {
     sum = wrapAdd(sum, counter(number, COUNT_GIVEN + kind));

@@ -4,8 +4,7 @@
 import { joinAs, thread, threadBlocks, threadCount, threadNumber } from "./arena";
 import {
   AWAKE,
-  CLASS_HEADS,
-  CLASS_UBUF,
+  CLASSES,
   E_THREADS,
   MAGAZINE_COUNT,
   MAGAZINE_SHIFT,
@@ -67,7 +66,7 @@ export function freeThread(left: u32): void {
 
 /** Whether this thread has nothing in a magazine, and no completion of its own. */
 function isEmpty(): bool {
-  for (let kind = CLASS_HEADS; kind <= CLASS_UBUF; kind++) {
+  for (let kind: u32 = 0; kind < CLASSES; kind++) {
     if (load32(thread + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_COUNT) !== 0) return false;
   }
   return load32(thread + THREAD_LOCAL) === 0;

@@ -17,7 +17,7 @@ import {
 } from "./arena";
 import {
   BURST_MOST,
-  CLASS_UBUF,
+  CLASSES,
   ERROR_LIMIT,
   PAGE_ENTRY_SHIFT,
   PAGE_SHIFT,
@@ -78,7 +78,7 @@ export function isShinfo(address: u32): bool {
 
 /** A class of pooled objects. */
 export function isClass(kind: u32): bool {
-  return kind <= CLASS_UBUF;
+  return kind < CLASSES;
 }
 
 /** The number of a thread that there can be. */

@@ -10,8 +10,7 @@
 
 import { arena, exchange, thread, threadBlocks, threadCount } from "./arena";
 import {
-  CLASS_HEADS,
-  CLASS_UBUF,
+  CLASSES,
   HEADER_MEMORY_WANTED,
   MAGAZINE_ASKED,
   MAGAZINE_ASKS,
@@ -58,6 +57,6 @@ export function settleMagazines(): void {
 }
 
 function markMagazines(block: u32, mark: u32): void {
-  for (let kind = CLASS_HEADS; kind <= CLASS_UBUF; kind++)
+  for (let kind: u32 = 0; kind < CLASSES; kind++)
     atomicStore32(block + THREAD_MAGAZINES + (kind << MAGAZINE_SHIFT) + MAGAZINE_ASKS, mark);
 }

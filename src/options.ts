@@ -21,7 +21,7 @@ export interface EngineOptions {
   /** ubufs that can exist at a time, 1..65536, rounded up to a power of two. Default: one for each 16 KiB of memory. */
   ubufs?: number;
   /**
-   * Threads that the arena is laid out for, 1..64; each takes 24 KiB of it. Default: 16, fewer in less than 3 MiB, so
+   * Threads that the arena is laid out for, 1..64; each takes 32 KiB of it. Default: 16, fewer in less than 4 MiB, so
    * that they take no more than an eighth.
    */
   threads?: number;

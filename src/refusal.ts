@@ -18,9 +18,10 @@ import {
   MAX_LENGTH,
   MAX_ROOM,
   PULLED_KEPT,
-  SHINFO_RESERVED,
   SKB_END,
   SKB_HEAD,
+  SKB_RESERVED_SHIFT,
+  SKB_SECOND,
 } from "../assembly/layout.js";
 import type { Core } from "./core/load.js";
 import { GIVEN_AWAY } from "./ended.js";
@@ -127,7 +128,7 @@ function linearError(engine: Engine, skb: SkbReference, { what = "", got = 0, he
   if (what === "head + tail") {
     beside = (core.field(handle, SKB_END) - core.field(handle, SKB_HEAD)) >>> 0;
   } else {
-    const reserved = core.infoField(handle, SHINFO_RESERVED) >>> 0;
+    const reserved = core.field(handle, SKB_SECOND) >>> SKB_RESERVED_SHIFT;
     beside = headroom ?? Math.min(skb.headroom, Math.max(reserved, PULLED_KEPT));
   }
   return new RoomError(

@@ -190,13 +190,13 @@ const CASES: readonly [message: string, ...breaks: ((it: Fresh) => unknown)[]][]
       it.call("head.drainHeads");
     },
   ],
-  ["a thread has a magazine of each class", (it) => it.call("magazine.held", 8)],
+  ["a thread has a magazine of each class", (it) => it.call("magazine.held", layout.CLASSES)],
   ["something is held", (it) => it.call("magazine.takeHeld", 4)],
   [
     "the magazine has room",
     ...["giveHeld", "giveMany"].map((name) => (it: Fresh) => {
       it.set(it.magazine(4), it.variable("arena.magazineMost"));
-      it.call(`magazine.${name}`, 4, it.call("thread.scratch"), 1);
+      it.call(`magazine.${name}`, 4, 1);
     }),
   ],
   ["as many are held", (it) => it.call("magazine.takeMany", 4, 1)],

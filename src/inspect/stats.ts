@@ -81,13 +81,13 @@ export interface ThreadStats extends Counters {
 
 /** Free objects in magazines, of each kind. */
 export interface Magazines {
-  /** Packet structs. */
+  /** Packet structs, those included that keep their heads. */
   readonly skbs: number;
   /** ubuf structs. */
   readonly ubufs: number;
   /** Single pages. */
   readonly pages: number;
-  /** Heads of packets, for each size: 320, 512, 1024, 2048 and 4096 bytes. */
+  /** Heads of packets, those included that structs keep, for each size: 320, 512, 1024, 2048 and 4096 bytes. */
   readonly heads: readonly number[];
 }
 
@@ -95,7 +95,7 @@ export interface Magazines {
 export interface Stats extends Counters {
   /** The threads that are attached. */
   readonly threads: readonly ThreadStats[];
-  /** Most objects of a kind that one thread's magazine holds. */
+  /** Most objects of a kind that one magazine holds. A thread has one for each kind, and one for each size of head that packets keep. */
   readonly magazineMost: number;
   /** Packet structs. */
   readonly skbs: PoolStats;

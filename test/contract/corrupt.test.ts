@@ -52,7 +52,7 @@ interface Structure {
 }
 
 const SKB = [0, 4, 12, 20, 24, 28, 32, 36, 40, 68, 72, 76];
-const INFO = [0, 4, 8, 12, 16, 32];
+const INFO = [0, 4, 8, 12, 16];
 const UBUF = [0, 4, 12, 28];
 const PAGE = [0, 4, 8, 12];
 

@@ -21,7 +21,8 @@ function scatter(engine: Engine, nth: number): Skb[] {
   }
   const place = (skb: Skb): number => skb.segments()[0]?.byteOffset ?? 0;
   all.sort((a, b) => place(a) - place(b));
-  const kept = all.filter((skb, i) => skb.dataLength > 0 && i % nth !== 0);
+  // The one that got no page stays too: alone in its slab, it would make one more free page.
+  const kept = all.filter((skb, i) => skb.dataLength === 0 || i % nth !== 0);
   engine.releaseBurst(all.filter((skb) => !kept.includes(skb)));
   return kept;
 }

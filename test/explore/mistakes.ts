@@ -19,6 +19,7 @@ const BURST = "assembly/burst.ts";
 const RING = "assembly/ring.ts";
 const PARK = "assembly/park.ts";
 const POOL = "assembly/pool.ts";
+const SKB = "assembly/skb.ts";
 
 export const BLUNDERS: readonly Blunder[] = [
   {
@@ -396,6 +397,47 @@ export const BLUNDERS: readonly Blunder[] = [
           "  if (others < most) {\n    atomicStore32(thread + THREAD_SPINS, 1);\n    return true;\n  }\n",
       },
     ],
+  },
+  {
+    name: "what is flushed leaves dressed skbs out",
+    scenario: "wanted: another thread releases a packet, and sleeps",
+    mistake: {
+      file: MAGAZINE,
+      find: "for (let kind: u32 = 0; kind < CLASSES; kind++) flush(",
+      replace: "for (let kind: u32 = 0; kind < CLASSES - 5; kind++) flush(",
+    },
+  },
+  {
+    name: "who waits for memory does not ask for dressed skbs",
+    scenario: "wanted: a thread that was asked keeps nothing to itself",
+    mistake: {
+      file: "assembly/wanted.ts",
+      find: "for (let kind: u32 = 0; kind < CLASSES; kind++)",
+      replace: "for (let kind: u32 = 0; kind < CLASSES - 5; kind++)",
+    },
+  },
+  {
+    name: "who waits for an skb does not ask whether a dressed one has come",
+    scenario: "wanted: a struct, and another thread releases a packet",
+    mistake: {
+      file: POOL,
+      find: "return wrapAdd(changes(CLASS_SKB), dressed());",
+      replace: "return changes(CLASS_SKB);",
+    },
+  },
+  {
+    name: "the last one that shares a head keeps it as it is",
+    scenario: "heads: one head: release, release",
+    mistake: { file: SKB, find: "    clearShinfo(load32(skb + SKB_HEAD), bytes);\n", replace: "" },
+  },
+  {
+    name: "dressed skbs are linked where they have their heads",
+    scenario: "dressed: two threads allocate and release",
+    mistake: {
+      file: "assembly/layout.ts",
+      find: "export const LINK_DRESSED: u32 = SKB_DATA;",
+      replace: "export const LINK_DRESSED: u32 = SKB_NEXT;",
+    },
   },
   {
     name: "a search for a run believes its hint",

@@ -25,7 +25,10 @@ const SHINFO = fields("SHINFO_", /_(BYTES|CLEARED|FRAGS)$/);
 const HEADER = fields("HEADER_", /_(BYTES)$/);
 const THREAD = fields("THREAD_", /_(BYTES|FREE|LIVE)$/);
 const RING = fields("RING_", /_(SHIFT|BYTES)$/);
-const CLASSES = ["head0", "head1", "head2", "head3", "head4", "page", "skb", "ubuf"];
+const CLASSES = [
+  ...["head0", "head1", "head2", "head3", "head4", "page", "skb", "ubuf"],
+  ...["dressed0", "dressed1", "dressed2", "dressed3", "dressed4"],
+];
 const STACK = ["top", "tag"];
 const LINKS = ["next", "chain", "count"];
 
@@ -120,7 +123,7 @@ function threadName(offset: number): string {
 }
 
 function headerName(offset: number): string {
-  if (offset >= L.HEADER_DEPOTS) {
+  if (offset >= L.HEADER_DEPOTS && offset < L.HEADER_RETURNS) {
     const at = offset - L.HEADER_DEPOTS;
     const within = at & ((1 << L.DEPOT_SHIFT) - 1);
     const depot = `depot[${CLASSES[at >>> L.DEPOT_SHIFT] ?? at >>> L.DEPOT_SHIFT}]`;

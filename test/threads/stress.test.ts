@@ -69,7 +69,12 @@ class Watch {
     expect(unchecked.length === 0, `seed ${SEED}`).toBe(complete);
     const { skbs, threads, magazineMost } = stats(this.engine);
     expect(skbs.total).toBeGreaterThan(0);
-    for (const { magazines } of threads) expect(magazines.skbs).toBeLessThanOrEqual(magazineMost);
+    for (const { magazines } of threads) {
+      // One magazine of structs, one of heads for each size, and one for each size of structs with their heads.
+      expect(magazines.skbs).toBeLessThanOrEqual((1 + magazines.heads.length) * magazineMost);
+      for (const heads of magazines.heads) expect(heads).toBeLessThanOrEqual(2 * magazineMost);
+      expect(magazines.ubufs).toBeLessThanOrEqual(magazineMost);
+    }
     this.audits++;
     if (complete) this.complete++;
   }

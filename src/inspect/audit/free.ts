@@ -3,6 +3,7 @@
 import {
   BLOCK_NEXT,
   BLOCK_OBJECTS,
+  CLASS_DRESSED,
   CLASS_HEADS,
   CLASS_PAGE,
   CLASS_SKB,
@@ -21,6 +22,7 @@ import {
   HEADER_THREADS,
   LINK_CHAIN,
   LINK_COUNT,
+  LINK_DRESSED,
   LINK_NEXT,
   LINK_PAGE,
   LINK_SHINFO,
@@ -30,6 +32,10 @@ import {
   MAGAZINE_OBJECTS,
   MAGAZINE_SHIFT,
   SHINFO_BYTES,
+  SHINFO_CLEARED,
+  SHINFO_DATAREF,
+  SKB_END,
+  SKB_HEAD,
   STACK_TOP,
   THREAD_BYTES,
   THREAD_COUNTERS,
@@ -45,7 +51,30 @@ export function collectFree(arena: AuditedArena, found: Found): void {
   collect(arena, found, CLASS_PAGE, LINK_PAGE);
   collect(arena, found, CLASS_SKB, LINK_SKB);
   collect(arena, found, CLASS_UBUF, LINK_UBUF);
+  for (let c = 0; c < HEAD_CLASSES; c++) {
+    collect(arena, found, CLASS_DRESSED + c, LINK_DRESSED);
+    for (const skb of found.freeOf(CLASS_DRESSED + c)) checkDressed(arena, found, c, skb);
+  }
   checkBlocks(arena, found);
+}
+
+/** That a dressed skb is a free struct and a free head of its class, to which there is nothing to do. Counts it as both. */
+function checkDressed(arena: AuditedArena, found: Found, headClass: number, skb: number): void {
+  const name = `class ${CLASS_DRESSED + headClass}: skb at ${skb}`;
+  const [structs, heads] = [found.freeOf(CLASS_SKB), found.freeOf(CLASS_HEADS + headClass)];
+  const head = arena.word(skb + SKB_HEAD);
+  const shinfo = arena.word(skb + SKB_END);
+  if (structs.has(skb)) arena.bad(`${name} is free twice`);
+  if (heads.has(head)) arena.bad(`${name} has head ${head}, which is free twice`);
+  structs.add(skb);
+  heads.add(head);
+  if (shinfo - head !== headBytes(headClass) - SHINFO_BYTES)
+    arena.bad(`${name} has a head of ${shinfo - head + SHINFO_BYTES} bytes`);
+  if (arena.word(shinfo + SHINFO_DATAREF) !== 1)
+    arena.bad(`${name} has a head of dataref ${arena.word(shinfo + SHINFO_DATAREF)}`);
+  for (let at = SHINFO_DATAREF + 4; at < SHINFO_CLEARED; at += 4)
+    if (arena.word(shinfo + at) !== 0)
+      arena.bad(`${name} has a head that says ${arena.word(shinfo + at)} at ${at}`);
 }
 
 /** One class: `link` is where its objects have their links. */

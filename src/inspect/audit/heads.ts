@@ -20,7 +20,9 @@ import {
   SHINFO_FRAG_LIST,
   SHINFO_FRAG_LIST_TAIL,
   SHINFO_FRAGS,
-  SHINFO_RESERVED,
+  SHINFO_GSO_SEGS,
+  SHINFO_GSO_SIZE,
+  SHINFO_GSO_TYPE,
   SHINFO_UBUF,
   SKB_DATA_LEN,
   SKB_END,
@@ -53,10 +55,14 @@ function checkHead(
   if (refs !== skbs.length) arena.bad(`${name}: dataref ${refs}, ${skbs.length} skbs`);
   checkPlace(arena, found, name, head, bytes);
   const { dataLength, userFrags } = checkBehind(arena, found, name, shinfo);
-  const hangs = skbs.length > 1 || arena.word(shinfo + SHINFO_FRAG_LIST) !== 0;
+  // What whoever lets go of the packet does not expect in there, if the packet does not say so.
+  const gso = [SHINFO_GSO_SIZE, SHINFO_GSO_SEGS, SHINFO_GSO_TYPE].some(
+    (field) => arena.word(shinfo + field) !== 0,
+  );
+  const hangs = skbs.length > 1 || arena.word(shinfo + SHINFO_FRAG_LIST) !== 0 || gso;
   for (const skb of skbs) {
     if (hangs && arena.word(skb + SKB_SHARES) === 0)
-      arena.bad(`${name}: skb ${skb} does not know what it shares`);
+      arena.bad(`${name}: skb ${skb} does not know what its head says`);
     const says = arena.word(skb + SKB_DATA_LEN);
     if (says !== dataLength) arena.bad(`${name}: ${dataLength} bytes behind it, an skb says ${says}`);
   }
@@ -73,8 +79,6 @@ export function checkPlace(
   head: number,
   bytes: number,
 ): void {
-  const reserved = arena.word(head + bytes - SHINFO_BYTES + SHINFO_RESERVED);
-  if (reserved > bytes) arena.bad(`${name}: ${reserved} bytes of headroom asked for, of ${bytes}`);
   const entry = arena.entryOf(head);
   const kind = arena.word(entry + PAGE_KIND);
   const offset = (head - arena.firstPage) % PAGE_BYTES;

@@ -21,6 +21,7 @@ import {
   SKB_MAC_HEADER,
   SKB_NETWORK_HEADER,
   SKB_OWNER,
+  SKB_RESERVED_SHIFT,
   SKB_SECOND,
   SKB_SHARES,
   SKB_TRANSPORT_HEADER,
@@ -77,10 +78,10 @@ export function checkData(arena: AuditedArena, found: Found, i: number, skb: num
   const tail = data + arena.word(skb + SKB_LEN) - arena.word(skb + SKB_DATA_LEN);
   if (!(head <= data && data <= tail && tail <= end && end % SHINFO_ALIGNMENT === 0))
     arena.bad(`skb ${i}: ${head} ${data} ${tail} ${end} not in order`);
-  for (const flag of [SKB_SHARES, SKB_SECOND]) {
-    const value = arena.word(skb + flag);
-    if (value > 1) arena.bad(`skb ${i}: flag at ${flag} is ${value}`);
-  }
+  const shares = arena.word(skb + SKB_SHARES);
+  if (shares > 1) arena.bad(`skb ${i}: flag at ${SKB_SHARES} is ${shares}`);
+  const reserved = arena.word(skb + SKB_SECOND) >>> SKB_RESERVED_SHIFT;
+  if (reserved > MAX_ROOM) arena.bad(`skb ${i}: ${reserved} bytes of headroom asked for`);
   for (const field of [SKB_MAC_HEADER, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER]) {
     // Counted from the head, plus one. It stays where it was when what it marks is cut off and the rest moves to a smaller head, so
     // any head's length will do.

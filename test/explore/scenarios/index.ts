@@ -1,6 +1,7 @@
 import type { Scenario } from "../scenario.js";
 import { begin } from "./begin.js";
 import { completion } from "./completion.js";
+import { dressed } from "./dressed.js";
 import { heads } from "./heads.js";
 import { magazine } from "./magazine.js";
 import { pages } from "./pages.js";
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...pages,
   ...slabs,
   ...wanted,
+  ...dressed,
   ...heads,
   ...completion,
   ...rings,

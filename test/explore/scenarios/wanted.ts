@@ -3,7 +3,7 @@
 import { ASLEEP, ERROR_LIMIT, MEMORY } from "../../../assembly/layout.js";
 import type { Core } from "../bundle.js";
 import { type Operation, type Program, type Scenario, sequence } from "../scenario.js";
-import { coreOf, hand, release } from "./kit.js";
+import { coreOf, hand, packet, release } from "./kit.js";
 import { pass } from "./rings.js";
 
 /** A head of a page, so that a few packets are all that there is. */
@@ -87,12 +87,14 @@ export const wanted: readonly Scenario[] = [
   {
     name: "wanted: a thread that was asked keeps nothing to itself",
     threads: 2,
-    arena: { pages: 2, exchange: 4 },
+    arena: { pages: 3, exchange: 4 },
     setup: (cores) => {
       const one = coreOf(cores, 1);
-      const [h = 0, other = 0] = exhaust(one);
+      const h = one.alloc(SIZE, 0);
+      one.addPageFrag(h, 1);
+      const [other = 0] = exhaust(one);
       hand(one, h, 2);
-      // Skbs, too: the head is given before the skb.
+      // Skbs, too: the page is given before the skb.
       while (one.clone(other) >= ERROR_LIMIT);
       expectNone(one);
       // It sleeps when the other one begins, which does no more than release its packet.
@@ -113,6 +115,20 @@ export const wanted: readonly Scenario[] = [
       expectNone(one);
       const word = ask(one);
       return { programs: [asleepAt(word), sequence(flush, (core) => core.alloc(SIZE, 0))] };
+    },
+    quick: 2,
+    full: 4,
+  },
+  {
+    name: "wanted: a struct, and another thread releases a packet",
+    threads: 2,
+    arena: { exchange: 2 },
+    setup: (cores) => {
+      const one = coreOf(cores, 1);
+      const [h, other] = [packet(one), packet(one)];
+      hand(one, other, 2);
+      while (one.clone(h) >= ERROR_LIMIT);
+      return { programs: [until((core) => core.clone(h)), lettingGo(other)] };
     },
     quick: 2,
     full: 4,
