@@ -10,7 +10,8 @@ const sender = await UdpSender.open(engine, { host: "127.0.0.1", port: 9 });
 const tap = await Tap.open(engine, "sent.pcapng", { capacity: 4096 });
 const out = tap.on(sender);
 
-// A packet is the pages that the file was read into; the socket reads them there, and the tap shares them.
+// A packet is the pages that the file was read into; the socket reads them there, and the tap shares them. Only a short packet that lies
+// in two reads is put together for the socket.
 for await (const skb of reader) {
   while (!out.enqueue(skb)) await out.waitWritableAsync();
 }

@@ -315,6 +315,7 @@ export class Burst {
    * burst.lengthOf(0); // → 104
    */
   at(i: number): Skb {
+    this._live();
     const handle = this.#handle(i);
     for (const one of this.#lent) if (one._handle === handle) return one;
     const skb = this.#skb(handle);
@@ -357,6 +358,7 @@ export class Burst {
    * packet.release();
    */
   take(i: number): Skb {
+    this._live();
     const handle = this.#handle(i);
     this.#unlend();
     this.#close(i, 1);
@@ -374,13 +376,16 @@ export class Burst {
    */
   release(): void {
     if (this._address === 0 || this._engine.closed) return;
-    this._free(this._length);
-    // A callback may have been quicker.
-    if (this._address === 0 || this._engine.closed) return;
-    this._engine._core.releaseRegion(this._address);
+    const { _core: core } = this._engine;
+    const address = this._address;
+    core.releaseBurst(address, this._length);
+    this._drop(this._length);
+    core.releaseRegion(address);
     this._engine._parts.delete(this);
     this._address = 0;
     this._first = 0;
+    // Last: callbacks find it ended, and can put nothing into it any more.
+    if (this._engine._lent !== 0) this._engine._deliver();
   }
 
   /**
@@ -530,7 +535,10 @@ export class Burst {
   /** Packets leave: objects of them must not reach them where they go. */
   #unlend(): void {
     if (this.#lent.length === 0) return;
-    for (const skb of this.#lent) skb._handle = GIVEN_AWAY;
+    for (const skb of this.#lent) {
+      skb._handle = GIVEN_AWAY;
+      skb._node = null;
+    }
     this.#lent = [];
   }
 
@@ -542,6 +550,7 @@ export class Burst {
 
   #refuse(i: number): never {
     this._live();
+    if (this._length === 0) throw new ArgumentRangeError("i", "an index (the burst is empty)", i);
     checkInteger("i", i, 0, this._length - 1);
     throw new ArgumentRangeError("i", `an index below ${this._length}`, i);
   }

@@ -15,7 +15,7 @@ import type { Wait, Woken } from "./wait.js";
 export { provideJs } from "./core/load-js.js";
 export { checkEngine } from "./engine.js";
 export { refusal } from "./refusal.js";
-export { eachTaken, type Packets, putEach } from "./staging.js";
+export { eachTaken, putEach } from "./staging.js";
 
 // ─── Engines ─────────────────────────────────────────────────────────────────────────────────────────────
 

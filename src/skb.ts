@@ -224,7 +224,8 @@ export class Skb {
 
   /**
    * Appends `n` bytes of a region from `offset` on, without a copy; the packet carries `ubuf` from now on
-   * (skb_zerocopy_iter_stream). Borrows both. A packet carries one ubuf; a ubuf may be carried by many.
+   * (skb_zerocopy_iter_stream). Borrows both. A packet carries one ubuf; a ubuf may be carried by many. `n` of 0 lends nothing: then the
+   * packet does not carry the ubuf.
    *
    * @throws FragLimitError, SharedDataError, UbufError, StaleRegionError, ForeignSkbError, ArgumentTypeError,
    * ArgumentRangeError

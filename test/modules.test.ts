@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly [name: string, modules: RegExp])[] = [
     /^src\/(abort|check|core\/isolation|describe|dispose|ended|exit|numbers|reason|time|turns)\./,
   ],
   ["tokens and waits", /^src\/(token|wait|iteration|options)\./],
-  ["core", /^src\/(core\/(load|load-js|heap|words)|pools|holders|arena)\./],
+  ["core", /^src\/(core\/(crossing|load|load-js|heap|words)|pools|holders|arena)\./],
   ["packets", /^src\/(skb\/|(refusal|skb|staging|tracker)\.)/],
   ["an engine's parts", /^src\/(leaving|sleeper|waiter)\./],
   ["engine", /^src\/engine\./],

@@ -5,13 +5,14 @@ import { MAX_LENGTH, MAX_LINEAR, PAGE_BYTES } from "../../assembly/layout.js";
 import type { AbortSignalLike } from "../abort.js";
 import { checkInteger, checkOptions, checkReuse, type Names } from "../check.js";
 import { describes } from "../describe.js";
-import { blockOn, checkEngine, checkOpen, deliver, type Packets, putEach } from "../driver.js";
+import { blockOn, checkEngine, checkOpen, deliver, putEach } from "../driver.js";
 import type { Engine } from "../engine.js";
 import { PoolExhaustedError, UnsupportedError } from "../errors.js";
 import { EventWaiter } from "../io/event-waiter.js";
 import { checkPackets, noPacket, type PacketsOptions } from "../iteration.js";
 import type { DequeueOptions } from "../ring.js";
 import type { Skb } from "../skb.js";
+import type { Packets } from "../staging.js";
 import {
   checkTimeout,
   checkWait,

@@ -9,7 +9,7 @@ import { ArgumentRangeError, ArgumentTypeError } from "../errors.js";
 import type { QueueNode } from "../queue.js";
 import { type Asked, refusal, staleError } from "../refusal.js";
 
-/** In place of a queue's node: the object is of a packet that a burst has, so that it cannot be given away. */
+/** In place of a queue's node: the object is of a packet that a burst has, so that it cannot be given away. @internal */
 export const LENT = {} as QueueNode;
 
 /** What an `Skb` is before anything is done with its bytes. */

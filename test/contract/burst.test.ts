@@ -139,6 +139,15 @@ forEachEngine((_name, make) => {
   });
 
   describe("what is refused changes nothing", () => {
+    it("an index of none", async () => {
+      const engine = await make();
+      const burst = new Burst(engine);
+      expect(String(caught(() => burst.markOf(0)))).toContain(
+        '"i" expected an index (the burst is empty), got 0',
+      );
+      burst.release();
+    });
+
     it("a packet that somebody else holds, a closed ring, too many", async () => {
       const engine = await make();
       const ring = new Ring(engine);
@@ -196,7 +205,8 @@ forEachEngine((_name, make) => {
         ...calls,
         (one: Burst) => one.markOf(0),
         (one: Burst) => one.readU8(0, 0),
-        (one: Burst) => one.at(0).length,
+        (one: Burst) => one.at(0),
+        (one: Burst) => one.take(0),
       ])
         expect(codeOf(() => call(burst))).toBe("ERR_SKB_CLOSED");
     });
@@ -381,7 +391,8 @@ forEachEngine((_name, make) => {
       skb[Symbol.dispose]?.();
       expect(snapshot(skb)).toEqual(before);
       ring.enqueueBurst(burst, 1);
-      expect([skb.alive, last.alive]).toEqual([false, false]);
+      expect([skb.alive, last.alive, skb.queued]).toEqual([false, false, false]);
+      expect(codeOf(() => skb.release())).toBe("ERR_SKB_STALE");
       expect(codeOf(() => skb.writeU8(0, 1))).toBe("ERR_SKB_STALE");
       expect(burst.at(0).length).toBe(30);
       const own = burst.take(0);
@@ -430,6 +441,24 @@ forEachEngine((_name, make) => {
     expect(codeOf(() => burst.lengthOf(0))).toBe("ERR_SKB_REGION");
     w.clean();
     expect(used(engine)).toEqual(NOTHING);
+  });
+
+  it("a callback cannot fill a burst that is being released", async () => {
+    const engine = await make();
+    const w = new World(engine);
+    const burst = new Burst(engine);
+    const heard: unknown[] = [];
+    const ubuf = new Ubuf(engine, () => {
+      heard.push(codeOf(() => engine.allocBurst(burst, 64, 4)));
+      burst.release();
+    });
+    burst.push(w.lend(w.linear(5), 300, ubuf));
+    burst.release();
+    expect(heard).toEqual(["ERR_SKB_REGION"]);
+    expect(burst.length).toBe(0);
+    w.clean();
+    expect(used(engine)).toEqual(NOTHING);
+    expect(engine.close()).toEqual([]);
   });
 
   it("says what it is, and ends with its engine's part", async () => {
