@@ -52,14 +52,14 @@ export async function sizes() {
   );
   const { size, unpackedSize } = packed();
   return [
-    { what: "core, Wasm", bytes: core.length, limit: 31_800 },
-    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_600 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 59_600 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_400, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_200 },
+    { what: "core, Wasm", bytes: core.length, limit: 32_500 },
+    { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_850 },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 59_900 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_650, aim: 24 * KIB },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_800 },
     { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_600 },
     { what: "package, packed", bytes: size, limit: 1_340_000 },
-    { what: "package, installed", bytes: unpackedSize, limit: 3_380_000 },
+    { what: "package, installed", bytes: unpackedSize, limit: 3_420_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },
   ];
 }
