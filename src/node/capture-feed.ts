@@ -277,7 +277,7 @@ export class CaptureFeed {
     const engine = this.#engine;
     deliver(engine);
     if (this.#needsRoom && !this.#stream.roomy) return this.#source.ready();
-    return hasFree(engine, this.#source.headroom, 0);
+    return hasFree(engine, this.#source.headroom, 0, this.#stream.parts - 1);
   }
 
   /** Whether what is missing comes with a completion. */

@@ -121,6 +121,9 @@ export class ChunkStream {
 
   // ─── Bytes out ───────────────────────────────────────────────────────────────────────────────────────
 
+  /** Packets that the last `take` needed at a time that failed. */
+  parts = 1;
+
   /**
    * A packet of the `n` bytes from `offset` on, without a copy; what lies before them is skipped. Returns an owned one. The
    * bytes must be available. `old`: an object to use again.
@@ -133,7 +136,11 @@ export class ChunkStream {
     if (n === 0) handle = coreOf(this.#engine).alloc(0, this.#source.headroom);
     else if (at + n <= this.#end) handle = (this.#chunks[0] as Chunk).packet(at, n);
     else handle = this.#join(at, n);
-    if (handle < ERROR_LIMIT) throw refusal(this.#engine, handle, null);
+    if (handle < ERROR_LIMIT) {
+      // The part of the next chunk is a packet until it has joined the first.
+      this.parts = at + n <= this.#end ? 1 : 2;
+      throw refusal(this.#engine, handle, null);
+    }
     this.skip(offset + n);
     return wrapAs(this.#engine, old, handle);
   }

@@ -40,12 +40,14 @@ export interface ChunkSource {
   close(): void;
 }
 
-/** Whether the pool has a packet with so much headroom and so many bytes in a page. */
-export function hasFree(engine: Engine, headroom: number, bytes: number): boolean {
+/** Whether the pool has a packet with so much headroom and so many bytes in a page, and `others` beside it. */
+export function hasFree(engine: Engine, headroom: number, bytes: number, others = 0): boolean {
   const core = coreOf(engine);
   const handle = core.alloc(0, headroom);
   if (handle < ERROR_LIMIT) return false;
-  const enough = bytes === 0 || core.addPageFrag(handle, bytes) >>> 0 >= ERROR_LIMIT;
+  const enough =
+    (bytes === 0 || core.addPageFrag(handle, bytes) >>> 0 >= ERROR_LIMIT) &&
+    (others === 0 || hasFree(engine, headroom, 0, others - 1));
   core.release(handle, 0);
   return enough;
 }
