@@ -55,6 +55,8 @@ export class Work {
   /** Of the burst, what is still to be done: [#at, #n). */
   #at = 0;
   #n = 0;
+  /** Of each stage, how many calls of it are under way. */
+  readonly #calls: number[] = [];
   /** What waits for the output, in order. */
   #out: Skb[] = [];
   #ended = false;
@@ -66,8 +68,15 @@ export class Work {
 
   /** Adds a stage behind the others. Returns what it sends packets on by. */
   add(name: string, make: (emit: (skb: Skb) => void) => Stage): void {
-    const behind = this.#stages.length + 1;
-    this.#stages.push(make((skb) => this.#pass(checkResult(name, skb) as Skb, behind)));
+    const own = this.#stages.length;
+    this.#calls.push(0);
+    const emit = (skb: Skb): void => {
+      // Later it would go where nothing takes it any more; from a part behind it would come round for ever.
+      if (this.#calls[own] === 0)
+        throw new ArgumentTypeError("emit", "a call within its stage's", "one outside");
+      this.#pass(checkResult(name, skb) as Skb, own + 1);
+    };
+    this.#stages.push(make(emit));
   }
 
   /** Moves a burst. */
@@ -94,11 +103,14 @@ export class Work {
       const { name, packet: stage } = this.#stages[at] as Stage;
       let result: ReturnType<StageFunction>;
       try {
+        this.#calls[at] = (this.#calls[at] as number) + 1;
         result = checkResult(name, stage(packet));
       } catch (error) {
         // It had taken the packet, and nobody else will let it go.
         packet[Symbol.dispose]();
         throw error instanceof PartFailed ? error : new PartFailed(name, error);
+      } finally {
+        this.#calls[at] = (this.#calls[at] as number) - 1;
       }
       if (result === undefined) return;
       packet = result as Skb;
@@ -127,11 +139,14 @@ export class Work {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const { name, end } of this.#stages) {
+    for (const [i, { name, end }] of this.#stages.entries()) {
       try {
+        this.#calls[i] = 1;
         end?.();
       } catch (error) {
         throw error instanceof PartFailed ? error : new PartFailed(name, error);
+      } finally {
+        this.#calls[i] = 0;
       }
     }
   }

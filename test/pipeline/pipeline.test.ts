@@ -6,6 +6,7 @@ import { audit, stats } from "skbuff/inspect";
 import { Pipeline, type PipelineOptions, type PipelinePartOptions } from "skbuff/pipeline";
 import { afterEach, describe, expect, it } from "vitest";
 import { patient, surfaced } from "../environment.js";
+import { codeOf } from "../packets.js";
 
 const module = new URL("./parts.mjs", import.meta.url);
 const missing = new URL("./not-there.mjs", import.meta.url);
@@ -112,6 +113,40 @@ describe.each([
     const stages = [part("keep"), part("twice")];
     await (await Pipeline.open(engine, { source: numbered(engine, 100), stages, sink })).done;
     expect(sorted(numbers)).toEqual(upTo(200).map((n) => n >>> 1));
+  });
+
+  it("refuses to emit outside of the stage's own call, and leaves the packet to the caller", async () => {
+    const engine = await make(shared, core);
+    const { sink, numbers } = collector();
+    let emit: (skb: Skb) => void = () => {};
+    const late: unknown[] = [];
+    const tryLate = (): void => {
+      const spare = engine.alloc(64).putZeros(64);
+      late.push(
+        codeOf(() => emit(spare)),
+        spare.alive,
+      );
+      spare.release();
+    };
+    const stages = [
+      (context: { emit(skb: Skb): void }) => {
+        emit = context.emit;
+        return (skb: Skb) => skb;
+      },
+    ];
+    const pipeline = await Pipeline.open(engine, {
+      source: numbered(engine, 3),
+      stages,
+      // From behind the stage it would come round for ever.
+      sink: (skb) => {
+        tryLate();
+        sink(skb);
+      },
+    });
+    await pipeline.done;
+    tryLate();
+    expect(numbers).toEqual([0, 1, 2]);
+    expect(late).toEqual(Array.from({ length: 4 }, () => ["ERR_SKB_TYPE", true]).flat());
   });
 
   it("has sources and sinks that are modules", async () => {
