@@ -54,10 +54,10 @@ export async function sizes() {
   return [
     { what: "core, Wasm", bytes: core.length, limit: 32_500 },
     { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_850 },
-    { what: "import { Engine }, minified", bytes: engine.minified, limit: 59_900 },
-    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_650, aim: 24 * KIB },
+    { what: "import { Engine }, minified", bytes: engine.minified, limit: 60_500 },
+    { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_800, aim: 24 * KIB },
     { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_800 },
-    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_600 },
+    { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_900 },
     { what: "package, packed", bytes: size, limit: 1_340_000 },
     { what: "package, installed", bytes: unpackedSize, limit: 3_420_000 },
     { what: "dependencies", bytes: Object.keys(manifest.dependencies ?? {}).length, limit: 0 },

@@ -24,7 +24,7 @@ function group(project) {
     );
     for (const member of type.children) {
       // What is internal is left out later.
-      if (member.kindOf(ReflectionKind.Constructor) || member.name.startsWith("_")) continue;
+      if (member.kindOf(ReflectionKind.Constructor) || /^[_#]/.test(member.name)) continue;
       const title = of.get(member.name.replace("Symbol.", ""));
       if (title === undefined) throw new Error(`scripts/groups.json: ${name}.${member.name} is in no group`);
       for (const one of member.signatures ?? [commented(member)]) {

@@ -145,7 +145,9 @@ function networkFields(seen: Seen, theirs: Fields): Partial<Fields> {
   const offset = Number(theirs[four ? "ip.frag_offset" : "ipv6.fraghdr.offset"]);
   const more = /^(1|true)$/i.test(theirs[four ? "ip.flags.mf" : "ipv6.fraghdr.more"]);
   const route = theirs["ip.cur_rt"] === "" ? "ip.dst" : "ip.cur_rt";
-  const agreed = seen.isFragment === (offset !== 0 || more);
+  // They stop at a segment routing header that is shorter than its list of segments (RFC 8754, 4.1); we go by its length.
+  const stopped = theirs["ipv6.routing.type"] === "4" && /:ipv6\.routing$/.test(theirs["frame.protocols"]);
+  const agreed = stopped || seen.isFragment === (offset !== 0 || more);
   return {
     "ip.src": four ? dotted(seen.addresses[0] as number) : none("ip.src"),
     // On a source route they call the last address the destination.
