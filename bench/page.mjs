@@ -186,8 +186,8 @@ DPDK. Nothing here is a promise: measure on your machine (\`npm run bench:progra
       ? []
       : [
           "## Whole programs",
-          `\`npm run bench:programs\`: each program twice, with the package and as one writes it today without it
-([bench/programs](../bench/programs)), with traffic by a third process.`,
+          `\`npm run bench:programs\`: each program twice, with the package and as one writes it today without it (\`bench/programs\`
+in a clone), with traffic by a third process.`,
           programs(whole, CASES),
         ]),
     operations(micro, stored("micro", "results/before")),

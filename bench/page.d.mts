@@ -1,0 +1,2 @@
+/** docs/benchmarks.md, made from the results. */
+export function page(): string;
