@@ -81,7 +81,7 @@ function isThere(n: u32, completions: u32): bool {
  * would bring what it spins for.
  */
 export function takeSpin(most: u32): bool {
-  // (P) First the own flag, then the others': of two that begin at once at least one sees the other. Then neither may spin, which
+  // (N) First the own flag, then the others': of two that begin at once at least one sees the other. Then neither may spin, which
   // costs them a sleep.
   atomicStore32(thread + THREAD_SPINS, 1);
   let others: u32 = 0;

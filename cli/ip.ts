@@ -181,7 +181,10 @@ function extensionBytes(next: number, length: number): number {
  */
 function finalDestination(type: number, offset: number, bytes: number): number {
   if (bytes < ROUTE_ADDRESSES_AT + IPV6_ADDRESS_BYTES) return -1;
-  if (type === SOURCE_ROUTE || type === MOBILE_ROUTE) return offset + bytes - IPV6_ADDRESS_BYTES;
+  if (type === SOURCE_ROUTE) return offset + bytes - IPV6_ADDRESS_BYTES;
+  // It has one address, and no room for more (RFC 6275, 6.4.1): of one that has, nobody knows which is meant.
+  if (type === MOBILE_ROUTE)
+    return bytes === ROUTE_ADDRESSES_AT + IPV6_ADDRESS_BYTES ? offset + ROUTE_ADDRESSES_AT : -1;
   // The segments stand last to first.
   return type === SEGMENT_ROUTE ? offset + ROUTE_ADDRESSES_AT : -1;
 }

@@ -56,7 +56,7 @@ export async function sizes() {
     { what: "core, Wasm, as it is inlined", bytes: inlined.length, limit: 11_850 },
     { what: "import { Engine }, minified", bytes: engine.minified, limit: 60_500 },
     { what: "the same, gzip -9", bytes: engine.compressed, limit: 27_800, aim: 24 * KIB },
-    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_800 },
+    { what: "and the JS core, gzip -9", bytes: both.compressed, limit: 43_900 },
     { what: "only to attach, gzip -9", bytes: attach.compressed, limit: 15_900 },
     { what: "package, packed", bytes: size, limit: 1_340_000 },
     { what: "package, installed", bytes: unpackedSize, limit: 3_420_000 },

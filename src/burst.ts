@@ -32,11 +32,11 @@ const BURST_OPTIONS: Names<BurstOptions> = { capacity: true };
 
 /**
  * Packets in a row, without an `Skb` object for each: what `allocBurst`, `dequeueBurst`, `enqueueBurst` and `releaseBurst` take
- * in place of an array (the `rte_mbuf *pkts[]` of DPDK's bursts), at half the cost of an array or less. It owns its packets. They
+ * in place of an array (the `rte_mbuf *pkts[]` of DPDK's bursts), at half the cost of an array of new objects. It owns its packets. They
  * are read and written by their index, from 0 on; for all else there is `at(i)`, which makes an `Skb`.
  *
  * Takes a page of the arena. What fills it puts packets behind those that are there; what empties it takes the first ones, and
- * the others move up.
+ * the others move up. `debug` of "skbuff/inspect" knows nothing of where they come from, and of a burst that is forgotten nothing is told.
  *
  * @example
  * const burst = new Burst(engine, { capacity: 64 });
@@ -171,7 +171,7 @@ export class Burst {
   readU8(i: number, offset: number): number {
     const handle = this.#handle(i);
     const at = this._heap.linear(handle, offset, 1);
-    return at !== 0 ? this._heap.numbers.getUint8(at) : this.#skb(handle).readU8(offset);
+    return at !== 0 ? this._heap.u8(at) : this.#skb(handle).readU8(offset);
   }
 
   /**
@@ -187,7 +187,7 @@ export class Burst {
     const handle = this.#handle(i);
     const at = this._heap.linear(handle, offset, 2);
     return at !== 0 && typeof littleEndian === "boolean"
-      ? this._heap.numbers.getUint16(at, littleEndian)
+      ? this._heap.u16(at, littleEndian)
       : this.#skb(handle).readU16(offset, littleEndian);
   }
 
@@ -204,7 +204,7 @@ export class Burst {
     const handle = this.#handle(i);
     const at = this._heap.linear(handle, offset, 4);
     return at !== 0 && typeof littleEndian === "boolean"
-      ? this._heap.numbers.getUint32(at, littleEndian)
+      ? this._heap.u32(at, littleEndian)
       : this.#skb(handle).readU32(offset, littleEndian);
   }
 
@@ -220,7 +220,7 @@ export class Burst {
   writeU8(i: number, offset: number, value: number): void {
     const handle = this.#handle(i);
     const at = this._heap.writable(handle, offset, 1);
-    if (at !== 0) this._heap.numbers.setUint8(at, checkInteger("value", value, 0, 0xff));
+    if (at !== 0) this._heap.setU8(at, checkInteger("value", value, 0, 0xff));
     else this.#skb(handle).writeU8(offset, value);
   }
 
@@ -237,7 +237,7 @@ export class Burst {
     const handle = this.#handle(i);
     const at = this._heap.writable(handle, offset, 2);
     if (at !== 0 && typeof littleEndian === "boolean")
-      this._heap.numbers.setUint16(at, checkInteger("value", value, 0, 0xffff), littleEndian);
+      this._heap.setU16(at, checkInteger("value", value, 0, 0xffff), littleEndian);
     else this.#skb(handle).writeU16(offset, value, littleEndian);
   }
 
@@ -254,7 +254,7 @@ export class Burst {
     const handle = this.#handle(i);
     const at = this._heap.writable(handle, offset, 4);
     if (at !== 0 && typeof littleEndian === "boolean")
-      this._heap.numbers.setUint32(at, checkInteger("value", value, 0, U32_MOST), littleEndian);
+      this._heap.setU32(at, checkInteger("value", value, 0, U32_MOST), littleEndian);
     else this.#skb(handle).writeU32(offset, value, littleEndian);
   }
 
@@ -417,7 +417,11 @@ export class Burst {
    * the front. Returns what `give` does. @internal
    */
   _lend<T>(count: number, give: (skbs: Skb[]) => T): T {
-    const skbs = Array.from({ length: count }, () => this.take(0));
+    const { handles } = this._heap;
+    const skbs = Array.from({ length: count }, (_, i) =>
+      this._engine._wrap(handles[this._first + i] as number),
+    );
+    this._drop(count);
     // Their places are kept: `give` may run callbacks, which may fill the burst.
     this.#away += count;
     try {

@@ -30,7 +30,7 @@ export abstract class SkbBytes extends SkbMetadata {
    */
   readU8(offset: number): number {
     const at = this._heap.linear(this._handle, offset, 1);
-    if (at !== 0) return this._heap.numbers.getUint8(at);
+    if (at !== 0) return this._heap.u8(at);
     this._count("offset", offset);
     return this._value(this._engine._core.readU8(this._handle, offset), offset, 1);
   }
@@ -45,7 +45,7 @@ export abstract class SkbBytes extends SkbMetadata {
    */
   readU16(offset: number, littleEndian = false): number {
     const at = this._heap.linear(this._handle, offset, 2);
-    if (at !== 0 && typeof littleEndian === "boolean") return this._heap.numbers.getUint16(at, littleEndian);
+    if (at !== 0 && typeof littleEndian === "boolean") return this._heap.u16(at, littleEndian);
     this._count("offset", offset);
     const value = this._value(this._engine._core.readU16(this._handle, offset), offset, 2);
     return checkOrder(littleEndian) ? swap16(value) : value;
@@ -61,7 +61,7 @@ export abstract class SkbBytes extends SkbMetadata {
    */
   readU32(offset: number, littleEndian = false): number {
     const at = this._heap.linear(this._handle, offset, 4);
-    if (at !== 0 && typeof littleEndian === "boolean") return this._heap.numbers.getUint32(at, littleEndian);
+    if (at !== 0 && typeof littleEndian === "boolean") return this._heap.u32(at, littleEndian);
     this._count("offset", offset);
     const value = this._value(this._engine._core.readU32(this._handle, offset), offset, 4);
     return checkOrder(littleEndian) ? swap32(value) : value;
@@ -78,8 +78,7 @@ export abstract class SkbBytes extends SkbMetadata {
    */
   readU64(offset: number, littleEndian = false): bigint {
     const at = this._heap.linear(this._handle, offset, 8);
-    if (at !== 0 && typeof littleEndian === "boolean")
-      return this._heap.numbers.getBigUint64(at, littleEndian);
+    if (at !== 0 && typeof littleEndian === "boolean") return this._heap.u64(at, littleEndian);
     const core = this._engine._core;
     this._count("offset", offset);
     // In this order: that the first is there says that the offset of the second one is a u32.
@@ -101,7 +100,7 @@ export abstract class SkbBytes extends SkbMetadata {
     const heap = this._heap;
     const at = heap.writable(this._handle, offset, 1);
     if (at !== 0) {
-      heap.numbers.setUint8(at, checkInteger("value", value, 0, 0xff));
+      heap.setU8(at, checkInteger("value", value, 0, 0xff));
       return;
     }
     this._count("offset", offset);
@@ -122,7 +121,7 @@ export abstract class SkbBytes extends SkbMetadata {
     const heap = this._heap;
     const at = heap.writable(this._handle, offset, 2);
     if (at !== 0) {
-      heap.numbers.setUint16(at, checkInteger("value", value, 0, 0xffff), checkOrder(littleEndian));
+      heap.setU16(at, checkInteger("value", value, 0, 0xffff), checkOrder(littleEndian));
       return;
     }
     this._count("offset", offset);
@@ -144,7 +143,7 @@ export abstract class SkbBytes extends SkbMetadata {
     const heap = this._heap;
     const at = heap.writable(this._handle, offset, 4);
     if (at !== 0) {
-      heap.numbers.setUint32(at, checkInteger("value", value, 0, U32_MOST), checkOrder(littleEndian));
+      heap.setU32(at, checkInteger("value", value, 0, U32_MOST), checkOrder(littleEndian));
       return;
     }
     this._count("offset", offset);

@@ -23,6 +23,7 @@ const FIELDS = [
     "ipv6.dst",
     "ipv6.plen",
     "ipv6.routing.type",
+    "ipv6.routing.len",
   ],
   ...["ip.flags.mf", "ip.frag_offset", "ipv6.fraghdr.more", "ipv6.fraghdr.offset"],
   ...["tcp.srcport", "tcp.dstport", "tcp.len", "tcp.hdr_len", "tcp.stream"],
@@ -99,9 +100,11 @@ export function asTheirs(seen: Seen, theirs: Fields, captured = Number.POSITIVE_
   // They give up where the whole is shorter than its header.
   if (seen.ipVersion === 4 && protocols.at(-1) === "ip" && theirs["ip.proto"] === "") return theirs;
   const ours = { ...theirs, ...networkFields(seen, theirs) };
+  // Of a fragment without a byte they name the transport that its others have.
+  const empty = seen.isFragment && endOf(seen, theirs) === seen.payloadOffset;
   // What stands between a fragment header and the transport's is in the first fragment only; all are to say the same.
   const hidden = seen.isFragment && EXTENSIONS.includes(seen.ipProtocol);
-  if (kind !== theirKind && !hidden) ours["frame.protocols"] += `, but ${kind}`;
+  if (kind !== theirKind && !hidden && !empty) ours["frame.protocols"] += `, but ${kind}`;
   const provider = protocols.find((name) => name === "ieee8021ad" || name === "vlan") === "ieee8021ad";
   // A provider's tag in front of another one has a name of its own.
   const tag = provider ? (theirs["ieee8021ad.svid"] === "" ? "ieee8021ad.id" : "ieee8021ad.svid") : "vlan.id";
@@ -110,6 +113,8 @@ export function asTheirs(seen: Seen, theirs: Fields, captured = Number.POSITIVE_
   if (kind !== undefined && theirKind === undefined && protocols.at(-1)?.startsWith("ipv6.") === true)
     return { ...ours, "frame.protocols": theirs["frame.protocols"] };
   if (kind === undefined) return ours;
+  // A length of 0 they take for none; we for one that was left to the device, as of a packet that is to be cut in segments.
+  if (theirs["ipv6.plen"] === "0" && theirs[`${kind}.checksum.status`] === "") return ours;
   ours[`${kind}.checksum.status`] = transportStatus(seen, theirs, theirs[`${kind}.checksum.status`], cut);
   if (kind !== "tcp" && kind !== "udp") return ours;
   // What is too short for ports has none.
@@ -145,8 +150,9 @@ function networkFields(seen: Seen, theirs: Fields): Partial<Fields> {
   const offset = Number(theirs[four ? "ip.frag_offset" : "ipv6.fraghdr.offset"]);
   const more = /^(1|true)$/i.test(theirs[four ? "ip.flags.mf" : "ipv6.fraghdr.more"]);
   const route = theirs["ip.cur_rt"] === "" ? "ip.dst" : "ip.cur_rt";
-  // They stop at a segment routing header that is shorter than its list of segments (RFC 8754, 4.1); we go by its length.
-  const stopped = theirs["ipv6.routing.type"] === "4" && /:ipv6\.routing$/.test(theirs["frame.protocols"]);
+  // They go no further than an extension header that is wrong in itself, as a list of segments that is longer than its header (RFC
+  // 8754); we go by its length.
+  const stopped = /:ipv6\.(?!fraghdr)\w+$/.test(theirs["frame.protocols"]);
   const agreed = stopped || seen.isFragment === (offset !== 0 || more);
   return {
     "ip.src": four ? dotted(seen.addresses[0] as number) : none("ip.src"),
@@ -183,7 +189,8 @@ function transportStatus(seen: Seen, theirs: Fields, theirStatus: string, cut: b
     const unstated = Number(theirs["ip.len"]) > 0xffff && theirStatus === BAD;
     // Nobody knows where a route of an unknown kind ends; they take the address at hand.
     const judged = [BAD, GOOD].includes(theirStatus);
-    const routed = judged && !["", "0", "2", "4"].includes(theirs["ipv6.routing.type"]);
+    const [type, words] = [theirs["ipv6.routing.type"], theirs["ipv6.routing.len"]];
+    const routed = judged && !["", "0", "4"].includes(type) && !(type === "2" && words === "2");
     // Of what belongs to the other version of IP they make something all the same.
     const foreign = seen.ipVersion === 6 && FOUR_ONLY.includes(seen.ipProtocol);
     // They judge half a header, and one that is left out even where not all of the datagram is here.
